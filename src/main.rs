@@ -1,1 +1,2 @@
-fn main(){}
+//! temporary
+fn main() {}

@@ -1,0 +1,214 @@
+//! Floor 1: facts about the machine, read once, below one root, into plain data that can be serialised.
+
+mod root;
+
+pub use root::Root;
+
+use crate::unit::{Bdf, CpuSet, Size, Version};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What the machine is now. `vmrun host --dump` prints it; tests load it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Host CPUs that are online, by number.
+    pub cpus: Vec<Cpu>,
+    /// NUMA nodes, by number; one, number 0, on a machine without NUMA.
+    pub nodes: Vec<Node>,
+    /// Memory that can be had without swapping, from `MemAvailable` of `/proc/meminfo`.
+    pub memory_available: Option<Size>,
+    /// PCI functions, by address.
+    pub pci: Vec<PciFunction>,
+    /// Names of network bridges, from `/sys/class/net/*/bridge`.
+    pub bridges: Vec<String>,
+    /// State of KVM.
+    pub kvm: Kvm,
+    /// Whether systemd runs as process 1, from `/run/systemd/system`; `sd_booted(3)`.
+    pub systemd: bool,
+    /// Accounts from `/etc/passwd`, as far as a profile may name them.
+    pub users: Vec<User>,
+    /// Firmware found by its descriptors, in order of precedence.
+    pub firmware: Vec<Firmware>,
+    /// Effective user that vmrun runs as.
+    pub euid: u32,
+    /// The user behind `sudo` or `pkexec`; `None` when vmrun was started directly.
+    pub invoker: Option<u32>,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// The QEMU that the profile names, or the one in `PATH`; `None` when there is none.
+    pub qemu: Option<Qemu>,
+    /// Facts about the paths that the profile names.
+    pub paths: BTreeMap<PathBuf, PathFact>,
+}
+
+/// A host CPU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cpu {
+    /// The kernel's number.
+    pub id: u32,
+    /// `topology/core_id`; repeats across packages.
+    pub core: u32,
+    /// `topology/physical_package_id`.
+    pub package: u32,
+    /// NUMA node.
+    pub node: u32,
+    /// Sibling threads of its core, itself included, from `topology/thread_siblings_list`.
+    pub siblings: CpuSet,
+}
+
+/// A NUMA node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// The kernel's number.
+    pub id: u32,
+    /// Its host CPUs.
+    pub cpus: CpuSet,
+    /// Its pools of huge pages.
+    pub pools: Vec<Pool>,
+}
+
+/// A pool of huge pages of one size on one NUMA node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// Size of a page.
+    pub size: Size,
+    /// Pages in the pool, `nr_hugepages`.
+    pub total: u64,
+    /// Of them unused, `free_hugepages`.
+    pub free: u64,
+}
+
+/// A PCI function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PciFunction {
+    /// Its address.
+    pub bdf: Bdf,
+    /// Vendor id.
+    pub vendor: u16,
+    /// Device id.
+    pub device: u16,
+    /// Class code, 24 bits, like `0x030000` for a VGA controller.
+    pub class: u32,
+    /// Driver that holds it; `None` when none does.
+    pub driver: Option<String>,
+    /// Its IOMMU group; `None` when the kernel made none: the IOMMU is off or not present.
+    pub iommu_group: Option<u32>,
+}
+
+/// State of KVM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kvm {
+    /// `/dev/kvm` can be opened and the host CPU has VMX or SVM.
+    Usable,
+    /// `/dev/kvm` can be opened, but the host CPU shows neither VMX nor SVM: a paravirtual stand-in, slow and without
+    /// Hyper-V enlightenments.
+    Standin,
+    /// `/dev/kvm` is there and this user may not open it.
+    Denied,
+    /// There is no `/dev/kvm`.
+    #[default]
+    Absent,
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Home folder.
+    pub home: PathBuf,
+}
+
+/// A firmware for guests, from a descriptor file; QEMU: `docs/interop/firmware.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Firmware {
+    /// The code image.
+    pub code: PathBuf,
+    /// Format of both images: `raw` or `qcow2`.
+    pub format: String,
+    /// The template of the variable store; `None` for firmware in one image.
+    pub vars: Option<PathBuf>,
+    /// Features by their names in the descriptor, like `secure-boot`.
+    pub features: Vec<String>,
+    /// Machine patterns it is for, like `pc-q35-*`.
+    pub machines: Vec<String>,
+}
+
+/// A QEMU program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Qemu {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: Version,
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PathFact {
+    /// Nothing.
+    Missing,
+    /// A regular file of `size` bytes.
+    File {
+        /// Its length.
+        size: u64,
+        /// Whether vmrun's user may execute it.
+        executable: bool,
+    },
+    /// A folder, with the paths of the regular files below it, sorted.
+    Folder {
+        /// Files below, relative to it; executables only.
+        files: Vec<PathBuf>,
+    },
+    /// A block device.
+    Block,
+    /// A socket, a pipe or a character device.
+    Other,
+    /// It cannot be looked at, with the reason.
+    Unreadable(String),
+}
+
+impl Host {
+    /// The host CPU with the kernel's number `id`.
+    #[must_use]
+    pub fn cpu(&self, id: u32) -> Option<&Cpu> {
+        self.cpus.iter().find(|cpu| cpu.id == id)
+    }
+
+    /// All host CPUs that are online.
+    #[must_use]
+    pub fn online(&self) -> CpuSet {
+        self.cpus.iter().map(|cpu| cpu.id).collect()
+    }
+
+    /// The PCI function at `bdf`.
+    #[must_use]
+    pub fn function(&self, bdf: Bdf) -> Option<&PciFunction> {
+        self.pci.iter().find(|function| function.bdf == bdf)
+    }
+
+    /// The account with login name `name`.
+    #[must_use]
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.name == name)
+    }
+
+    /// What stands at `path`; [`PathFact::Missing`] for a path that was not asked for.
+    #[must_use]
+    pub fn path(&self, path: &std::path::Path) -> &PathFact {
+        self.paths.get(path).unwrap_or(&PathFact::Missing)
+    }
+}

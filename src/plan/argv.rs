@@ -1,0 +1,159 @@
+//! The command line of QEMU, collected by the tables in any order and printed in one order.
+
+use super::Props;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Where an argument, or a part of one, came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// Key path in the profile, like `cpu.hv_vendor_id`; `vmrun` for what every guest gets.
+    pub key: String,
+    /// Whether the user wrote it, or vmrun derived it from the key.
+    pub derived: bool,
+    /// Why it is there; empty when the key says it.
+    pub why: &'static str,
+}
+
+impl Origin {
+    /// The user wrote it at `key`.
+    #[must_use]
+    pub fn given(key: impl Into<String>) -> Self {
+        Self { key: key.into(), derived: false, why: "" }
+    }
+
+    /// vmrun derived it from `key`, because of `why`.
+    #[must_use]
+    pub fn derived(key: impl Into<String>, why: &'static str) -> Self {
+        Self { key: key.into(), derived: true, why }
+    }
+
+    /// Every guest gets it, because of `why`.
+    #[must_use]
+    pub fn always(why: &'static str) -> Self {
+        Self::derived("vmrun", why)
+    }
+}
+
+/// One argument: an option and its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Arg {
+    /// The option with its dash; for the user's own arguments the whole argument.
+    pub option: String,
+    /// Its value, quoted for QEMU's parser, not for a shell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Where it came from, in the order of the value's parts, without repetition.
+    pub origins: Vec<Origin>,
+}
+
+/// The command line under construction. Options that several tables share are [`Props`]; the rest keeps its order.
+#[derive(Clone, Debug, Default)]
+pub struct Argv {
+    /// `-name`.
+    pub name: Props,
+    /// `-machine`.
+    pub machine: Props,
+    /// `-accel`.
+    pub accel: Props,
+    /// `-cpu`.
+    pub cpu: Props,
+    /// `-smp`.
+    pub smp: Props,
+    /// `-m`.
+    pub memory: Props,
+    /// `-rtc`.
+    pub rtc: Props,
+    /// `-boot`.
+    pub boot: Props,
+    /// `-action`.
+    pub action: Props,
+    settings: Vec<Arg>,
+    objects: Vec<Arg>,
+    backends: Vec<Arg>,
+    devices: Vec<Arg>,
+    user: Vec<Arg>,
+}
+
+impl Argv {
+    /// Adds an option that stands alone, like `-nodefaults`.
+    pub fn flag(&mut self, option: &str, origin: Origin) {
+        self.settings.push(Arg { option: option.into(), value: None, origins: vec![origin] });
+    }
+
+    /// Adds an option with a plain value, like `-uuid` or `-kernel`.
+    pub fn setting(&mut self, option: &str, value: impl Into<String>, origin: Origin) {
+        self.settings.push(Arg { option: option.into(), value: Some(value.into()), origins: vec![origin] });
+    }
+
+    /// Adds an option made of properties to the backends, like `-chardev`.
+    pub fn backend_props(&mut self, option: &str, props: &Props) {
+        self.backends.extend(props_arg(option, props));
+    }
+
+    /// Adds an `-object` by its JSON form. Objects come before what names them.
+    pub fn object(&mut self, json: &Value, origin: Origin) {
+        self.objects.push(json_arg("-object", json, origin));
+    }
+
+    /// Adds a backend by its JSON form: `-blockdev`, `-netdev`, `-audiodev`, `-display`.
+    pub fn backend(&mut self, option: &str, json: &Value, origin: Origin) {
+        self.backends.push(json_arg(option, json, origin));
+    }
+
+    /// Adds a `-device` by its JSON form.
+    ///
+    /// Always JSON: QEMU makes `key=value` devices before JSON ones (`qemu_create_cli_devices`, `softmmu/vl.c`), so
+    /// mixing the two would change the order.
+    pub fn device(&mut self, json: &Value, origin: Origin) {
+        self.devices.push(json_arg("-device", json, origin));
+    }
+
+    /// Adds one of the user's own arguments as it is.
+    pub fn user(&mut self, argument: impl Into<String>, origin: Origin) {
+        self.user.push(Arg { option: argument.into(), value: None, origins: vec![origin] });
+    }
+
+    /// The arguments in the order in which QEMU gets them.
+    #[must_use]
+    pub fn args(&self) -> Vec<Arg> {
+        let shared = [
+            ("-name", &self.name),
+            ("-machine", &self.machine),
+            ("-accel", &self.accel),
+            ("-cpu", &self.cpu),
+            ("-smp", &self.smp),
+            ("-m", &self.memory),
+            ("-rtc", &self.rtc),
+            ("-boot", &self.boot),
+            ("-action", &self.action),
+        ];
+        let shared = shared.into_iter().filter_map(|(option, props)| props_arg(option, props));
+        let rest = [&self.settings, &self.objects, &self.backends, &self.devices, &self.user];
+        shared.chain(rest.into_iter().flatten().cloned()).map(without_repetition).collect()
+    }
+
+    /// The bare arguments, as `exec` takes them.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        self.args().into_iter().flat_map(|arg| std::iter::once(arg.option).chain(arg.value)).collect()
+    }
+}
+
+fn props_arg(option: &str, props: &Props) -> Option<Arg> {
+    props.render().map(|(value, origins)| Arg { option: option.into(), value: Some(value), origins })
+}
+
+fn json_arg(option: &str, json: &Value, origin: Origin) -> Arg {
+    Arg { option: option.into(), value: Some(json.to_string()), origins: vec![origin] }
+}
+
+fn without_repetition(mut arg: Arg) -> Arg {
+    let mut seen = Vec::new();
+    arg.origins.retain(|origin| {
+        let new = !seen.contains(origin);
+        seen.push(origin.clone());
+        new
+    });
+    arg
+}

@@ -1,0 +1,151 @@
+//! The plan while it is made, and after.
+
+use super::{
+    Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, NewFile, OnPanic, OnReboot, Pins, Problem,
+    Service, Slots,
+};
+use crate::unit::{GuestName, Period, Version};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::PathBuf;
+
+/// The QEMU that is run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Emulator {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its version; `None` when it was not found.
+    pub version: Option<Version>,
+}
+
+/// Everything that would be done.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// Name of the guest.
+    pub name: GuestName,
+    /// The program.
+    pub emulator: Emulator,
+    /// Its arguments.
+    pub argv: Argv,
+    /// Its environment, beside what it inherits.
+    pub env: BTreeMap<String, String>,
+    /// Descriptors it inherits, from [`FIRST_DESCRIPTOR`] upwards.
+    pub descriptors: Vec<Descriptor>,
+    /// Files made before it starts.
+    pub files: Vec<NewFile>,
+    /// Changes of the host made before it starts, in order.
+    pub changes: Vec<Change>,
+    /// Commands at points of its life.
+    pub hooks: Vec<Hook>,
+    /// Its companions.
+    pub services: Vec<Service>,
+    /// Where its threads run.
+    pub pins: Pins,
+    /// Number of vCPUs.
+    pub vcpus: u32,
+    /// How it ends.
+    pub ending: Ending,
+    /// Folder that belongs to this run; sockets and [`NewFile`]s that are not kept go there.
+    pub run_dir: PathBuf,
+    /// What the user should know although nothing is refused.
+    pub warnings: Vec<Problem>,
+}
+
+/// A plan under construction: collects problems instead of failing at the first.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// What has been decided so far.
+    pub contents: Contents,
+    /// Guest PCI addresses dealt so far.
+    pub slots: Slots,
+    problems: Vec<Problem>,
+}
+
+/// A plan without problems. Nothing in it can be changed any more.
+#[derive(Clone, Debug)]
+pub struct Plan(Contents);
+
+/// A plan with problems: it can be shown, not carried out.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// What would be done.
+    pub contents: Contents,
+    /// Why it cannot be; at least one.
+    pub problems: Vec<Problem>,
+}
+
+impl Draft {
+    /// An empty draft for guest `name`, run by `emulator`, with its files in `run_dir`.
+    #[must_use]
+    pub fn new(name: GuestName, emulator: Emulator, run_dir: PathBuf) -> Self {
+        let ending = Ending {
+            timeout: Period::from_secs(60),
+            on_reboot: OnReboot::default(),
+            on_panic: OnPanic::default(),
+            stop_on_hangup: false,
+        };
+        let contents = Contents {
+            name,
+            emulator,
+            argv: Argv::default(),
+            env: BTreeMap::new(),
+            descriptors: Vec::new(),
+            files: Vec::new(),
+            changes: Vec::new(),
+            hooks: Vec::new(),
+            services: Vec::new(),
+            pins: Pins::default(),
+            vcpus: 1,
+            ending,
+            run_dir,
+            warnings: Vec::new(),
+        };
+        Self { contents, slots: Slots::default(), problems: Vec::new() }
+    }
+
+    /// Notes a reason to refuse.
+    pub fn refuse(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Notes something the user should know.
+    pub fn warn(&mut self, problem: Problem) {
+        self.contents.warnings.push(problem);
+    }
+
+    /// Adds an inherited descriptor and returns the number under which QEMU finds it.
+    pub fn pass(&mut self, descriptor: Descriptor) -> u32 {
+        let before = u32::try_from(self.contents.descriptors.len()).unwrap_or(u32::MAX - FIRST_DESCRIPTOR);
+        self.contents.descriptors.push(descriptor);
+        FIRST_DESCRIPTOR + before
+    }
+
+    /// Seals the draft.
+    ///
+    /// # Errors
+    /// All problems that were noted, with the contents so that they can be shown.
+    pub fn finish(self) -> Result<Plan, Box<Refusal>> {
+        let Self { contents, slots: _, problems } = self;
+        if problems.is_empty() {
+            return Ok(Plan(contents));
+        }
+        Err(Box::new(Refusal { contents, problems }))
+    }
+}
+
+impl Refusal {
+    /// The worst class among the problems: what is wrong everywhere comes before what is wrong here.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.problems.iter().map(|problem| problem.class).min().unwrap_or(Class::Invalid)
+    }
+}
+
+impl Deref for Plan {
+    type Target = Contents;
+
+    fn deref(&self) -> &Contents {
+        &self.0
+    }
+}

@@ -1,0 +1,39 @@
+//! How a guest is ended.
+
+use crate::unit::Period;
+use serde::{Deserialize, Serialize};
+
+/// What happens when the guest, or the user, wants an end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ending {
+    /// How long the guest may take after its power button was pressed.
+    pub timeout: Period,
+    /// What a reboot of the guest does.
+    pub on_reboot: OnReboot,
+    /// What a panic of the guest does.
+    pub on_panic: OnPanic,
+    /// Whether a closed terminal (SIGHUP) stops the guest.
+    pub stop_on_hangup: bool,
+}
+
+/// What a reboot asked by the guest does; QEMU: `-action reboot=`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnReboot {
+    /// The guest starts again in the same QEMU.
+    #[default]
+    Reset,
+    /// The run ends.
+    Exit,
+}
+
+/// What a panic reported by the guest does; QEMU: `-action panic=`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnPanic {
+    /// The run ends.
+    #[default]
+    Exit,
+    /// The guest is kept, paused, to be looked at.
+    Pause,
+}

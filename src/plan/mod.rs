@@ -1,0 +1,35 @@
+//! Floor 1: the vocabulary of a plan. Pure values; the only thing below is [`crate::unit`].
+//!
+//! A [`Draft`] collects arguments, changes, pins *and* problems while the profile's tables have their turns.
+//! [`Draft::finish`] seals it: a [`Plan`] without problems is the only thing that can be carried out, a [`Refusal`]
+//! can still be shown.
+
+mod argv;
+mod change;
+mod command;
+mod descriptor;
+mod draft;
+mod ending;
+mod hook;
+mod new_file;
+mod pins;
+mod problem;
+mod props;
+mod service;
+mod slots;
+mod step;
+
+pub use argv::{Arg, Argv, Origin};
+pub use change::{Change, UnitState};
+pub use command::Command;
+pub use descriptor::{Descriptor, FIRST_DESCRIPTOR};
+pub use draft::{Contents, Draft, Emulator, Plan, Refusal};
+pub use ending::{Ending, OnPanic, OnReboot};
+pub use hook::{Hook, OnError, Point};
+pub use new_file::{NewFile, Source};
+pub use pins::{Pins, Placement, Sched};
+pub use problem::{Class, Problem};
+pub use props::Props;
+pub use service::{Ready, Restart, Service, Start, What};
+pub use slots::{Chipset, Place, Slots};
+pub use step::Step;

@@ -1,0 +1,75 @@
+//! One option of the form `head,key=value,…`.
+
+use super::Origin;
+
+/// An option whose value is a list of properties, collected by several tables: `-cpu host,kvm=off,…`.
+///
+/// A comma inside a value is doubled, as QEMU's option parser demands (`qemu_opts_do_parse`, `util/qemu-option.c`).
+#[derive(Clone, Debug, Default)]
+pub struct Props {
+    head: Option<(String, Origin)>,
+    items: Vec<(String, String, Origin)>,
+}
+
+impl Props {
+    /// Sets the value that stands first without a key, like the CPU model.
+    pub fn head(&mut self, value: impl Into<String>, origin: Origin) {
+        self.head = Some((value.into(), origin));
+    }
+
+    /// Sets property `key`; a later call replaces an earlier one, in its place.
+    pub fn set(&mut self, key: impl Into<String>, value: impl Into<String>, origin: Origin) {
+        let (key, value) = (key.into(), value.into());
+        match self.items.iter_mut().find(|(name, ..)| *name == key) {
+            Some(item) => *item = (key, value, origin),
+            None => self.items.push((key, value, origin)),
+        }
+    }
+
+    /// Sets property `key` to `on` or `off`.
+    pub fn switch(&mut self, key: impl Into<String>, on: bool, origin: Origin) {
+        self.set(key, if on { "on" } else { "off" }, origin);
+    }
+
+    /// Whether nothing was set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.head.is_none() && self.items.is_empty()
+    }
+
+    /// The value for QEMU's parser and where its parts came from; `None` when nothing was set.
+    #[must_use]
+    pub fn render(&self) -> Option<(String, Vec<Origin>)> {
+        let head = self.head.iter().map(|(value, origin)| (quote(value), origin));
+        let items = self.items.iter().map(|(key, value, origin)| (format!("{key}={}", quote(value)), origin));
+        let (texts, origins): (Vec<_>, Vec<_>) = head.chain(items).map(|(text, origin)| (text, origin.clone())).unzip();
+        (!texts.is_empty()).then(|| (texts.join(","), origins))
+    }
+}
+
+fn quote(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+#[cfg(test)]
+mod test {
+    use super::Props;
+    use crate::plan::Origin;
+
+    #[test]
+    fn a_comma_in_a_value_is_doubled() {
+        let mut name = Props::default();
+        name.set("guest", "a,b", Origin::given("name"));
+        assert_eq!(name.render().unwrap().0, "guest=a,,b");
+    }
+
+    #[test]
+    fn a_later_value_replaces_an_earlier_one_in_its_place() {
+        let mut cpu = Props::default();
+        cpu.head("host", Origin::given("cpu.model"));
+        cpu.switch("kvm", true, Origin::given("cpu"));
+        cpu.set("hv-time", "on", Origin::given("cpu.hv"));
+        cpu.switch("kvm", false, Origin::given("cpu.hide_kvm"));
+        assert_eq!(cpu.render().unwrap().0, "host,kvm=off,hv-time=on");
+    }
+}

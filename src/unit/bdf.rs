@@ -1,0 +1,119 @@
+//! Address of a PCI function on the host.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Domain, bus, device and function of a host PCI function, as sysfs names it: `0000:04:00.0`.
+///
+/// The domain may be left out when written (`04:00.0`), as `lspci` does; it is always printed.
+/// Source: Linux `Documentation/PCI/sysfs-pci.rst`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Bdf {
+    domain: u32,
+    bus: u8,
+    device: u8,
+    function: u8,
+}
+
+impl Bdf {
+    /// The function number, 0 to 7.
+    #[must_use]
+    pub fn function(self) -> u8 {
+        self.function
+    }
+
+    /// The same device's function `function`; `None` when it is over 7.
+    #[must_use]
+    pub fn sibling(self, function: u8) -> Option<Self> {
+        (function < 8).then_some(Self { function, ..self })
+    }
+
+    /// Whether both functions belong to one device (same domain, bus and device number).
+    #[must_use]
+    pub fn same_device(self, other: Self) -> bool {
+        (self.domain, self.bus, self.device) == (other.domain, other.bus, other.device)
+    }
+}
+
+impl FromStr for Bdf {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse(text).ok_or_else(|| {
+            format!("`{text}` is not a PCI address; write domain:bus:device.function in hexadecimal, like 0000:04:00.0")
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<Bdf> {
+    let (path, function) = text.split_once('.')?;
+    let mut parts = path.rsplit(':');
+    let device = hex(parts.next()?, 2)?;
+    let bus = hex(parts.next()?, 2)?;
+    let domain = parts.next().map_or(Some(0), |part| hex(part, 8))?;
+    let function = hex(function, 1)?;
+    if parts.next().is_some() || device > 0x1f || function > 7 {
+        return None;
+    }
+    Some(Bdf {
+        domain,
+        bus: u8::try_from(bus).ok()?,
+        device: u8::try_from(device).ok()?,
+        function: u8::try_from(function).ok()?,
+    })
+}
+
+fn hex(text: &str, most: usize) -> Option<u32> {
+    let fits = (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    fits.then(|| u32::from_str_radix(text, 16).ok()).flatten()
+}
+
+impl TryFrom<String> for Bdf {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Bdf> for String {
+    fn from(bdf: Bdf) -> Self {
+        bdf.to_string()
+    }
+}
+
+impl fmt::Display for Bdf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}:{:02x}:{:02x}.{}", self.domain, self.bus, self.device, self.function)
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::Bdf;
+
+    #[test]
+    fn the_domain_may_be_left_out_and_is_always_printed() {
+        let bdf: Bdf = "04:00.1".parse().unwrap();
+        assert_eq!(bdf.to_string(), "0000:04:00.1");
+        assert_eq!("0000:04:00.1".parse(), Ok(bdf));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_an_example() {
+        for text in ["", "04:00", "4", "04:20.0", "04:00.8", "+4:00.0", "x:04:00.0", "0:0:04:00.0"] {
+            let refusal = text.parse::<Bdf>().unwrap_err();
+            assert!(refusal.contains("0000:04:00.0"), "{text}: {refusal}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn printing_and_parsing_are_inverse(domain in 0u32..0x10000, bus: u8, device in 0u8..32, function in 0u8..8) {
+            let bdf = Bdf { domain, bus, device, function };
+            proptest::prop_assert_eq!(bdf.to_string().parse(), Ok(bdf));
+        }
+    }
+}

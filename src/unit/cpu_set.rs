@@ -1,0 +1,201 @@
+//! A set of host CPUs.
+
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+/// Highest host CPU number that is accepted.
+///
+/// `cpu_set_t` of the C library holds 1024 CPUs; `sched_setaffinity` would drop a higher one in silence.
+const MAX_CPU: u32 = 1023;
+
+/// A set of host CPUs by the kernel's numbers; written and printed as a CPU list: `0-3,8`.
+///
+/// In a profile a number, a list as text, or an array of both: `4`, `"4-7"`, `[4, "6-7"]`.
+/// Source of the list format: Linux `Documentation/admin-guide/kernel-parameters.rst` (cpu lists).
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CpuSet(BTreeSet<u32>);
+
+impl CpuSet {
+    /// The set of one host CPU.
+    #[must_use]
+    pub fn of(cpu: u32) -> Self {
+        Self(BTreeSet::from([cpu]))
+    }
+
+    /// Whether no CPU is in the set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Number of CPUs in the set.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether `cpu` is in the set.
+    #[must_use]
+    pub fn contains(&self, cpu: u32) -> bool {
+        self.0.contains(&cpu)
+    }
+
+    /// The CPUs in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The CPUs that are in this set and not in `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self(self.0.difference(&other.0).copied().collect())
+    }
+
+    /// The CPUs that are in both sets.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self(self.0.intersection(&other.0).copied().collect())
+    }
+}
+
+impl FromIterator<u32> for CpuSet {
+    fn from_iter<I: IntoIterator<Item = u32>>(cpus: I) -> Self {
+        Self(cpus.into_iter().collect())
+    }
+}
+
+impl Extend<u32> for CpuSet {
+    fn extend<I: IntoIterator<Item = u32>>(&mut self, cpus: I) {
+        self.0.extend(cpus);
+    }
+}
+
+impl FromStr for CpuSet {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut cpus = BTreeSet::new();
+        for part in text.trim().split(',').filter(|part| !part.is_empty()) {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (number(first, text)?, number(last, text)?);
+            if first > last {
+                return Err(format!("`{part}` counts down; write {last}-{first}"));
+            }
+            cpus.extend(first..=last);
+        }
+        Ok(Self(cpus))
+    }
+}
+
+fn number(part: &str, whole: &str) -> Result<u32, String> {
+    let cpu: u32 =
+        part.trim().parse().map_err(|_| format!("`{whole}` is not a list of host CPUs; write it like 0-3,8"))?;
+    within_mask(cpu)
+}
+
+fn within_mask(cpu: u32) -> Result<u32, String> {
+    if cpu > MAX_CPU {
+        return Err(format!("host CPU {cpu} is over {MAX_CPU}, the last one an affinity mask can hold"));
+    }
+    Ok(cpu)
+}
+
+impl fmt::Display for CpuSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cpus = self.0.iter().copied().peekable();
+        let mut separator = "";
+        while let Some(first) = cpus.next() {
+            let mut last = first;
+            while let Some(next) = cpus.next_if(|&cpu| cpu == last + 1) {
+                last = next;
+            }
+            write!(f, "{separator}{first}")?;
+            if last > first {
+                write!(f, "-{last}")?;
+            }
+            separator = ",";
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for CpuSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CpuSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor)
+    }
+}
+
+struct ListVisitor;
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = CpuSet;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("host CPUs as a number, a list like \"0-3,8\", or an array of both")
+    }
+
+    fn visit_i64<E: de::Error>(self, cpu: i64) -> Result<CpuSet, E> {
+        let cpu = u32::try_from(cpu).map_err(|_| E::custom(format!("host CPU {cpu} does not exist")))?;
+        within_mask(cpu).map(CpuSet::of).map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, cpu: u64) -> Result<CpuSet, E> {
+        let cpu = u32::try_from(cpu).map_err(|_| E::custom(format!("host CPU {cpu} does not exist")))?;
+        within_mask(cpu).map(CpuSet::of).map_err(E::custom)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<CpuSet, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<CpuSet, A::Error> {
+        let mut all = CpuSet::default();
+        while let Some(part) = parts.next_element::<CpuSet>()? {
+            all.0.extend(part.0);
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::CpuSet;
+
+    #[test]
+    fn runs_are_printed_as_ranges() {
+        let set: CpuSet = [8, 0, 1, 2, 3].into_iter().collect();
+        assert_eq!(set.to_string(), "0-3,8");
+    }
+
+    #[test]
+    fn numbers_text_and_arrays_are_read() {
+        for json in ["[4, \"6-7\"]", "\"4,6-7\"", "[\"4\", 6, 7]"] {
+            let set: CpuSet = serde_json::from_str(json).unwrap();
+            assert_eq!(set.to_string(), "4,6-7", "{json}");
+        }
+    }
+
+    #[test]
+    fn a_cpu_beyond_the_mask_is_refused() {
+        assert!("1024".parse::<CpuSet>().unwrap_err().contains("1023"));
+        assert!("7-4".parse::<CpuSet>().unwrap_err().contains("4-7"));
+        assert!(serde_json::from_str::<CpuSet>("-1").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn printing_and_parsing_are_inverse(cpus in proptest::collection::btree_set(0u32..1024, 0..64)) {
+            let set = CpuSet(cpus);
+            proptest::prop_assert_eq!(set.to_string().parse::<CpuSet>(), Ok(set));
+        }
+    }
+}

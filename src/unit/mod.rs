@@ -1,0 +1,23 @@
+//! Floor 0: values. Each type is valid once it exists; nothing here reads a file or knows another floor.
+
+mod bdf;
+mod cpu_set;
+mod guest_name;
+mod hv_vendor_id;
+mod mac;
+mod pci_slot;
+mod period;
+mod size;
+mod usb_id;
+mod version;
+
+pub use bdf::Bdf;
+pub use cpu_set::CpuSet;
+pub use guest_name::GuestName;
+pub use hv_vendor_id::HvVendorId;
+pub use mac::Mac;
+pub use pci_slot::PciSlot;
+pub use period::Period;
+pub use size::Size;
+pub use usb_id::UsbId;
+pub use version::Version;
