@@ -81,6 +81,7 @@ impl Draft {
     pub fn new(name: GuestName, emulator: Emulator, run_dir: PathBuf) -> Self {
         let ending = Ending {
             timeout: Period::from_secs(60),
+            on_timeout: OnTimeout::default(),
             on_reboot: OnReboot::default(),
             on_panic: OnPanic::default(),
             stop_on_hangup: false,

@@ -8,12 +8,26 @@ use serde::{Deserialize, Serialize};
 pub struct Ending {
     /// How long the guest may take after its power button was pressed.
     pub timeout: Period,
+    /// What happens to a guest that takes longer.
+    pub on_timeout: OnTimeout,
     /// What a reboot of the guest does.
     pub on_reboot: OnReboot,
     /// What a panic of the guest does.
     pub on_panic: OnPanic,
     /// Whether a closed terminal (SIGHUP) stops the guest.
     pub stop_on_hangup: bool,
+}
+
+/// What happens to a guest that does not power off in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnTimeout {
+    /// It is left alone, and the user is told how to force it: a guest forced off loses unsaved work, and a card in it
+    /// may not reset.
+    #[default]
+    Wait,
+    /// It is forced off.
+    Kill,
 }
 
 /// What a reboot asked by the guest does; QEMU: `-action reboot=`.

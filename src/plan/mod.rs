@@ -24,7 +24,7 @@ pub use change::{Change, UnitState};
 pub use command::Command;
 pub use descriptor::{Descriptor, FIRST_DESCRIPTOR};
 pub use draft::{Contents, Draft, Emulator, Plan, Refusal};
-pub use ending::{Ending, OnPanic, OnReboot};
+pub use ending::{Ending, OnPanic, OnReboot, OnTimeout};
 pub use hook::{Hook, OnError, Point};
 pub use new_file::{NewFile, Source};
 pub use pins::{Pins, Placement, Sched};

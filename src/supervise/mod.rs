@@ -1,1 +1,5 @@
-//! Being written.
+//! Floor 4: time.
+
+mod state;
+
+pub use state::{Action, Event, Rung, State};
