@@ -1,8 +1,8 @@
 //! The plan while it is made, and after.
 
 use super::{
-    Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, NewFile, OnPanic, OnReboot, Pins, Problem,
-    Service, Slots,
+    Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, NewFile, OnPanic, OnReboot, OnTimeout, Pins,
+    Problem, Service, Slots,
 };
 use crate::unit::{GuestName, Period, Version};
 use serde::Serialize;
