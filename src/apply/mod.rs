@@ -1,1 +1,15 @@
-//! Being written.
+//! Floor 3: deeds on the host. What was changed stands in a journal before it is changed, and is taken back by the
+//! same changes turned round.
+
+mod error;
+mod instance;
+mod journal;
+mod lease;
+mod new_file;
+mod step;
+
+pub use error::ApplyError;
+pub use instance::{Instance, Standing, standing};
+pub use journal::{Journal, Record};
+pub use lease::{Lease, Made, Unrestored, recover};
+pub use new_file::make_file;

@@ -32,7 +32,7 @@ pub struct Contents {
     pub env: BTreeMap<String, String>,
     /// Descriptors it inherits, from [`FIRST_DESCRIPTOR`] upwards.
     pub descriptors: Vec<Descriptor>,
-    /// Files made before it starts.
+    /// Files of its own that are made before it starts.
     pub files: Vec<NewFile>,
     /// Changes of the host made before it starts, in order.
     pub changes: Vec<Change>,
@@ -46,7 +46,7 @@ pub struct Contents {
     pub vcpus: u32,
     /// How it ends.
     pub ending: Ending,
-    /// Folder that belongs to this run; sockets and [`NewFile`]s that are not kept go there.
+    /// Folder that belongs to this run; its sockets and its journal are there.
     pub run_dir: PathBuf,
     /// What the user should know although nothing is refused.
     pub warnings: Vec<Problem>,

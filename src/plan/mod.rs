@@ -26,7 +26,7 @@ pub use descriptor::{Descriptor, FIRST_DESCRIPTOR};
 pub use draft::{Contents, Draft, Emulator, Plan, Refusal};
 pub use ending::{Ending, OnPanic, OnReboot, OnTimeout};
 pub use hook::{Hook, OnError, Point};
-pub use new_file::{NewFile, Source};
+pub use new_file::NewFile;
 pub use pins::{Pins, Placement, Sched};
 pub use problem::{Class, Problem};
 pub use props::Props;

@@ -1,0 +1,200 @@
+//! The folder that belongs to one run of a guest, and the two locks in it.
+//!
+//! `sup.lock` is held by the supervisor and closed on exec; `alive.lock` is inherited by QEMU, so it is held exactly as
+//! long as the guest lives, even when the supervisor was killed. Both are `flock(2)` locks: they cannot be stale.
+
+use super::ApplyError;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A claimed run folder. Dropping it frees the locks; [`Instance::release`] also removes the folder.
+#[derive(Debug)]
+pub struct Instance {
+    dir: PathBuf,
+    _supervisor: Flock<File>,
+    alive: Flock<File>,
+}
+
+/// What the locks of a run folder say about a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing runs and nothing is owed.
+    Stopped,
+    /// The run died before the host was put back.
+    Owed,
+    /// The host is being prepared or put back.
+    Changing,
+    /// The guest runs and is supervised.
+    Running,
+    /// The guest runs and its supervisor is gone.
+    Orphan,
+}
+
+impl Instance {
+    /// Makes the folder `dir`, checks that it is ours alone, and takes both locks.
+    ///
+    /// # Errors
+    /// [`ApplyError::Busy`] when the guest runs or is being started or ended, [`ApplyError::Untrusted`] when the folder
+    /// is not ours alone, [`ApplyError::Io`] when it cannot be made.
+    pub fn claim(dir: &Path) -> Result<Self, ApplyError> {
+        make_private(dir)?;
+        let supervisor = lock(dir, "sup.lock")?;
+        let alive = lock(dir, "alive.lock")?;
+        match (supervisor, alive) {
+            (Some(supervisor), Some(alive)) => Ok(Self { dir: dir.to_owned(), _supervisor: supervisor, alive }),
+            (None, _) => Err(ApplyError::Busy("it is running, or being started or ended".into())),
+            (Some(_), None) => Err(ApplyError::Busy("it runs on without its supervisor, which was killed".into())),
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A descriptor of `alive.lock` for QEMU to inherit.
+    ///
+    /// # Errors
+    /// When the descriptor cannot be duplicated.
+    pub fn alive(&self) -> Result<OwnedFd, ApplyError> {
+        self.alive.try_clone().map(OwnedFd::from).map_err(ApplyError::io("duplicate", self.dir.join("alive.lock")))
+    }
+
+    /// Removes the folder with everything in it, while the locks are held.
+    ///
+    /// # Errors
+    /// When something in it cannot be removed.
+    pub fn release(self) -> Result<(), ApplyError> {
+        fs::remove_dir_all(&self.dir).map_err(ApplyError::io("remove", &self.dir))
+    }
+}
+
+/// What the locks in `dir` say, without taking any for longer than a look.
+#[must_use]
+pub fn standing(dir: &Path) -> Standing {
+    let free = |name: &str| {
+        let Ok(file) = File::open(dir.join(name)) else { return true };
+        Flock::lock(file, FlockArg::LockSharedNonblock).is_ok()
+    };
+    match (free("sup.lock"), free("alive.lock")) {
+        (true, true) if dir.join(super::journal::FILE).exists() => Standing::Owed,
+        (true, true) => Standing::Stopped,
+        (true, false) => Standing::Orphan,
+        (false, _) => Standing::Running,
+    }
+}
+
+fn lock(dir: &Path, name: &str) -> Result<Option<Flock<File>>, ApplyError> {
+    let path = dir.join(name);
+    loop {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(nix::libc::O_NOFOLLOW)
+            .open(&path)
+            .map_err(ApplyError::io("open", &path))?;
+        let Ok(locked) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else { return Ok(None) };
+        // The one who held it may have removed the folder between our open and our lock.
+        if same_file(&locked, &path) {
+            return Ok(Some(locked));
+        }
+        make_private(dir)?;
+    }
+}
+
+fn same_file(file: &File, path: &Path) -> bool {
+    let here = file.metadata().map(|meta| (meta.dev(), meta.ino()));
+    let there = fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
+    matches!((here, there), (Ok(here), Ok(there)) if here == there)
+}
+
+fn make_private(dir: &Path) -> Result<(), ApplyError> {
+    if let Some(parent) = dir.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(ApplyError::io("make", parent))?;
+        check_parent(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(ApplyError::io("make", dir)(error)),
+        _ => check_own(dir),
+    }
+}
+
+fn check_own(dir: &Path) -> Result<(), ApplyError> {
+    let meta = fs::symlink_metadata(dir).map_err(ApplyError::io("look at", dir))?;
+    let me = nix::unistd::geteuid().as_raw();
+    let why = match meta {
+        ref meta if !meta.is_dir() => "it is not a folder".to_owned(),
+        ref meta if meta.uid() != me => format!("it is owned by uid {}, not {me}", meta.uid()),
+        ref meta if meta.mode() & 0o077 != 0 => format!("others may enter it (mode {:o})", meta.mode() & 0o7777),
+        _ => return Ok(()),
+    };
+    Err(ApplyError::Untrusted { path: dir.to_owned(), why })
+}
+
+fn check_parent(dir: &Path) -> Result<(), ApplyError> {
+    let meta = fs::metadata(dir).map_err(ApplyError::io("look at", dir))?;
+    let me = nix::unistd::geteuid().as_raw();
+    let why = match meta {
+        ref meta if meta.uid() != me && meta.uid() != 0 => format!("it is owned by uid {}, not {me}", meta.uid()),
+        ref meta if meta.mode() & 0o022 != 0 && meta.mode() & 0o1000 == 0 => {
+            format!("others may write in it (mode {:o})", meta.mode() & 0o7777)
+        }
+        _ => return Ok(()),
+    };
+    Err(ApplyError::Untrusted { path: dir.to_owned(), why })
+}
+
+#[cfg(test)]
+mod test {
+    use super::{Instance, Standing, standing};
+    use crate::apply::ApplyError;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_guest_is_claimed_once_and_leaves_no_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("vmrun/Windows");
+        let first = Instance::claim(&dir).unwrap();
+        assert!(matches!(Instance::claim(&dir), Err(ApplyError::Busy(_))));
+        assert_eq!(standing(&dir), Standing::Running);
+        first.release().unwrap();
+        assert!(!dir.exists());
+        assert_eq!(standing(&dir), Standing::Stopped);
+        Instance::claim(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_guest_whose_supervisor_is_gone_is_an_orphan_as_long_as_its_lock_is_held() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("Windows");
+        let instance = Instance::claim(&dir).unwrap();
+        let inherited = instance.alive().unwrap();
+        drop(instance);
+        assert_eq!(standing(&dir), Standing::Orphan);
+        assert!(matches!(Instance::claim(&dir), Err(ApplyError::Busy(_))));
+        drop(inherited);
+        assert!(Instance::claim(&dir).is_ok());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_ours_alone_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let open = root.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(Instance::claim(&open), Err(ApplyError::Untrusted { .. })));
+        let link = root.path().join("link");
+        symlink(root.path(), &link).unwrap();
+        assert!(matches!(Instance::claim(&link), Err(ApplyError::Untrusted { .. })));
+        assert!(matches!(Instance::claim(&open.join("below")), Err(ApplyError::Untrusted { .. })));
+    }
+}

@@ -1,0 +1,283 @@
+//! Proof that the host was changed; it must be undone.
+
+use super::journal::Journal;
+use super::step::{perform, succeeds};
+use super::{ApplyError, Record};
+use crate::host::Root;
+use crate::plan::Change;
+use crate::process::ProcessId;
+use crate::unit::GuestName;
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// The changes that one run made. Not undone by `Drop`, which could neither wait nor report, and never runs on SIGKILL:
+/// then the journal tells [`recover`] what to do.
+#[must_use = "what was changed must be put back: call undo"]
+#[derive(Debug)]
+pub struct Lease {
+    root: Root,
+    journal: Journal,
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// It was made, and will be undone.
+    Now,
+    /// The host was like that before, and will stay so.
+    Already,
+}
+
+/// A change that could not be put back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unrestored {
+    /// What should have been done, as one would type it.
+    pub step: String,
+    /// Why it could not be.
+    pub why: String,
+}
+
+impl Lease {
+    /// A lease of guest `name` without changes, its journal in the run folder `dir`.
+    pub fn new(root: Root, dir: &Path, name: GuestName, boot_id: String) -> Self {
+        Self { root, journal: Journal::new(dir, name, boot_id) }
+    }
+
+    /// Makes `change`: into the journal first, then on the host.
+    ///
+    /// # Errors
+    /// When the host refuses. Nothing of the change remains then.
+    pub async fn make(&mut self, change: &Change) -> Result<Made, ApplyError> {
+        if let Some(test) = change.already()
+            && succeeds(&test).await
+        {
+            return Ok(Made::Already);
+        }
+        self.note(change)?;
+        for step in change.steps() {
+            if let Err(error) = perform(&self.root, &step).await {
+                self.forget(change)?;
+                return Err(error);
+            }
+        }
+        Ok(Made::Now)
+    }
+
+    /// Writes `change` to the journal, for somebody who is about to make it.
+    ///
+    /// # Errors
+    /// When the journal cannot be written; the change must not be made then.
+    pub fn note(&mut self, change: &Change) -> Result<(), ApplyError> {
+        self.journal.edit(|record| record.changes.push(change.clone()))
+    }
+
+    /// Takes the last `change` like this out of the journal, because it did not happen.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn forget(&mut self, change: &Change) -> Result<(), ApplyError> {
+        self.journal.edit(|record| {
+            if let Some(at) = record.changes.iter().rposition(|noted| noted == change) {
+                record.changes.remove(at);
+            }
+        })
+    }
+
+    /// Writes down which process is QEMU.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn note_qemu(&mut self, qemu: Option<ProcessId>) -> Result<(), ApplyError> {
+        self.journal.edit(|record| record.qemu = qemu)
+    }
+
+    /// Writes down which process is the companion `name`; `None` when it has ended.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn note_companion(&mut self, name: &str, process: Option<ProcessId>) -> Result<(), ApplyError> {
+        self.journal.edit(|record| {
+            record.companions.retain(|(noted, _)| noted != name);
+            record.companions.extend(process.map(|process| (name.to_owned(), process)));
+        })
+    }
+
+    /// Puts the host back, last change first. One that fails does not keep the others from being put back; it stays
+    /// in the journal.
+    pub async fn undo(mut self) -> Vec<Unrestored> {
+        let mut failed = Vec::new();
+        let changes = self.journal.record().changes.clone();
+        for (at, change) in changes.iter().enumerate().rev() {
+            match self.take_back(change).await {
+                Ok(()) => {
+                    if let Err(error) = self.journal.edit(|record| drop(record.changes.remove(at))) {
+                        failed.push(unrestored("rm journal", &error));
+                    }
+                }
+                Err(left) => failed.push(left),
+            }
+        }
+        failed.reverse();
+        failed
+    }
+
+    async fn take_back(&self, change: &Change) -> Result<(), Unrestored> {
+        for step in change.inverse().steps() {
+            perform(&self.root, &step).await.map_err(|error| unrestored(step.to_string(), &error))?;
+        }
+        Ok(())
+    }
+}
+
+fn unrestored(step: impl Into<String>, error: &ApplyError) -> Unrestored {
+    let reason = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    Unrestored { step: step.into(), why: format!("{error}{reason}") }
+}
+
+/// How long a companion of a dead run may take to end after SIGTERM.
+const COMPANION_GRACE: Duration = Duration::from_secs(5);
+
+/// Puts back what a run left that died before it could: ends its companions, undoes its changes. Changes of an earlier
+/// boot are void. Returns what was found, and what could not be put back; `None` when there was no journal.
+///
+/// The caller holds the [`super::Instance`] of `dir`, so QEMU is gone.
+///
+/// # Errors
+/// When the journal cannot be used.
+pub async fn recover(root: Root, dir: &Path, boot_id: &str) -> Result<Option<(Record, Vec<Unrestored>)>, ApplyError> {
+    let Some(mut journal) = Journal::load(dir)? else { return Ok(None) };
+    let found = journal.record().clone();
+    if found.boot_id != boot_id {
+        return Ok(Some((found, Vec::new())));
+    }
+    for (name, process) in found.companions.iter().rev() {
+        process.stop_recorded(COMPANION_GRACE).await;
+        journal.edit(|record| record.companions.retain(|(noted, _)| noted != name))?;
+    }
+    let failed = Lease { root, journal }.undo().await;
+    Ok(Some((found, failed)))
+}
+
+#[cfg(test)]
+mod test {
+    use super::{Lease, Made, recover};
+    use crate::host::Root;
+    use crate::plan::{Change, Command, UnitState};
+    use crate::unit::{GuestName, Size};
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    const POOL: &str = "sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages";
+
+    struct Ground {
+        _keep: tempfile::TempDir,
+        root: PathBuf,
+        run: PathBuf,
+    }
+
+    fn ground() -> Ground {
+        let keep = tempfile::tempdir().unwrap();
+        let (root, run) = (keep.path().join("root"), keep.path().join("run"));
+        fs::create_dir_all(root.join(POOL).parent().unwrap()).unwrap();
+        fs::create_dir(&run).unwrap();
+        fs::write(root.join(POOL), "3\n").unwrap();
+        Ground { _keep: keep, root, run }
+    }
+
+    fn lease(ground: &Ground) -> Lease {
+        let name = GuestName::try_from("Windows".to_owned()).unwrap();
+        Lease::new(Root::at(&ground.root), &ground.run, name, "this boot".into())
+    }
+
+    fn pages(pages: i64) -> Change {
+        Change::HugePages { node: 0, size: Size::from_bytes(2 << 20), pages }
+    }
+
+    fn touch(name: &str, dir: &Path) -> Change {
+        let command = |verb: &str| Command {
+            argv: vec![verb.to_owned(), dir.join(name).display().to_string()],
+            user: None,
+            env: [].into(),
+            timeout: None,
+        };
+        Change::Hook { name: name.into(), run: Some(command("touch")), back: Some(command("rm")) }
+    }
+
+    fn pool(ground: &Ground) -> String {
+        fs::read_to_string(ground.root.join(POOL)).unwrap().trim().to_owned()
+    }
+
+    #[tokio::test]
+    async fn what_was_made_is_undone_and_the_tree_is_as_it_was() {
+        let ground = ground();
+        let mut lease = lease(&ground);
+        let there = ground.root.join("there");
+        lease.make(&touch("there", &ground.root)).await.unwrap();
+        assert_eq!(lease.make(&pages(512)).await.unwrap(), Made::Now);
+        assert_eq!((pool(&ground).as_str(), there.exists()), ("515", true));
+        assert_eq!(lease.undo().await, []);
+        assert_eq!((pool(&ground).as_str(), there.exists()), ("3", false));
+    }
+
+    #[tokio::test]
+    async fn pages_that_another_guest_took_meanwhile_stay_its_own() {
+        let ground = ground();
+        let mut lease = lease(&ground);
+        lease.make(&pages(512)).await.unwrap();
+        fs::write(ground.root.join(POOL), "1000").unwrap();
+        assert_eq!(lease.undo().await, []);
+        assert_eq!(pool(&ground), "488");
+    }
+
+    #[tokio::test]
+    async fn a_failing_undo_does_not_stop_the_others_and_stays_in_the_journal() {
+        let ground = ground();
+        let mut lease = lease(&ground);
+        lease.make(&pages(512)).await.unwrap();
+        lease.make(&touch("gone", &ground.root)).await.unwrap();
+        fs::remove_file(ground.root.join("gone")).unwrap();
+        let failed = lease.undo().await;
+        assert_eq!(failed.len(), 1);
+        assert!(failed[0].step.starts_with("rm "), "{failed:?}");
+        assert_eq!(pool(&ground), "3");
+        let (left, _) = recover(Root::at(&ground.root), &ground.run, "another boot").await.unwrap().unwrap();
+        assert_eq!(left.changes, [touch("gone", &ground.root)]);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_died_is_recovered_once() {
+        let ground = ground();
+        let mut dead = lease(&ground);
+        dead.make(&pages(512)).await.unwrap();
+        drop(dead);
+        for _ in 0..2 {
+            let (_, failed) =
+                recover(Root::at(&ground.root), &ground.run, "this boot").await.unwrap().unwrap();
+            assert_eq!(failed, []);
+            assert_eq!(pool(&ground), "3");
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_reboot_the_changes_are_void() {
+        let ground = ground();
+        let mut dead = lease(&ground);
+        dead.make(&pages(512)).await.unwrap();
+        drop(dead);
+        recover(Root::at(&ground.root), &ground.run, "another boot").await.unwrap().unwrap();
+        assert_eq!(pool(&ground), "515");
+    }
+
+    #[tokio::test]
+    async fn a_refused_change_is_not_owed() {
+        let ground = ground();
+        let mut lease = lease(&ground);
+        let missing = Change::HugePages { node: 7, size: Size::from_bytes(2 << 20), pages: 1 };
+        assert!(lease.make(&missing).await.is_err());
+        let unit =
+            Change::Unit { unit: "none.service".into(), user: None, from: UnitState::Inactive, to: UnitState::Active };
+        assert!(lease.make(&unit).await.is_err());
+        assert_eq!(lease.undo().await, []);
+    }
+}

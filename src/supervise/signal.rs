@@ -1,0 +1,106 @@
+//! Signals as events, with who sent them.
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::origin::WithOrigin;
+use signal_hook::low_level::siginfo::Origin;
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Duration, Instant};
+
+/// A signal that somebody sent to vmrun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Its number.
+    pub number: i32,
+    /// The process that sent it, where the kernel says so; a terminal's signals have none.
+    pub sender: Option<i32>,
+}
+
+impl Signal {
+    /// Its name, like `SIGTERM`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        signal_hook::low_level::signal_name(self.number).unwrap_or("signal")
+    }
+}
+
+/// Receives SIGINT, SIGTERM, SIGHUP and SIGQUIT from when it is made until it is dropped.
+pub struct Signals {
+    delivery: SignalDelivery<UnixStream, WithOrigin>,
+    wake: AsyncFd<UnixStream>,
+    waiting: VecDeque<Signal>,
+    last_interrupt: Option<Instant>,
+}
+
+/// Two Ctrl-C closer than this are one: a bouncing key, or a terminal and its shell that both send it.
+const BOUNCE: Duration = Duration::from_millis(300);
+
+impl Signals {
+    /// Starts to receive.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub fn new() -> io::Result<Self> {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        let wake = AsyncFd::new(read.try_clone()?)?;
+        let delivery =
+            SignalDelivery::with_pipe(read, write, WithOrigin::default(), [SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
+        Ok(Self { delivery, wake, waiting: VecDeque::new(), last_interrupt: None })
+    }
+
+    /// The next signal. Cancel-safe.
+    pub async fn next(&mut self) -> Signal {
+        loop {
+            while let Some(signal) = self.waiting.pop_front() {
+                if !self.bounces(&signal) {
+                    return signal;
+                }
+            }
+            self.collect().await;
+        }
+    }
+
+    async fn collect(&mut self) {
+        match self.wake.readable().await {
+            Ok(mut ready) => {
+                let mut drained = [0; 64];
+                while matches!(self.wake.get_ref().read(&mut drained), Ok(count) if count > 0) {}
+                ready.clear_ready();
+            }
+            // The reactor is gone: the process is about to end.
+            Err(_) => std::future::pending().await,
+        }
+        self.waiting.extend(self.delivery.pending().map(|origin| described(&origin)));
+    }
+
+    fn bounces(&mut self, signal: &Signal) -> bool {
+        if signal.number != SIGINT {
+            return false;
+        }
+        let now = Instant::now();
+        let before = self.last_interrupt.replace(now);
+        before.is_some_and(|before| now.duration_since(before) < BOUNCE)
+    }
+}
+
+fn described(origin: &Origin) -> Signal {
+    Signal { number: origin.signal, sender: origin.process.map(|process| process.pid).filter(|pid| *pid > 0) }
+}
+
+#[cfg(test)]
+mod test {
+    use super::{Signal, Signals};
+    use signal_hook::consts::SIGHUP;
+
+    #[tokio::test]
+    async fn a_signal_is_told_with_its_sender() {
+        let mut signals = Signals::new().unwrap();
+        signal_hook::low_level::raise(SIGHUP).unwrap();
+        let me = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(signals.next().await, Signal { number: SIGHUP, sender: Some(me) });
+    }
+}

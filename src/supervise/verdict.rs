@@ -1,0 +1,103 @@
+//! From QEMU's events to the reason of an end. QEMU's exit status says almost nothing: a guest's power-off, its panic
+//! and a signal all give 0.
+
+use super::Ended;
+use serde_json::Value;
+use std::process::ExitStatus;
+
+/// What was heard of the guest so far.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    reason: Option<String>,
+    panicked: bool,
+    hibernating: bool,
+    forced: bool,
+}
+
+impl Verdict {
+    /// Notes an event of QEMU; QEMU: `qapi/run-state.json`.
+    pub fn hear(&mut self, name: &str, data: &Value) {
+        match name {
+            "SHUTDOWN" => self.reason = data["reason"].as_str().map(str::to_owned),
+            "GUEST_PANICKED" => self.panicked = true,
+            "SUSPEND_DISK" => self.hibernating = true,
+            _ => {}
+        }
+    }
+
+    /// Notes that vmrun itself ends QEMU.
+    pub fn force(&mut self) {
+        self.forced = true;
+    }
+
+    /// Why QEMU ended with `status` (`None` when nobody could wait for it), its last words being `log`.
+    #[must_use]
+    pub fn ended(&self, status: Option<ExitStatus>, log: Vec<String>) -> Ended {
+        match self.reason.as_deref() {
+            _ if self.forced => Ended::Forced,
+            _ if self.panicked => Ended::Panicked,
+            Some("guest-shutdown") if self.hibernating => Ended::Hibernated,
+            Some("guest-shutdown") => Ended::PoweredOff,
+            Some("guest-reset" | "host-qmp-system-reset") => Ended::Rebooted,
+            Some("guest-panic") => Ended::Panicked,
+            Some("host-qmp-quit") => Ended::Died { how: "somebody told it to quit over QMP".into(), log },
+            Some("host-signal") => Ended::Died { how: "somebody sent it a signal to end".into(), log },
+            Some(other) => Ended::Died { how: format!("it shut down, reason `{other}`"), log },
+            None => Ended::Died { how: described(status), log },
+        }
+    }
+}
+
+fn described(status: Option<ExitStatus>) -> String {
+    match status {
+        Some(status) => format!("{status}, without saying why"),
+        None => "its exit status is not known".into(),
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::Verdict;
+    use crate::supervise::Ended;
+    use serde_json::json;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    fn after(events: &[(&str, serde_json::Value)]) -> Ended {
+        let mut verdict = Verdict::default();
+        events.iter().for_each(|(name, data)| verdict.hear(name, data));
+        verdict.ended(Some(ExitStatus::from_raw(0)), Vec::new())
+    }
+
+    #[test]
+    fn a_power_off_by_the_guest_is_a_good_end() {
+        assert_eq!(after(&[("SHUTDOWN", json!({"guest": true, "reason": "guest-shutdown"}))]), Ended::PoweredOff);
+    }
+
+    #[test]
+    fn a_panic_is_told_from_a_power_off_although_both_exit_with_0() {
+        let events = [("GUEST_PANICKED", json!({"action": "poweroff"})), ("SHUTDOWN", json!({"reason": "guest-panic"}))];
+        assert_eq!(after(&events), Ended::Panicked);
+    }
+
+    #[test]
+    fn hibernation_is_a_power_off_after_the_guest_said_so() {
+        let events = [("SUSPEND_DISK", json!({})), ("SHUTDOWN", json!({"reason": "guest-shutdown"}))];
+        assert_eq!(after(&events), Ended::Hibernated);
+    }
+
+    #[test]
+    fn a_signal_from_a_stranger_is_no_good_end() {
+        assert!(matches!(after(&[("SHUTDOWN", json!({"reason": "host-signal"}))]), Ended::Died { .. }));
+    }
+
+    #[test]
+    fn a_crash_names_its_signal() {
+        let Ended::Died { how, log } = Verdict::default().ended(Some(ExitStatus::from_raw(11)), vec!["last".into()])
+        else {
+            panic!("a crash")
+        };
+        assert!(how.contains("11"), "{how}");
+        assert_eq!(log, ["last"]);
+    }
+}
