@@ -35,17 +35,11 @@ fn start_samba(samba: &Samba) -> Running {
     let socket = dir.path().join("notify");
     let ready = UnixDatagram::bind(&socket).expect("a socket");
     ready.set_read_timeout(Some(GIVE_UP)).expect("a deadline");
-    let running = Running::start(
-        command(&samba.argv())
-            .env("NOTIFY_SOCKET", &socket)
-            .stdout(Stdio::null()),
-    );
+    let running = Running::start(command(&samba.argv()).env("NOTIFY_SOCKET", &socket).stdout(Stdio::null()));
     let mut said = String::new();
     while !said.contains("READY=1") {
         let mut message = [0; 4096];
-        let length = ready
-            .recv(&mut message)
-            .expect("smbd says that it is ready");
+        let length = ready.recv(&mut message).expect("smbd says that it is ready");
         said.push_str(&String::from_utf8_lossy(&message[..length]));
     }
     running
@@ -55,10 +49,7 @@ fn start_samba(samba: &Samba) -> Running {
 fn start_barrier(barrier: &Barrier) -> Running {
     let mut running = Running::start(command(&barrier.argv()).stdout(Stdio::piped()));
     let said = BufReader::new(running.0.stdout.take().expect("a pipe"));
-    let listening = said
-        .lines()
-        .map_while(Result::ok)
-        .any(|line| line.contains(barrier::LISTENING));
+    let listening = said.lines().map_while(Result::ok).any(|line| line.contains(barrier::LISTENING));
     assert!(listening, "barriers ended before it listened");
     running
 }
@@ -70,10 +61,7 @@ fn samba_lists_its_share_while_it_runs_and_not_after() {
 
     let mut server = start_samba(&samba);
     let shares = samba.shares().expect("the shares");
-    assert!(
-        shares.contains(&format!("Disk|{}|", samba::SHARE)),
-        "{shares}"
-    );
+    assert!(shares.contains(&format!("Disk|{}|", samba::SHARE)), "{shares}");
     let files = samba.files().expect("the files");
     assert!(files.contains(samba::FILE), "{files}");
 

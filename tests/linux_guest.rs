@@ -17,51 +17,20 @@ fn command(qemu: &Qemu, image: &Path, dir: &Path) -> Command {
     let vars = dir.join("vars.fd");
     fs::copy(setup::path("VMRUN_TEST_OVMF_VARS"), &vars).expect("the variable store");
     let code = setup::path("VMRUN_TEST_OVMF_CODE");
-    let pflash = |unit: u8, rest: &str, file: &Path| {
-        format!(
-            "if=pflash,format=raw,unit={unit}{rest},file={}",
-            file.display()
-        )
-    };
+    let pflash =
+        |unit: u8, rest: &str, file: &Path| format!("if=pflash,format=raw,unit={unit}{rest},file={}", file.display());
 
     // `timeout` only so that a guest that hangs fails the test instead of stopping all of them.
     let mut command = Command::new("timeout");
-    command
-        .args(["--foreground", "--signal=KILL", "600"])
-        .arg(&qemu.binary);
-    command.args(
-        "-machine q35,accel=tcg -smp 2 -m 384 -nodefaults -display none -no-reboot -serial stdio"
-            .split(' '),
-    );
+    command.args(["--foreground", "--signal=KILL", "600"]).arg(&qemu.binary);
+    command.args("-machine q35,accel=tcg -smp 2 -m 384 -nodefaults -display none -no-reboot -serial stdio".split(' '));
     // TCG: the wider vector registers, five-level page tables and `rep movsb` cost more than they save.
     command.args(["-cpu", "max,-la57,-avx,-avx2,-xsave,-erms,-fsrm"]);
-    command.args([
-        "-drive",
-        &pflash(0, ",readonly=on", &code),
-        "-drive",
-        &pflash(1, "", &vars),
-    ]);
-    command.args([
-        "-uuid",
-        "5c2bbc5e-1d8a-4b51-9d5b-6b0a3cdd7a11",
-        "-object",
-        "iothread,id=io0",
-    ]);
-    command.args([
-        "-drive",
-        &format!(
-            "if=none,id=root,format=raw,readonly=on,file={}",
-            image.display()
-        ),
-    ]);
-    command.args([
-        "-device",
-        "virtio-blk-pci,drive=root,iothread=io0,serial=vmrun-root,bootindex=1",
-    ]);
-    command.args([
-        "-qmp",
-        &format!("unix:{},server=on,wait=off", dir.join("qmp").display()),
-    ]);
+    command.args(["-drive", &pflash(0, ",readonly=on", &code), "-drive", &pflash(1, "", &vars)]);
+    command.args(["-uuid", "5c2bbc5e-1d8a-4b51-9d5b-6b0a3cdd7a11", "-object", "iothread,id=io0"]);
+    command.args(["-drive", &format!("if=none,id=root,format=raw,readonly=on,file={}", image.display())]);
+    command.args(["-device", "virtio-blk-pci,drive=root,iothread=io0,serial=vmrun-root,bootindex=1"]);
+    command.args(["-qmp", &format!("unix:{},server=on,wait=off", dir.join("qmp").display())]);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command
 }
@@ -83,25 +52,17 @@ fn report(qemu: &Qemu, then: Then, at_ready: fn(&Path)) -> Report {
         }
     }
     let status = running.0.wait().expect("QEMU ends");
-    assert!(
-        status.success(),
-        "QEMU {}: {status}\n{serial}",
-        qemu.version
-    );
+    assert!(status.success(), "QEMU {}: {status}\n{serial}", qemu.version);
     Report::parse(&serial)
 }
 
 fn press_power_button(dir: &Path) {
     let mut qmp = UnixStream::connect(dir.join("qmp")).expect("QMP");
     let replies = BufReader::new(qmp.try_clone().expect("a second handle"));
-    qmp.write_all(b"{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"system_powerdown\"}\n")
-        .expect("QMP listens");
+    qmp.write_all(b"{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"system_powerdown\"}\n").expect("QMP listens");
     // Greeting and two replies; a monitor that is closed earlier drops the commands.
     let replies: Vec<String> = replies.lines().take(3).map_while(Result::ok).collect();
-    assert!(
-        !replies.iter().any(|reply| reply.contains("\"error\"")),
-        "{replies:?}"
-    );
+    assert!(!replies.iter().any(|reply| reply.contains("\"error\"")), "{replies:?}");
 }
 
 fn assert_true_report(report: &Report) {
@@ -109,27 +70,13 @@ fn assert_true_report(report: &Report) {
     assert_eq!(report.one("cpus"), "2");
     let memtotal_kib: u64 = report.one("memtotal_kib").parse().expect("a number");
     // What the kernel keeps for itself is missing from the 384 MiB.
-    assert!(
-        (256 << 10..384 << 10).contains(&memtotal_kib),
-        "{memtotal_kib}"
-    );
+    assert!((256 << 10..384 << 10).contains(&memtotal_kib), "{memtotal_kib}");
     assert!(report.one("product_name").contains("Q35"), "{report:?}");
-    assert_eq!(
-        report.one("product_uuid"),
-        "5c2bbc5e-1d8a-4b51-9d5b-6b0a3cdd7a11"
-    );
+    assert_eq!(report.one("product_uuid"), "5c2bbc5e-1d8a-4b51-9d5b-6b0a3cdd7a11");
     let disks = report.all("disk");
-    assert!(
-        disks.len() == 1 && disks[0].contains("serial vmrun-root queues 2"),
-        "{disks:?}"
-    );
+    assert!(disks.len() == 1 && disks[0].contains("serial vmrun-root queues 2"), "{disks:?}");
     // Intel's Q35 host bridge.
-    assert!(
-        report
-            .all("pci")
-            .contains(&"0000:00:00.0 8086:29c0 class 060000"),
-        "{report:?}"
-    );
+    assert!(report.all("pci").contains(&"0000:00:00.0 8086:29c0 class 060000"), "{report:?}");
 }
 
 fn waits_for_the_power_button(qemu: &Qemu) {
@@ -162,9 +109,6 @@ fn the_guest_powers_off_by_itself_when_told_so() {
 fn the_two_qemus_have_the_versions_they_are_named_by() {
     for qemu in setup::qemus() {
         let said = setup::run(Command::new(&qemu.binary).arg("--version"));
-        assert!(
-            said.contains(&format!("version {}.", qemu.version)),
-            "{said}"
-        );
+        assert!(said.contains(&format!("version {}.", qemu.version)), "{said}");
     }
 }

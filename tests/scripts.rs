@@ -17,18 +17,13 @@ struct Machine {
 
 impl Machine {
     fn with(programs: &[&str]) -> Self {
-        let machine = Self {
-            dir: tempfile::tempdir().expect("a temporary folder"),
-        };
+        let machine = Self { dir: tempfile::tempdir().expect("a temporary folder") };
         fs::create_dir_all(machine.dir.path().join("target/release")).expect("the build folder");
         machine.program("bin/id", "echo ${FAKE_UID:-0}");
         // `sudo` runs what it is given, after its own line in the log.
         for name in programs {
             let then = if *name == "sudo" { "exec \"$@\"" } else { "" };
-            machine.program(
-                &format!("bin/{name}"),
-                &format!("{}\n{then}", machine.record(name)),
-            );
+            machine.program(&format!("bin/{name}"), &format!("{}\n{then}", machine.record(name)));
         }
         machine.program("target/release/vmrun", &machine.record("vmrun"));
         machine
@@ -62,11 +57,7 @@ impl Machine {
 
     /// Calls recorded so far, one a line.
     fn calls(&self) -> Vec<String> {
-        fs::read_to_string(self.log())
-            .unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        fs::read_to_string(self.log()).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 }
 
@@ -102,28 +93,19 @@ fn fedora_gets_qemu_from_dnf() {
 
 #[test]
 fn arch_gets_qemu_from_pacman() {
-    assert_installs_with(
-        "pacman",
-        &["pacman -S --needed --noconfirm qemu-base edk2-ovmf"],
-    );
+    assert_installs_with("pacman", &["pacman -S --needed --noconfirm qemu-base edk2-ovmf"]);
 }
 
 #[test]
 fn opensuse_gets_qemu_from_zypper() {
-    assert_installs_with(
-        "zypper",
-        &["zypper --non-interactive install qemu-x86 qemu-ovmf-x86_64"],
-    );
+    assert_installs_with("zypper", &["zypper --non-interactive install qemu-x86 qemu-ovmf-x86_64"]);
 }
 
 #[test]
 fn a_regular_user_installs_through_sudo_and_sees_the_command_first() {
     let machine = Machine::with(&["cargo", "dnf", "sudo"]);
     let output = machine.quick_start("1000");
-    assert_eq!(
-        machine.calls()[0],
-        "sudo dnf install -y qemu-system-x86-core edk2-ovmf"
-    );
+    assert_eq!(machine.calls()[0], "sudo dnf install -y qemu-system-x86-core edk2-ovmf");
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(shown.contains("running: sudo dnf install -y"), "{shown}");
 }
@@ -141,10 +123,7 @@ fn without_cargo_nothing_is_installed_and_the_message_says_where_it_is() {
     let machine = Machine::with(&["apt-get"]);
     let output = machine.quick_start("0");
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains("rustup.rs"),
-        "{output:?}"
-    );
+    assert!(String::from_utf8_lossy(&output.stderr).contains("rustup.rs"), "{output:?}");
     assert!(machine.calls().is_empty(), "{:?}", machine.calls());
 }
 
@@ -153,10 +132,7 @@ fn an_unknown_package_manager_is_refused_by_naming_what_to_install() {
     let machine = Machine::with(&["cargo"]);
     let output = machine.quick_start("0");
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains("qemu-system-x86_64"),
-        "{output:?}"
-    );
+    assert!(String::from_utf8_lossy(&output.stderr).contains("qemu-system-x86_64"), "{output:?}");
     assert!(machine.calls().is_empty(), "{:?}", machine.calls());
 }
 
@@ -193,9 +169,5 @@ fn shellcheck_has_nothing_to_say() {
     assert!(scripts.len() >= 4, "{scripts:?}");
     let output = Command::new("shellcheck").args(scripts).output();
     let output = output.expect("shellcheck runs; contrib/test-setup installs it");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

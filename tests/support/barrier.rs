@@ -28,39 +28,23 @@ impl Barrier {
         let dir = tempfile::tempdir().expect("a folder for Barrier");
         let screens = "section: screens\n\thost:\n\tguest:\nend\n";
         let links = "section: links\n\thost:\n\t\tright = guest\n\tguest:\n\t\tleft = host\nend\n";
-        fs::write(dir.path().join("barrier.conf"), [screens, links].concat())
-            .expect("barrier.conf");
+        fs::write(dir.path().join("barrier.conf"), [screens, links].concat()).expect("barrier.conf");
         let (xvfb, display) = start_xvfb();
-        Self {
-            dir,
-            port: free_port(),
-            display,
-            _xvfb: xvfb,
-        }
+        Self { dir, port: free_port(), display, _xvfb: xvfb }
     }
 
     /// Arguments of the server, program first. It stays in the foreground, never restarts by itself and prints a
     /// line with [`LISTENING`]. On SIGTERM it ends with status 0.
     pub(crate) fn argv(&self) -> Vec<String> {
         let path = |name: &str| self.dir.path().join(name).display().to_string();
-        let fixed = [
-            "barriers",
-            "--no-daemon",
-            "--no-restart",
-            "--no-tray",
-            "--disable-crypto",
-            "--name",
-            "host",
-        ];
+        let fixed = ["barriers", "--no-daemon", "--no-restart", "--no-tray", "--disable-crypto", "--name", "host"];
         let own = [
             ("--display", self.display.clone()),
             ("--address", format!("127.0.0.1:{}", self.port)),
             ("--config", path("barrier.conf")),
             ("--profile-dir", path("profile")),
         ];
-        let own = own
-            .into_iter()
-            .flat_map(|(option, value)| [option.to_owned(), value]);
+        let own = own.into_iter().flat_map(|(option, value)| [option.to_owned(), value]);
         fixed.map(str::to_owned).into_iter().chain(own).collect()
     }
 
@@ -82,16 +66,7 @@ impl Barrier {
 fn start_xvfb() -> (Running, String) {
     let mut xvfb = Running::start(
         Command::new("Xvfb")
-            .args([
-                "-displayfd",
-                "1",
-                "-screen",
-                "0",
-                "640x480x8",
-                "-nolisten",
-                "tcp",
-                "-noreset",
-            ])
+            .args(["-displayfd", "1", "-screen", "0", "640x480x8", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null()),
     );

@@ -41,16 +41,11 @@ impl Samba {
     /// give it one of its own.
     pub(crate) fn argv(&self) -> Vec<String> {
         let configuration = self.dir.path().join("smb.conf");
-        [
-            "smbd",
-            "--foreground",
-            "--no-process-group",
-            "--debug-stdout",
-        ]
-        .map(str::to_owned)
-        .into_iter()
-        .chain([format!("--configfile={}", configuration.display())])
-        .collect()
+        ["smbd", "--foreground", "--no-process-group", "--debug-stdout"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([format!("--configfile={}", configuration.display())])
+            .collect()
     }
 
     /// TCP port on 127.0.0.1.
@@ -76,11 +71,7 @@ impl Samba {
             .output()
             .expect("smbclient starts; contrib/test-setup installs it");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() {
-            Ok(said)
-        } else {
-            Err(said)
-        }
+        if output.status.success() { Ok(said) } else { Err(said) }
     }
 }
 

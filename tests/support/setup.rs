@@ -19,14 +19,8 @@ pub(crate) struct Qemu {
 /// Without the set-up: the message names `contrib/test-setup`.
 pub(crate) fn qemus() -> [Qemu; 2] {
     [
-        Qemu {
-            version: "7.2",
-            binary: path("VMRUN_TEST_QEMU_7_2"),
-        },
-        Qemu {
-            version: "10.0",
-            binary: path("VMRUN_TEST_QEMU_10_0"),
-        },
+        Qemu { version: "7.2", binary: path("VMRUN_TEST_QEMU_7_2") },
+        Qemu { version: "10.0", binary: path("VMRUN_TEST_QEMU_10_0") },
     ]
 }
 
@@ -36,11 +30,7 @@ pub(crate) fn qemus() -> [Qemu; 2] {
 /// When it is named nowhere or not there.
 pub(crate) fn path(name: &str) -> PathBuf {
     let path = env::var_os(name).map_or_else(|| path_in_file(name), PathBuf::from);
-    assert!(
-        path.exists(),
-        "{name}: {} is not there; run contrib/test-setup",
-        path.display()
-    );
+    assert!(path.exists(), "{name}: {} is not there; run contrib/test-setup", path.display());
     path
 }
 
@@ -50,14 +40,9 @@ fn path_in_file(name: &str) -> PathBuf {
     let Ok(text) = fs::read_to_string(&file) else {
         panic!("{} cannot be read; run contrib/test-setup", file.display());
     };
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     let Some(value) = value else {
-        panic!(
-            "{} does not name {name}; run contrib/test-setup",
-            file.display()
-        );
+        panic!("{} does not name {name}; run contrib/test-setup", file.display());
     };
     PathBuf::from(value)
 }
@@ -69,10 +54,7 @@ fn path_in_file(name: &str) -> PathBuf {
 pub(crate) fn run(command: &mut Command) -> String {
     let program = command.get_program().to_owned();
     let Ok(output) = command.output() else {
-        panic!(
-            "{} does not start; run contrib/test-setup",
-            program.display()
-        );
+        panic!("{} does not start; run contrib/test-setup", program.display());
     };
     assert!(
         output.status.success(),

@@ -46,21 +46,12 @@ fn initramfs(parts: &Parts, work: &Path) -> PathBuf {
     fs::write(root.join("init"), parts.init).expect("init");
     fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755)).expect("its mode");
 
-    let mut names = vec![
-        "init".to_owned(),
-        "bin".into(),
-        "bin/busybox".into(),
-        "dev".into(),
-    ];
+    let mut names = vec!["init".to_owned(), "bin".into(), "bin/busybox".into(), "dev".into()];
     names.extend(["modules", "modules/order", "proc", "sys"].map(str::to_owned));
     let mut order = String::new();
     for module in load_order(&parts.modules_dir, parts.modules) {
         let name = module.rsplit('/').next().expect("a name");
-        fs::copy(
-            parts.modules_dir.join(&module),
-            root.join("modules").join(name),
-        )
-        .expect("a module");
+        fs::copy(parts.modules_dir.join(&module), root.join("modules").join(name)).expect("a module");
         order.push_str(name);
         order.push('\n');
         names.push(format!("modules/{name}"));
@@ -81,8 +72,7 @@ fn pack(root: &Path, names: &[String], archive: &Path) {
         .spawn()
         .expect("cpio starts; contrib/test-setup installs it");
     let mut list = cpio.stdin.take().expect("its input");
-    list.write_all(names.join("\n").as_bytes())
-        .expect("the list of files");
+    list.write_all(names.join("\n").as_bytes()).expect("the list of files");
     drop(list);
     assert!(cpio.wait().expect("cpio ends").success(), "cpio failed");
 }
@@ -90,10 +80,7 @@ fn pack(root: &Path, names: &[String], archive: &Path) {
 /// Files of `modules` and all they need, below `dir`, each once and after its needs.
 fn load_order(dir: &Path, modules: &[&str]) -> Vec<String> {
     let text = fs::read_to_string(dir.join("modules.dep")).expect("modules.dep, made by depmod");
-    let needs: HashMap<&str, &str> = text
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .collect();
+    let needs: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once(':')).collect();
     let mut order: Vec<String> = Vec::new();
     for module in modules {
         let file = format!("/{module}.ko");
@@ -129,12 +116,8 @@ fn unified_kernel_image(parts: &Parts, initramfs: &Path, work: &Path) -> PathBuf
         (".linux", &parts.kernel, KERNEL_AT),
         (".initrd", initramfs, initramfs_at),
     ] {
-        objcopy
-            .arg("--add-section")
-            .arg(format!("{section}={}", file.display()));
-        objcopy
-            .arg("--change-section-vma")
-            .arg(format!("{section}={at:#x}"));
+        objcopy.arg("--add-section").arg(format!("{section}={}", file.display()));
+        objcopy.arg("--change-section-vma").arg(format!("{section}={at:#x}"));
     }
     run(objcopy.arg(&parts.stub).arg(&program));
     program
@@ -143,29 +126,13 @@ fn unified_kernel_image(parts: &Parts, initramfs: &Path, work: &Path) -> PathBuf
 /// A disk that is one FAT file system with `program` where firmware looks on a disk that no boot entry names.
 fn fat_disk(program: &Path, work: &Path) -> PathBuf {
     const MIB: u64 = 1 << 20;
-    let mib = fs::metadata(program)
-        .expect("the program")
-        .len()
-        .div_ceil(MIB)
-        + 2;
+    let mib = fs::metadata(program).expect("the program").len().div_ceil(MIB) + 2;
     let disk = work.join("disk.img");
-    File::create(&disk)
-        .and_then(|file| file.set_len(mib * MIB))
-        .expect("the disk");
+    File::create(&disk).and_then(|file| file.set_len(mib * MIB)).expect("the disk");
     // 64 heads of 32 sectors: a cylinder is 1 MiB, so the size comes out even.
     let sectors = (mib * MIB / 512).to_string();
-    run(Command::new("mformat")
-        .arg("-i")
-        .arg(&disk)
-        .args(["-T", &sectors, "-h", "64", "-s", "32", "::"]));
-    run(Command::new("mmd")
-        .arg("-i")
-        .arg(&disk)
-        .args(["::/EFI", "::/EFI/BOOT"]));
-    run(Command::new("mcopy")
-        .arg("-i")
-        .arg(&disk)
-        .arg(program)
-        .arg("::/EFI/BOOT/BOOTX64.EFI"));
+    run(Command::new("mformat").arg("-i").arg(&disk).args(["-T", &sectors, "-h", "64", "-s", "32", "::"]));
+    run(Command::new("mmd").arg("-i").arg(&disk).args(["::/EFI", "::/EFI/BOOT"]));
+    run(Command::new("mcopy").arg("-i").arg(&disk).arg(program).arg("::/EFI/BOOT/BOOTX64.EFI"));
     disk
 }

@@ -104,11 +104,7 @@ impl Report {
 
     /// All values of a key that may be said more than once: `pci`, `disk`.
     pub(crate) fn all(&self, key: &str) -> Vec<&str> {
-        self.0
-            .iter()
-            .filter(|(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
-            .collect()
+        self.0.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).collect()
     }
 }
 
@@ -116,9 +112,6 @@ impl Report {
 ///
 /// The last key before the guest waits or powers off is `ready`.
 pub(crate) fn fact(line: &str) -> Option<(String, String)> {
-    let (key, value) = line
-        .trim_end()
-        .strip_prefix("linux-guest: ")?
-        .split_once('=')?;
+    let (key, value) = line.trim_end().strip_prefix("linux-guest: ")?.split_once('=')?;
     Some((key.to_owned(), value.to_owned()))
 }
