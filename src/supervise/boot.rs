@@ -1,0 +1,65 @@
+//! From a host that is ready to a guest that runs with every thread in its place.
+
+use super::prepare::{Prepared, failure, hooks_at};
+use super::run::{Order, sentence};
+use super::{Failure, Notice, Scene, Stage, Tell};
+use crate::apply::Instance;
+use crate::plan::Point;
+use crate::process::ProcessId;
+use crate::qemu::{Guest, QemuError, spawn};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Instant;
+
+/// Starts QEMU paused, places its threads, runs the hooks at `started`, lets the guest run.
+///
+/// Dropped before it is done, it leaves no QEMU: one whose guest has not run is killed.
+pub(super) async fn boot(
+    held: &mut Prepared,
+    order: &Order,
+    instance: &Instance,
+    scene: &mut Scene,
+    tell: Tell<'_>,
+) -> Result<Guest, Failure> {
+    let plan = &order.plan;
+    let began = Instant::now();
+    let log = open_log(&order.log_dir).map_err(|error| {
+        failure(Stage::Folder, format!("cannot write {}: {error}", order.log_dir.display()), Vec::new())
+    })?;
+    let alive = instance.alive().map_err(|error| failure(Stage::Folder, sentence(&error), Vec::new()))?;
+    let mut booting = spawn(plan, log, vec![alive]).map_err(qemu_failure)?;
+    held.lease
+        .note_qemu(ProcessId::of(booting.pid()))
+        .map_err(|error| failure(Stage::Folder, sentence(&error), Vec::new()))?;
+    scene.pid = Some(booting.pid());
+    let told = booting.told().await.map_err(qemu_failure)?;
+    tell(&Notice::stage("qemu answers", began.elapsed()));
+
+    let began = Instant::now();
+    let paused = booting.pin(&plan.pins, &told).await.map_err(qemu_failure)?;
+    tell(&Notice::Pinned { threads: paused.threads().to_vec(), took: began.elapsed() });
+    hooks_at(Point::Started, held, plan, scene, tell).await?;
+    paused.cont().await.map_err(qemu_failure)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn qemu_failure(error: QemuError) -> Failure {
+    let log = match &error {
+        QemuError::Died { log, .. } => log.clone(),
+        _ => Vec::new(),
+    };
+    failure(Stage::Qemu, sentence(&error), log)
+}
+
+/// The log of this run; the one of the run before is kept beside it.
+fn open_log(dir: &Path) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let path = dir.join("qemu.log");
+    match std::fs::rename(&path, dir.join("qemu.log.1")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
+}

@@ -1,0 +1,64 @@
+//! What the guest writes to the serial port whose other end vmrun holds.
+
+use super::{Notice, Tell};
+use crate::process::escaped;
+use std::future::pending;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// Longest line in bytes; a longer one is cut here, since a guest may write what it likes.
+const LONGEST: usize = 4096;
+/// How long the last bytes of a QEMU that has ended may take through the socket.
+const LAST: Duration = Duration::from_secs(1);
+
+/// Lines of a serial port; none, ever, when the guest has no captured one.
+pub(super) struct SerialLines {
+    stream: Option<UnixStream>,
+    pending: Vec<u8>,
+}
+
+impl SerialLines {
+    pub(super) fn new(stream: Option<UnixStream>) -> Self {
+        Self { stream, pending: Vec::new() }
+    }
+
+    /// The next line, without control characters. Cancel-safe.
+    pub(super) async fn next(&mut self) -> String {
+        loop {
+            if let Some(line) = self.cut() {
+                return line;
+            }
+            if !self.read().await {
+                pending::<()>().await;
+            }
+        }
+    }
+
+    /// Tells the lines that are left when QEMU has ended.
+    pub(super) async fn drain(&mut self, tell: Tell<'_>) {
+        while self.stream.is_some() && matches!(timeout(LAST, self.read()).await, Ok(true)) {}
+        while let Some(line) = self.cut() {
+            tell(&Notice::Guest { line });
+        }
+    }
+
+    async fn read(&mut self) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
+        match stream.read_buf(&mut self.pending).await {
+            Ok(count) if count > 0 => true,
+            _ => {
+                self.stream = None;
+                false
+            }
+        }
+    }
+
+    fn cut(&mut self) -> Option<String> {
+        let end = self.pending.iter().position(|byte| *byte == b'\n');
+        let end = end.map(|at| at + 1).or_else(|| (self.pending.len() >= LONGEST).then_some(LONGEST))?;
+        let line: Vec<u8> = self.pending.drain(..end).collect();
+        Some(escaped(String::from_utf8_lossy(&line).trim_end()).to_string())
+    }
+}

@@ -1,0 +1,215 @@
+//! The loop while QEMU lives: one select over everything that can happen. Nothing in it polls.
+
+use super::inputs::Inputs;
+use super::prepare::{Prepared, companions, hooks_at};
+use super::run::{Order, sentence};
+use super::serial::SerialLines;
+use super::side::Side;
+use super::verdict::Verdict;
+use super::{Action, Ended, Event, Notice, Rung, Scene, ServiceEvent, State, Tell, notify};
+use crate::plan::{OnTimeout, Point, Start};
+use crate::qemu::{Guest, News};
+use rustix::process::{Signal, pidfd_send_signal};
+use serde_json::Value;
+use std::future::pending;
+use std::pin::pin;
+use std::process::ExitStatus;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// How long QEMU's main loop may take to answer before it counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A guest that runs, and what is held for it.
+pub(super) struct Watched<'h> {
+    pub(super) guest: Guest,
+    pub(super) state: State,
+    pub(super) held: &'h mut Prepared,
+    pub(super) scene: &'h mut Scene,
+}
+
+/// Watches the guest to its end.
+pub(super) async fn watch(watched: Watched<'_>, order: &Order, inputs: &mut Inputs<'_>, tell: Tell<'_>) -> Ended {
+    let Watched { guest, state, held, scene } = watched;
+    let scene = &*scene;
+    let mut keeping = pin!(keep_company(held, order, scene, tell));
+    let mut watch = Watch {
+        guest,
+        state,
+        deadline: None,
+        verdict: Verdict::default(),
+        lost: None,
+        side: Side::new(&order.plan, scene, tell),
+        tell,
+    };
+    watch.guest_runs(inputs);
+    let mut serial = SerialLines::new(watch.guest.serial.take());
+    loop {
+        let deadline = watch.deadline;
+        let event = tokio::select! {
+            news = watch.guest.next() => match news {
+                Ok(News::Event(event)) => { watch.heard(&event.name, &event.data); continue }
+                Ok(News::Disconnected) => { watch.lost_monitor(); continue }
+                Ok(News::Exited(status)) => {
+                    serial.drain(tell).await;
+                    let log = watch.guest.log_tail();
+                    return watch.ended(Some(status), log);
+                }
+                Err(error) => return Ended::Died { how: error.to_string(), log: watch.guest.log_tail() },
+            },
+            line = serial.next() => { tell(&Notice::Guest { line }); continue }
+            why = &mut keeping, if watch.lost.is_none() => { watch.lost = Some(why); Event::Failed }
+            () = watch.side.next() => continue,
+            event = inputs.next() => event,
+            () = until(deadline) => Event::Deadline { force: order.plan.ending.on_timeout == OnTimeout::Kill },
+        };
+        if let Some(left) = watch.on(event, order, inputs).await {
+            return left;
+        }
+    }
+}
+
+/// Runs what belongs to a running guest, then keeps the companions alive. Ends only when one that is required is lost;
+/// then with what happened.
+async fn keep_company(held: &mut Prepared, order: &Order, scene: &Scene, tell: Tell<'_>) -> String {
+    let plan = &order.plan;
+    if let Err(failure) = companions(Start::After, held, plan, scene, tell).await {
+        return failure.what;
+    }
+    if let Err(failure) = hooks_at(Point::Running, held, plan, scene, tell).await {
+        return failure.what;
+    }
+    let Prepared { lease, companions } = held;
+    loop {
+        match companions.next(scene, lease, tell).await {
+            ServiceEvent::RequiredLost { why } => return why,
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}
+
+/// The guest, the table, and what was heard so far.
+struct Watch<'a> {
+    guest: Guest,
+    state: State,
+    deadline: Option<Instant>,
+    verdict: Verdict,
+    lost: Option<String>,
+    side: Side<'a>,
+    tell: Tell<'a>,
+}
+
+impl Watch<'_> {
+    fn guest_runs(&self, inputs: &Inputs<'_>) {
+        inputs.control().tell(|status| status.state = "running".into());
+        notify::ready();
+    }
+
+    /// An event of QEMU.
+    fn heard(&mut self, name: &str, data: &Value) {
+        tracing::debug!(name, %data, "event");
+        self.verdict.hear(name, data);
+        match name {
+            "RESET" if data["guest"] == true => {
+                (self.tell)(&Notice::Note("the guest reboots".into()));
+                self.side.hooks_at(Point::Reset);
+            }
+            "GUEST_PANICKED" => (self.tell)(&Notice::Warning(format!("the guest panicked: {data}"))),
+            "BLOCK_IO_ERROR" => (self.tell)(&Notice::Warning(format!("a disk of the guest fails: {data}"))),
+            _ => {}
+        }
+        // A thread that QEMU made meanwhile carries the place of the one that made it.
+        match self.guest.place_newcomers() {
+            Ok(_) => {}
+            Err(error) => (self.tell)(&Notice::Warning(sentence(&error))),
+        }
+    }
+
+    fn lost_monitor(&self) {
+        tracing::info!("the monitor is closed");
+    }
+
+    /// Why QEMU ended.
+    fn ended(&mut self, status: Option<ExitStatus>, log: Vec<String>) -> Ended {
+        match self.lost.take() {
+            Some(why) => Ended::CompanionLost { why },
+            None => self.verdict.ended(status, log),
+        }
+    }
+
+    /// Takes one event through the table and does what it says. Only leaving ends the watch here.
+    async fn on(&mut self, event: Event, order: &Order, inputs: &Inputs<'_>) -> Option<Ended> {
+        let (next, action) = self.state.on(event);
+        if next != self.state {
+            self.state = next;
+            self.deadline = next.limit(&order.plan.ending).map(|limit| Instant::now() + limit);
+            let word = if next == State::Running { "running" } else { "stopping" };
+            inputs.control().tell(|status| status.state = word.into());
+        }
+        match action? {
+            Action::PowerDown => self.power_down(order).await,
+            Action::Warn => {
+                self.note("Ctrl-C once more within 5 s forces the guest off: its unsaved work is lost".into());
+            }
+            Action::SayOverdue => self.note(format!(
+                "the guest did not power off within {}; it is left alone. `vmrun stop --force {}` forces it off, its unsaved work is lost",
+                order.plan.ending.timeout, order.plan.name
+            )),
+            Action::Quit => self.quit().await,
+            Action::Terminate => self.terminate(),
+            Action::Kill => self.kill(),
+            Action::SayStuck => self.note(format!(
+                "qemu (pid {}) does not end after SIGKILL: a thread of it is stuck in the kernel. Its devices stay claimed",
+                self.guest.pid()
+            )),
+            Action::Leave => return Some(Ended::Left { qemu: Some(self.guest.pid()) }),
+            Action::Boot | Action::Announce | Action::Cancel | Action::Undo => {}
+        }
+        None
+    }
+
+    fn note(&self, text: String) {
+        (self.tell)(&Notice::Note(text));
+    }
+
+    async fn power_down(&mut self, order: &Order) {
+        if self.state == State::Stopping(Rung::Asked) {
+            notify::stopping();
+            self.side.hooks_at(Point::Stopping);
+            self.note(format!(
+                "power button pressed; the guest has {} to power off. Ctrl-C again to force it off",
+                order.plan.ending.timeout
+            ));
+        }
+        match timeout(PATIENCE, self.guest.powerdown()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => (self.tell)(&Notice::Warning(format!("the power button cannot be pressed: {error}"))),
+            Err(_) => (self.tell)(&Notice::Warning("qemu does not answer; its main loop may be stuck".into())),
+        }
+    }
+
+    async fn quit(&mut self) {
+        self.verdict.force();
+        // A QEMU that does not answer is terminated when the time of this rung is over.
+        if let Ok(Err(error)) = timeout(PATIENCE, self.guest.quit()).await {
+            (self.tell)(&Notice::Warning(format!("qemu cannot be told to quit: {error}")));
+        }
+    }
+
+    fn terminate(&self) {
+        // Gone meanwhile is what the signal was for.
+        let _ = pidfd_send_signal(self.guest.pidfd(), Signal::TERM);
+    }
+
+    fn kill(&self) {
+        if let Err(error) = self.guest.kill() {
+            (self.tell)(&Notice::Warning(sentence(&error)));
+        }
+    }
+}

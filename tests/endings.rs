@@ -1,0 +1,289 @@
+//! Every way a run ends: its exit code, its one-line reason, and that nothing is left behind. Real QEMU, both versions.
+
+mod support;
+
+use support::setup::qemus;
+use support::vmrun::{Bench, Ended};
+
+/// Runs `case` with each QEMU version.
+fn with_each_qemu(case: impl Fn(&Bench)) {
+    for qemu in qemus() {
+        case(&Bench::new(&qemu.binary));
+    }
+}
+
+fn assert_clean_end(bench: &Bench, ended: &Ended, code: i32, reason: &str) {
+    assert_eq!(ended.code, Some(code), "{}", ended.text());
+    assert!(ended.text().contains(reason), "{reason:?} is not in:\n{}", ended.text());
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn a_guest_that_powers_off_ends_well() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=poweroff", "");
+        let ended = bench.run(&[profile.to_str().unwrap()]);
+        assert_clean_end(bench, &ended, 0, "the guest powered off");
+        assert!(bench.serial().contains("vmrun-guest: done"), "{}", bench.serial());
+    });
+}
+
+#[test]
+fn a_reboot_keeps_the_guest_unless_the_profile_ends_it_there() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=reset resets=2", "");
+        assert_clean_end(bench, &bench.run(&[profile.to_str().unwrap()]), 0, "the guest powered off");
+        assert_eq!(bench.serial().matches("vmrun-guest: hello").count(), 3, "{}", bench.serial());
+        let profile = bench.profile("then=reset", "[on]\nreboot = \"exit\"\n");
+        assert_clean_end(bench, &bench.run(&[profile.to_str().unwrap()]), 33, "the guest rebooted");
+    });
+}
+
+#[test]
+fn a_panic_is_no_good_end_although_qemu_exits_with_0() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=panic", "");
+        assert_clean_end(bench, &bench.run(&[profile.to_str().unwrap()]), 32, "the guest panicked");
+    });
+}
+
+#[test]
+fn a_triple_fault_is_a_reboot() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=crash", "[on]\nreboot = \"exit\"\n");
+        assert_clean_end(bench, &bench.run(&[profile.to_str().unwrap()]), 33, "the guest rebooted");
+    });
+}
+
+#[test]
+fn a_qemu_that_crashes_is_named_with_its_signal() {
+    with_each_qemu(|bench| {
+        let crash = "[[hook]]\nat = \"running\"\nrun = [\"sh\", \"-c\", \"kill -SEGV $VMRUN_PID\"]\n";
+        let profile = bench.profile("then=hang", crash);
+        assert_clean_end(bench, &bench.run(&[profile.to_str().unwrap()]), 31, "SIGSEGV");
+    });
+}
+
+#[test]
+fn an_argument_that_qemu_refuses_is_shown_in_its_own_words() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=hang", "args = [\"-device\", \"nosuch\"]\n");
+        assert_clean_end(bench, &bench.run(&[profile.to_str().unwrap()]), 30, "nosuch");
+    });
+}
+
+#[test]
+fn ctrl_c_presses_the_power_button_and_the_shell_sees_the_signal() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=wait", "");
+        let mut run = bench.start(&[profile.to_str().unwrap()]);
+        run.until("running");
+        wait_for_serial(bench, "waiting");
+        run.signal("INT");
+        let ended = run.end();
+        assert_eq!((ended.signal, ended.code), (Some(2), None), "{}", ended.text());
+        assert!(bench.serial().contains("power button"), "{}", bench.serial());
+        assert_eq!(bench.leftovers(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn sigterm_ends_the_guest_in_order_with_0() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=wait", "");
+        let mut run = bench.start(&[profile.to_str().unwrap()]);
+        run.until("running");
+        wait_for_serial(bench, "waiting");
+        run.signal("TERM");
+        assert_clean_end(bench, &run.end(), 0, "the guest powered off");
+    });
+}
+
+#[test]
+fn a_closed_terminal_leaves_the_guest_running() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=wait", "");
+        let mut run = bench.start(&[profile.to_str().unwrap()]);
+        run.until("running");
+        wait_for_serial(bench, "waiting");
+        run.signal("HUP");
+        run.until("runs on");
+        let status = bench.output(&["status", "guest"]);
+        assert_eq!(status.status.code(), Some(0), "{status:?}");
+        run.signal("TERM");
+        assert_clean_end(bench, &run.end(), 0, "the guest powered off");
+    });
+}
+
+#[test]
+fn a_guest_that_ignores_its_power_button_is_forced_off_where_the_profile_says_so() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=ignore", "[stop]\ntimeout = \"2s\"\non_timeout = \"kill\"\n");
+        let mut run = bench.start(&[profile.to_str().unwrap()]);
+        run.until("running");
+        wait_for_serial(bench, "waiting");
+        run.signal("TERM");
+        assert_clean_end(bench, &run.end(), 35, "forced off");
+        assert!(bench.serial().contains("power button ignored"), "{}", bench.serial());
+    });
+}
+
+#[test]
+fn three_ctrl_c_force_a_guest_off_and_the_second_warns() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("then=ignore", "");
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    run.until("running");
+    wait_for_serial(&bench, "waiting");
+    run.signal("INT");
+    run.until("power button");
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    run.signal("INT");
+    run.until("unsaved work");
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    run.signal("INT");
+    let ended = run.end();
+    assert_eq!(ended.signal, Some(2), "{}", ended.text());
+    assert!(ended.text().contains("forced off"), "{}", ended.text());
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn vmrun_stop_waits_until_the_host_is_put_back() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=wait", "");
+        let mut run = bench.start(&[profile.to_str().unwrap()]);
+        run.until("running");
+        wait_for_serial(bench, "waiting");
+        let stop = bench.output(&["stop", "guest"]);
+        assert!(stop.status.success(), "{stop:?}");
+        assert_eq!(bench.leftovers(), Vec::<String>::new());
+        assert_eq!(run.end().code, Some(0));
+    });
+}
+
+#[test]
+fn a_guest_runs_once() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("then=wait", "");
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    run.until("running");
+    let second = bench.run(&[profile.to_str().unwrap()]);
+    assert_eq!(second.code, Some(14), "{}", second.text());
+    assert!(second.text().contains("vmrun stop guest"), "{}", second.text());
+    let stop = bench.output(&["stop", "--force", "guest"]);
+    assert!(stop.status.success(), "{stop:?}");
+    assert_eq!(run.end().code, Some(35));
+}
+
+#[test]
+fn a_failing_hook_vetoes_the_start_and_what_was_done_is_taken_back() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let log = bench.path("order");
+    let note = |word: &str| format!("[\"sh\", \"-c\", \"echo {word} >> {}\"]", log.display());
+    let hooks = format!(
+        "[[hook]]\nat = \"pre\"\nrun = {}\nundo = {}\n[[hook]]\nat = \"prepared\"\nname = \"gate\"\n\
+         run = [\"sh\", \"-c\", \"echo not today; exit 3\"]\nundo = {}\n[[hook]]\nat = \"post\"\nrun = {}\n",
+        note("done"),
+        note("undone"),
+        note("never"),
+        note("post"),
+    );
+    let profile = bench.profile("then=hang", &hooks);
+    let ended = bench.run(&[profile.to_str().unwrap()]);
+    assert_clean_end(&bench, &ended, 20, "gate");
+    assert!(ended.text().contains("not today") && ended.text().contains("exit 3"), "{}", ended.text());
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "done\nundone\npost\n");
+}
+
+#[test]
+fn a_hook_may_ask_vmrun_while_vmrun_waits_for_it() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let ask = format!("[\"{}\", \"status\", \"guest\"]", env!("CARGO_BIN_EXE_vmrun"));
+    let profile = bench.profile("then=poweroff", &format!("[[hook]]\nat = \"started\"\nname = \"ask\"\nrun = {ask}\n"));
+    let ended = bench.run(&[profile.to_str().unwrap()]);
+    assert_clean_end(&bench, &ended, 0, "booting");
+}
+
+#[test]
+fn a_required_companion_that_is_lost_ends_the_guest() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let service = "[[service]]\nname = \"frail\"\nrun = [\"sh\", \"-c\", \"sleep 1; exit 7\"]\nrestart = \"no\"\nrequired = true\n\
+                   [stop]\ntimeout = \"20s\"\n";
+    let profile = bench.profile("then=wait", service);
+    let ended = bench.run(&[profile.to_str().unwrap()]);
+    assert_clean_end(&bench, &ended, 21, "frail");
+}
+
+#[test]
+fn companions_and_hooks_are_ended_in_reverse_order() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let log = bench.path("order");
+    let service = |name: &str| {
+        let script = format!(
+            "trap 'echo {name} off >> {0}; exit' TERM; echo {name} on >> {0}; touch {1}; while :; do sleep 1; done",
+            log.display(),
+            bench.path(name).display()
+        );
+        format!("[[service]]\nname = \"{name}\"\nrun = [\"sh\", \"-c\", \"{script}\"]\nready_file = \"{name}\"\n")
+    };
+    let hooks = ["pre", "prepared", "started", "running", "stopped", "post"]
+        .map(|at| format!("[[hook]]\nat = \"{at}\"\nrun = [\"sh\", \"-c\", \"echo {at} >> {}\"]\n", log.display()));
+    let profile = bench.profile("then=wait", &[service("one"), service("two"), hooks.concat()].concat());
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    run.until("running");
+    wait_for_serial(&bench, "waiting");
+    run.signal("TERM");
+    assert_clean_end(&bench, &run.end(), 0, "the guest powered off");
+    let order = std::fs::read_to_string(&log).unwrap();
+    let order: Vec<_> = order.lines().collect();
+    assert_eq!(
+        order,
+        ["pre", "one on", "two on", "prepared", "started", "running", "stopped", "two off", "one off", "post"]
+    );
+}
+
+#[test]
+fn a_killed_supervisor_leaves_the_guest_alive_and_the_host_recoverable() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let log = bench.path("order");
+    let hook = format!(
+        "[[hook]]\nat = \"pre\"\nrun = [\"true\"]\nundo = [\"sh\", \"-c\", \"echo undone >> {}\"]\n",
+        log.display()
+    );
+    let profile = bench.profile("then=wait", &hook);
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    run.until("running");
+    run.signal("KILL");
+    run.end();
+    assert_eq!(bench.output(&["status", "guest"]).status.code(), Some(4));
+    let early = bench.output(&["recover", "guest"]);
+    assert_eq!(early.status.code(), Some(14), "{early:?}");
+    assert!(!log.exists(), "nothing is undone under a living guest");
+    let qemu = bench.leftovers().into_iter().find(|line| line.contains("guest=guest")).expect("the guest lives");
+    let pid = qemu.split(' ').next().unwrap().to_owned();
+    assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    while std::path::Path::new(&format!("/proc/{pid}/status")).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(bench.output(&["status", "guest"]).status.code(), Some(5));
+    let recover = bench.output(&["recover", "guest"]);
+    assert!(recover.status.success(), "{recover:?}");
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "undone\n");
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+    assert_eq!(bench.output(&["status", "guest"]).status.code(), Some(3));
+}
+
+/// Waits until the guest has written `text` to its serial port; a test that breaks here is ended by its runner.
+fn wait_for_serial(bench: &Bench, text: &str) {
+    while !bench.serial().contains(text) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
