@@ -1,1 +1,32 @@
-//! Being written.
+//! Floor 2: deeds on processes. Starts a command of the user, hands out what it prints, and ends it with everything
+//! that it started. Nothing here prints, and nothing polls: the end of a process is a readable pidfd.
+//!
+//! [`run`] is for a command that ends by itself, [`start`] for one that is watched.
+
+mod end;
+mod error;
+mod exec;
+mod identity;
+mod kept;
+mod launch;
+mod lines;
+mod log;
+mod output;
+mod run;
+mod running;
+mod session;
+mod stat;
+mod stop;
+mod watched;
+
+pub use end::End;
+pub use error::ProcessError;
+pub use identity::Identity;
+pub use kept::Kept;
+pub use launch::{Launch, Stdin, start};
+pub use lines::escaped;
+pub use run::{Ran, run};
+pub use running::Running;
+pub use session::session;
+pub use stat::ProcessId;
+pub(crate) use watched::watched;

@@ -1,0 +1,128 @@
+//! Starts a command.
+
+use super::exec::{self, Become, Fault, Image};
+use super::log::Log;
+use super::output::Output;
+use super::{Identity, ProcessError, Running, session};
+use crate::host::Root;
+use crate::plan::Command;
+use nix::unistd::geteuid;
+use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::unix::pipe::Receiver;
+
+/// A command with everything around it.
+#[derive(Clone, Debug, Default)]
+pub struct Launch {
+    /// Program and arguments. A program without `/` is looked for in `PATH`.
+    pub argv: Vec<String>,
+    /// Login name of the user it runs as; `None` for the user that vmrun runs as.
+    pub user: Option<String>,
+    /// Variables beside those of the user's session; they win over them.
+    pub env: BTreeMap<String, OsString>,
+    /// Folder it runs in; `None` for the user's home, or `/` when that cannot be entered.
+    pub folder: Option<PathBuf>,
+    /// What it reads.
+    pub stdin: Stdin,
+    /// Where its output is kept beside being handed out.
+    pub log: Option<PathBuf>,
+    /// How long [`super::run`] lets it run; `None` for as long as it likes.
+    pub timeout: Option<Duration>,
+}
+
+/// What a command reads on its standard input.
+#[derive(Clone, Debug, Default)]
+pub enum Stdin {
+    /// Nothing: `/dev/null`.
+    #[default]
+    Null,
+    /// These bytes. They lie in memory, so that a command that does not read them hinders nobody.
+    Bytes(Arc<[u8]>),
+}
+
+impl From<&Command> for Launch {
+    fn from(command: &Command) -> Self {
+        Self {
+            argv: command.argv.clone(),
+            user: command.user.clone(),
+            env: command.env.iter().map(|(name, value)| (name.clone(), value.into())).collect(),
+            timeout: command.timeout.map(|period| period.get()),
+            ..Self::default()
+        }
+    }
+}
+
+/// Starts a command: argv only, no shell; in a session of its own, without controlling terminal; with umask 022; as
+/// the user with all of that user's groups; with the environment of that user's session, see [`session`]; standard
+/// output and error in one pipe, all other descriptors closed. Resolved once the program was executed.
+///
+/// # Errors
+/// When there is no such user or we may not become it, or when the program cannot be executed; the sentence names the
+/// path and why.
+///
+/// # Panics
+/// Outside a tokio runtime with I/O and time.
+pub fn start(launch: &Launch) -> Result<Running, ProcessError> {
+    let identity = launch.user.as_deref().map_or_else(|| Ok(Identity::ours()), Identity::of)?;
+    may_become(&identity)?;
+    let mut env = session(&identity, &Root::default());
+    env.extend(launch.env.clone());
+    let image = Image::new(&launch.argv, &env)?;
+    let program = image.program().to_owned();
+    let log = launch.log.as_deref().map(open_log).transpose()?;
+    let (reader, writer) = pipe()?;
+    let reader = Receiver::from_owned_fd(reader.into()).map_err(|error| ProcessError::io(NO_PIPE, error))?;
+    let (fault, become_it) = Become::new(image, &identity, launch.folder.as_deref())?;
+    let errors = writer.try_clone().map_err(|error| ProcessError::io(NO_PIPE, error))?;
+
+    let mut command = tokio::process::Command::new(&program);
+    command.stdin(stdin(&launch.stdin)?).stdout(writer).stderr(errors).kill_on_drop(true);
+    exec::set(&mut command, become_it);
+    let spawned = command.spawn();
+    // The pipes end when the command does, not when we let go of this value.
+    drop(command);
+    let child = spawned.map_err(|error| Fault::told(fault).explain(error, &program, &identity, launch))?;
+    Running::new(child, Output::new(reader, log))
+}
+
+const NO_PIPE: &str = "there is no pipe for the output";
+
+fn may_become(identity: &Identity) -> Result<(), ProcessError> {
+    if identity.is_ours() || geteuid().is_root() {
+        return Ok(());
+    }
+    let Identity { name, .. } = identity;
+    Err(ProcessError::refused(format!("only root may run a command as `{name}`; vmrun runs as user {}", geteuid())))
+}
+
+pub(super) fn pipe() -> Result<(io::PipeReader, io::PipeWriter), ProcessError> {
+    io::pipe().map_err(|error| ProcessError::io(NO_PIPE, error))
+}
+
+fn open_log(path: &std::path::Path) -> Result<Log, ProcessError> {
+    Log::open(path).map_err(|error| ProcessError::io(format!("{} cannot be written", path.display()), error))
+}
+
+fn stdin(stdin: &Stdin) -> Result<Stdio, ProcessError> {
+    match stdin {
+        Stdin::Null => Ok(Stdio::null()),
+        Stdin::Bytes(bytes) => Ok(in_memory(bytes)
+            .map_err(|error| ProcessError::io("there is no memory for the standard input", error))?
+            .into()),
+    }
+}
+
+/// A file without name: it holds more than a pipe does, and needs nobody who writes on.
+fn in_memory(bytes: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("vmrun-stdin", MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    seek(&file, SeekFrom::Start(0))?;
+    Ok(file)
+}

@@ -1,0 +1,123 @@
+//! A command that runs.
+
+use super::end::End;
+use super::kept::Kept;
+use super::output::Output;
+use super::stat::{self, ProcessId};
+use super::watched::watched;
+use super::{ProcessError, stop};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use rustix::fd::OwnedFd;
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::process::Child;
+use tokio::time::{Instant, timeout_at};
+
+/// How long output is waited for after the command ended: a daemon that it left may hold the pipe for ever.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// A running command, the leader of a session and so of a process group. Dropped before it was reaped, its group gets
+/// SIGKILL.
+pub struct Running {
+    child: Child,
+    pidfd: AsyncFd<OwnedFd>,
+    id: ProcessId,
+    output: Output,
+    drain_until: Option<Instant>,
+    reaped: bool,
+}
+
+impl Running {
+    pub(super) fn new(child: Child, output: Output) -> Result<Self, ProcessError> {
+        let pid = child.id().ok_or_else(|| ProcessError::refused("the command was waited for already"))?;
+        let watch = || Ok(watched(stat::open(pid)?)?);
+        let pidfd = watch()
+            .map_err(|error: std::io::Error| ProcessError::io(format!("process {pid} cannot be watched"), error))?;
+        // It is not reaped, so that it has its entry in /proc, be it a zombie's.
+        let id = ProcessId::of(pid)
+            .ok_or_else(|| ProcessError::refused(format!("/proc/{pid}/stat cannot be read; is /proc mounted?")))?;
+        Ok(Self { child, pidfd, id, output, drain_until: None, reaped: false })
+    }
+
+    /// The process, for the record.
+    #[must_use]
+    pub fn id(&self) -> ProcessId {
+        self.id
+    }
+
+    /// What is kept of its output.
+    #[must_use]
+    pub fn kept(&self) -> &Kept {
+        self.output.kept()
+    }
+
+    /// Hands its lines to `each` until it has ended. Its group is not looked at, and it is not reaped: until
+    /// [`Self::reap`], its number, and its group's, cannot be another's.
+    ///
+    /// Cancel-safe; resolves again once it has.
+    pub async fn ended(&mut self, each: &mut dyn FnMut(&str)) {
+        let Self { pidfd, output, .. } = self;
+        tokio::select! {
+            biased;
+            () = stop::ended(pidfd) => {}
+            () = read_on(output, each) => {}
+        }
+    }
+
+    /// SIGKILL for what a command that has ended left in its group.
+    pub fn kill_group(&self) {
+        if !self.reaped {
+            stop::signal_group(self.group(), Signal::SIGKILL);
+        }
+    }
+
+    /// Hands out what is left in the pipe, for a second at most, then closes it. Cancel-safe.
+    pub async fn drain(&mut self, each: &mut dyn FnMut(&str)) {
+        let until = *self.drain_until.get_or_insert_with(|| Instant::now() + DRAIN);
+        while self.output.is_open() && timeout_at(until, self.output.read(each)).await.is_ok() {}
+        self.output.close(each);
+    }
+
+    /// How it ended; [`End::Stuck`] when it has not.
+    pub fn reap(&mut self) -> End {
+        match self.child.try_wait() {
+            Ok(Some(status)) => {
+                self.reaped = true;
+                status.into()
+            }
+            Ok(None) | Err(_) => End::Stuck,
+        }
+    }
+
+    /// Ends it and its group: SIGTERM, `grace`, SIGKILL; resolves when all of it has ended. Its output is read
+    /// meanwhile, so that it cannot hang on a full pipe.
+    pub async fn stop(&mut self, grace: Duration, each: &mut dyn FnMut(&str)) -> End {
+        let group = self.group();
+        tokio::select! {
+            biased;
+            () = stop::end_group(group, grace) => {}
+            () = read_on(&mut self.output, each) => {}
+        }
+        self.drain(each).await;
+        self.reap()
+    }
+
+    fn group(&self) -> Pid {
+        // A pid is positive and below 2^22; `proc_sys_kernel(5)`, pid_max.
+        Pid::from_raw(self.id.pid.cast_signed())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The leader itself is reaped in the background; that is what tokio keeps of a child that is dropped.
+        self.kill_group();
+    }
+}
+
+/// Reads for ever.
+async fn read_on(output: &mut Output, each: &mut dyn FnMut(&str)) {
+    while output.read(each).await {}
+    std::future::pending().await
+}

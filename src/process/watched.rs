@@ -1,0 +1,17 @@
+//! A descriptor that the runtime watches.
+
+use rustix::fd::OwnedFd;
+use std::io;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Has the runtime watch whether `fd` can be read.
+///
+/// # Errors
+/// When epoll does not take it; `epoll_ctl(2)`.
+#[allow(unsafe_code)]
+pub(crate) fn watched(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is one open descriptor, always the same, until it is dropped.
+    let watched = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    Ok(watched?)
+}
