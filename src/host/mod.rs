@@ -1,7 +1,24 @@
 //! Floor 1: facts about the machine, read once, below one root, into plain data that can be serialised.
 
+mod caller;
+mod cpu;
+mod firmware;
+mod firmware_paths;
+mod kvm;
+mod memory;
+mod net;
+mod node;
+mod path;
+mod pci;
+mod qemu;
+mod qemu_cache;
 mod root;
+mod user;
 
+#[cfg(test)]
+mod tree;
+
+pub use caller::Caller;
 pub use root::Root;
 
 use crate::unit::{Bdf, CpuSet, Size, Version};
@@ -41,6 +58,15 @@ pub struct Host {
     pub qemu: Option<Qemu>,
     /// Facts about the paths that the profile names.
     pub paths: BTreeMap<PathBuf, PathFact>,
+}
+
+/// What a profile wants to know of the host beyond what is always read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The QEMU that the profile names: a path, or a name to look for in `PATH`.
+    pub qemu: Option<PathBuf>,
+    /// Paths that the profile names: images, folders, scripts, programs.
+    pub paths: Vec<PathBuf>,
 }
 
 /// A host CPU.
@@ -182,6 +208,41 @@ pub enum PathFact {
 }
 
 impl Host {
+    /// Reads the facts below `root`, for the caller that this process has.
+    ///
+    /// It cannot fail: a fact that is not there is absent from the result, and whoever needs it refuses with its own
+    /// reason. Nothing on the host is changed but one cache file; see [`Host::read_for`].
+    #[must_use]
+    pub fn read(root: &Root, wants: &Wants) -> Self {
+        Self::read_for(root, &Caller::current(), wants)
+    }
+
+    /// Reads the facts below `root` for `caller`.
+    ///
+    /// A QEMU that was not seen before is asked once for its version; the answer is kept in `vmrun/qemu.json` below
+    /// the caller's cache folder, so that the next start runs no process for it.
+    #[must_use]
+    pub fn read_for(root: &Root, caller: &Caller, wants: &Wants) -> Self {
+        let online = cpu::online(root);
+        let nodes = node::read(root, &online);
+        Self {
+            cpus: cpu::read(root, &online, &nodes),
+            nodes,
+            memory_available: memory::available(root),
+            pci: pci::read(root),
+            bridges: net::bridges(root),
+            kvm: kvm::read(root),
+            systemd: root.exists("/run/systemd/system"),
+            users: user::read(root),
+            firmware: firmware::read(root, caller),
+            euid: caller.euid,
+            invoker: caller.invoker,
+            boot_id: root.text("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
+            qemu: qemu::read(root, caller, wants.qemu.as_deref()),
+            paths: wants.paths.iter().map(|path| (path.clone(), path::read(root, path))).collect(),
+        }
+    }
+
     /// The host CPU with the kernel's number `id`.
     #[must_use]
     pub fn cpu(&self, id: u32) -> Option<&Cpu> {
@@ -212,3 +273,6 @@ impl Host {
         self.paths.get(path).unwrap_or(&PathFact::Missing)
     }
 }
+
+#[cfg(test)]
+mod test;

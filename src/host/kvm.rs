@@ -1,0 +1,72 @@
+//! State of KVM.
+
+use super::{Kvm, Root};
+use nix::errno::Errno;
+use std::io;
+
+/// State of KVM, by opening `/dev/kvm` and by the flags of the host CPU.
+pub(super) fn read(root: &Root) -> Kvm {
+    match root.try_read_write("/dev/kvm") {
+        Ok(()) if virtualises(root) => Kvm::Usable,
+        Ok(()) => Kvm::Standin,
+        Err(error) if is_absent(&error) => Kvm::Absent,
+        Err(_) => Kvm::Denied,
+    }
+}
+
+/// A node made by hand or by the container stands there without its module: `ENXIO` or `ENODEV`.
+fn is_absent(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw);
+    matches!(code, Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ENXIO | Errno::ENODEV))
+}
+
+/// Whether the host CPU shows VMX or SVM. All host CPUs of a machine show the same, so the first one's line will do.
+fn virtualises(root: &Root) -> bool {
+    let flags = root.line("/proc/cpuinfo", "flags").unwrap_or_default();
+    flags.split_ascii_whitespace().any(|flag| flag == "vmx" || flag == "svm")
+}
+
+#[cfg(test)]
+mod test {
+    use super::{is_absent, read};
+    use crate::host::Kvm;
+    use crate::host::tree::lay_out;
+    use std::io;
+
+    const INTEL: (&str, &str) = ("/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vme vmx smx\nvmx flags\t: vnmi\n");
+    const PLAIN: (&str, &str) = ("/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vme hypervisor\n");
+
+    #[test]
+    fn kvm_is_usable_where_the_cpu_virtualises() {
+        let tree = lay_out(&[("/dev/kvm", ""), INTEL]);
+        assert_eq!(read(&tree.root), Kvm::Usable);
+        let tree = lay_out(&[("/dev/kvm", ""), ("/proc/cpuinfo", "flags\t\t: fpu svm\n")]);
+        assert_eq!(read(&tree.root), Kvm::Usable);
+    }
+
+    #[test]
+    fn kvm_on_a_cpu_without_vmx_and_svm_is_a_stand_in() {
+        let tree = lay_out(&[("/dev/kvm", ""), PLAIN]);
+        assert_eq!(read(&tree.root), Kvm::Standin);
+    }
+
+    #[test]
+    fn without_its_node_kvm_is_absent() {
+        let tree = lay_out(&[INTEL]);
+        assert_eq!(read(&tree.root), Kvm::Absent);
+    }
+
+    #[test]
+    fn a_node_that_cannot_be_opened_is_denied() {
+        // A folder refuses to be opened for writing to everyone, root included.
+        let tree = lay_out(&[("/dev/kvm/x", ""), INTEL]);
+        assert_eq!(read(&tree.root), Kvm::Denied);
+        assert!(!is_absent(&io::Error::from_raw_os_error(13)));
+    }
+
+    #[test]
+    fn a_node_without_its_module_is_absent() {
+        assert!(is_absent(&io::Error::from_raw_os_error(6)));
+        assert!(is_absent(&io::Error::from_raw_os_error(19)));
+    }
+}

@@ -1,0 +1,79 @@
+//! What is known of QEMU programs that were asked before.
+//!
+//! To start a QEMU only for its version costs more than all of vmrun's own work before the guest.
+
+use super::{Caller, Root};
+use crate::unit::Version;
+use serde::{Deserialize, Serialize};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Programs that are remembered; the one asked longest ago is forgotten first.
+const MOST: usize = 16;
+
+/// What must be the same for a program to be the one that was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Identity {
+    pub(super) path: PathBuf,
+    pub(super) inode: u64,
+    pub(super) size: u64,
+    /// Last change of the content: seconds and nanoseconds.
+    pub(super) modified: (i64, i64),
+    /// Last change of the inode. Nix and `rpm-ostree` set every file's `modified` to one and the same moment; nobody can
+    /// set this one.
+    pub(super) changed: (i64, i64),
+}
+
+impl Identity {
+    /// Of the program at `path`, links followed; `None` when there is none.
+    pub(super) fn of(root: &Root, path: &Path) -> Option<Self> {
+        let meta = root.metadata(path).ok()?;
+        Some(Self {
+            path: path.to_owned(),
+            inode: meta.ino(),
+            size: meta.len(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    program: Identity,
+    version: Version,
+}
+
+/// The programs known, and the file that keeps them; without a file when the caller has no cache folder.
+pub(super) struct Cache {
+    file: Option<PathBuf>,
+    entries: Vec<Entry>,
+}
+
+impl Cache {
+    /// The caller's cache; empty when there is none yet, and when it cannot be read.
+    pub(super) fn read(root: &Root, caller: &Caller) -> Self {
+        let file = caller.cache.as_ref().map(|folder| folder.join("qemu.json"));
+        let text = file.as_ref().and_then(|file| root.text(file));
+        let entries = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        Self { file, entries }
+    }
+
+    /// Version of exactly this program.
+    pub(super) fn version(&self, program: &Identity) -> Option<Version> {
+        self.entries.iter().find(|entry| entry.program == *program).map(|entry| entry.version)
+    }
+
+    /// Remembers the version of `program`. That it cannot be written costs the next start its time, nothing more.
+    pub(super) fn keep(self, root: &Root, program: Identity, version: Version) {
+        let Self { file: Some(file), mut entries } = self else { return };
+        entries.retain(|entry| entry.program.path != program.path);
+        entries.insert(0, Entry { program, version });
+        entries.truncate(MOST);
+        if let Ok(text) = serde_json::to_vec(&entries) {
+            let _ = root.replace(file, &text);
+        }
+    }
+}
