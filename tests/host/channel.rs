@@ -44,9 +44,16 @@ pub struct Lost(pub String);
 impl Host {
     /// Boots a host of `layout` and waits until it takes commands.
     pub fn boot(layout: &Layout) -> Result<Self, Lost> {
-        let mut host = Self { machine: Machine::start(layout), received: Vec::new() };
+        let mut host = Self {
+            machine: Machine::start(layout),
+            received: Vec::new(),
+        };
         let greeting = host.line(Instant::now() + BOOT_LIMIT)?;
-        if greeting == "ready" { Ok(host) } else { Err(host.lost(&format!("the agent began with {greeting:?}"))) }
+        if greeting == "ready" {
+            Ok(host)
+        } else {
+            Err(host.lost(&format!("the agent began with {greeting:?}")))
+        }
     }
 
     /// Runs `script` by `sh` in the host, as root, whatever its exit status.
@@ -57,7 +64,10 @@ impl Host {
         }
         let deadline = Instant::now() + SCRIPT_LIMIT + ANSWER_GRACE;
         let header = self.line(deadline)?;
-        let fields: Vec<usize> = header.split(' ').filter_map(|field| field.parse().ok()).collect();
+        let fields: Vec<usize> = header
+            .split(' ')
+            .filter_map(|field| field.parse().ok())
+            .collect();
         let &[status, stdout, stderr] = fields.as_slice() else {
             return Err(self.lost(&format!("an answer began with {header:?}")));
         };
@@ -66,7 +76,11 @@ impl Host {
             stdout: self.bytes(stdout, deadline)?,
             stderr: self.bytes(stderr, deadline)?,
         };
-        if reply.status == TIMED_OUT { Err(self.lost(&format!("{script}\ndid not end: {reply}"))) } else { Ok(reply) }
+        if reply.status == TIMED_OUT {
+            Err(self.lost(&format!("{script}\ndid not end: {reply}")))
+        } else {
+            Ok(reply)
+        }
     }
 
     /// What `script` writes to standard output, without white space at its end.
@@ -102,7 +116,11 @@ impl Host {
 
     /// Waits for more bytes, of any number.
     fn receive(&mut self, deadline: Instant) -> Result<(), Lost> {
-        match self.machine.replies.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        match self
+            .machine
+            .replies
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
             Ok(piece) => {
                 self.received.extend(piece);
                 Ok(())
@@ -113,7 +131,10 @@ impl Host {
     }
 
     fn lost(&self, why: &str) -> Lost {
-        Lost(format!("the emulated host is lost: {why}\nits console:\n{}", self.machine.console()))
+        Lost(format!(
+            "the emulated host is lost: {why}\nits console:\n{}",
+            self.machine.console()
+        ))
     }
 }
 
@@ -126,8 +147,18 @@ impl Reply {
 
 impl Display for Reply {
     fn fmt(&self, f: &mut Formatter<'_>) -> Formatted {
-        let Self { status, stdout, stderr } = self;
-        let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
-        write!(f, "status {status}\nstandard output:\n{stdout}\nstandard error:\n{stderr}")
+        let Self {
+            status,
+            stdout,
+            stderr,
+        } = self;
+        let (stdout, stderr) = (
+            String::from_utf8_lossy(stdout),
+            String::from_utf8_lossy(stderr),
+        );
+        write!(
+            f,
+            "status {status}\nstandard output:\n{stdout}\nstandard error:\n{stderr}"
+        )
     }
 }

@@ -30,7 +30,5 @@ $b mount -t hugetlbfs hugetlbfs /root/dev/hugepages
 $b mount -t cgroup2 cgroup2 /root/sys/fs/cgroup
 $b rm -rf "/root/usr/lib/modules/${modules##*/}"
 $b ln -s "$modules" "/root/usr/lib/modules/${modules##*/}"
-$b cp /bin/busybox /agent /root/run/host/
-# shellcheck disable=SC2086 # a list of names
-$b chroot /root /run/host/busybox modprobe -a $wanted || echo "init: not every module of '$wanted' loads"
+$b cp /bin/busybox /agent /settings /root/run/host/
 exec $b switch_root /root /run/host/busybox sh /run/host/agent

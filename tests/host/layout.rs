@@ -43,12 +43,22 @@ impl Layout {
 
     /// The arguments of QEMU that give a host of this layout its processor topology, memory and devices.
     pub fn arguments(&self) -> Vec<String> {
-        let Self { name, cores, threads, memory_mib, devices, modules: _ } = self;
+        let Self {
+            name,
+            cores,
+            threads,
+            memory_mib,
+            devices,
+            modules: _,
+        } = self;
         let mut arguments = vec![
             "-name".to_owned(),
             format!("vmrun-test-{name}"),
             "-smp".to_owned(),
-            format!("{},sockets=1,cores={cores},threads={threads}", cores * threads),
+            format!(
+                "{},sockets=1,cores={cores},threads={threads}",
+                cores * threads
+            ),
             "-m".to_owned(),
             memory_mib.to_string(),
         ];

@@ -20,37 +20,43 @@ mod image;
 mod kernel;
 mod layout;
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-pub use channel::{Host, Lost, Reply};
+pub use channel::{Host, Lost};
 pub use layout::Layout;
 
-/// The hosts that are booted and in no test's hands, by the name of their layout.
-static IDLE: Mutex<Vec<(&str, Host)>> = Mutex::new(Vec::new());
-
-/// Held by the test that is in a host now: two hosts at work at once would only slow each other down.
-static TURN: Mutex<()> = Mutex::new(());
+/// The booted hosts by the name of their layout. Each is held by the test that is at work in it, and is `None` where
+/// none is booted or a test took it down.
+static HOSTS: Mutex<BTreeMap<&str, Arc<Mutex<Option<Host>>>>> = Mutex::new(BTreeMap::new());
 
 /// Runs `body` in a host of `layout` and returns what it found out; once more, in a new boot, when the host is lost in it.
 ///
 /// # Panics
 /// When the host is lost twice, with its console.
 pub fn on<T>(layout: &Layout, body: impl Fn(&mut Host) -> Result<T, Lost>) -> T {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    attempt(layout, &body).unwrap_or_else(|Lost(first)| {
-        attempt(layout, &body).unwrap_or_else(|Lost(second)| panic!("{first}\n\nand again: {second}"))
+    let place = Arc::clone(
+        HOSTS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(layout.name)
+            .or_default(),
+    );
+    let mut booted = place.lock().unwrap_or_else(PoisonError::into_inner);
+    attempt(&mut booted, layout, &body).unwrap_or_else(|Lost(first)| {
+        attempt(&mut booted, layout, &body)
+            .unwrap_or_else(|Lost(second)| panic!("{first}\n\nand again: {second}"))
     })
 }
 
-fn attempt<T>(layout: &Layout, body: impl Fn(&mut Host) -> Result<T, Lost>) -> Result<T, Lost> {
-    let mut host = idle(layout.name).map_or_else(|| Host::boot(layout), Ok)?;
+/// Runs `body` in the booted host or a new one, which stays only when the body comes to its end.
+fn attempt<T>(
+    booted: &mut Option<Host>,
+    layout: &Layout,
+    body: impl Fn(&mut Host) -> Result<T, Lost>,
+) -> Result<T, Lost> {
+    let mut host = booted.take().map_or_else(|| Host::boot(layout), Ok)?;
     let found = body(&mut host)?;
-    IDLE.lock().unwrap_or_else(PoisonError::into_inner).push((layout.name, host));
+    *booted = Some(host);
     Ok(found)
-}
-
-fn idle(name: &str) -> Option<Host> {
-    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-    let place = idle.iter().position(|(layout, _)| *layout == name)?;
-    Some(idle.swap_remove(place).1)
 }
