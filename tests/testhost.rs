@@ -6,9 +6,7 @@ use host::Layout;
 
 #[test]
 fn a_script_hands_back_its_status_its_output_and_its_errors() {
-    let reply = host::on(&Layout::KVM, |host| {
-        host.run("printf 'a\\0b\\377'; echo broken >&2; exit 3")
-    });
+    let reply = host::on(&Layout::KVM, |host| host.run("printf 'a\\0b\\377'; echo broken >&2; exit 3"));
     assert_eq!(reply.status, 3);
     assert_eq!(reply.stdout, b"a\0b\xff");
     assert_eq!(reply.stderr, b"broken\n");
@@ -24,9 +22,8 @@ fn sibling_threads_are_numbered_next_to_each_other() {
 
 #[test]
 fn the_clock_is_the_tsc_as_on_a_desktop() {
-    let clock = host::on(&Layout::KVM, |host| {
-        host.ask("cat /sys/devices/system/clocksource/clocksource0/current_clocksource")
-    });
+    let clock =
+        host::on(&Layout::KVM, |host| host.ask("cat /sys/devices/system/clocksource/clocksource0/current_clocksource"));
     assert_eq!(clock, "tsc");
 }
 
@@ -64,8 +61,7 @@ fn each_vcpu_thread_can_be_pinned_to_a_sibling_thread_of_its_own() {
 fn the_card_and_its_audio_share_a_group_and_sit_on_their_drivers() {
     let (group, drivers) = host::on(&Layout::GPU, |host| {
         let group = host.ask("ls /sys/bus/pci/devices/0000:01:00.0/iommu_group/devices")?;
-        let drivers =
-            host.ask("cd /sys/bus/pci/devices && readlink 0000:01:00.[01]/driver | sed 's,.*/,,'")?;
+        let drivers = host.ask("cd /sys/bus/pci/devices && readlink 0000:01:00.[01]/driver | sed 's,.*/,,'")?;
         Ok((group, drivers))
     });
     assert_eq!(group, "0000:01:00.0\n0000:01:00.1");
@@ -76,9 +72,7 @@ fn the_card_and_its_audio_share_a_group_and_sit_on_their_drivers() {
 fn the_card_goes_to_vfio_and_back_to_its_drivers() {
     let (bound, nodes, back) = host::on(&Layout::GPU, |host| {
         let bound = host.ask(&rebind("vfio-pci"))?;
-        let nodes = host.ask(
-            "basename $(readlink /sys/bus/pci/devices/0000:01:00.0/iommu_group); ls /dev/vfio",
-        )?;
+        let nodes = host.ask("basename $(readlink /sys/bus/pci/devices/0000:01:00.0/iommu_group); ls /dev/vfio")?;
         let back = host.ask(&rebind(""))?;
         Ok((bound, nodes, back))
     });

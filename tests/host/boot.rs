@@ -27,12 +27,12 @@ const PARAMETERS: &str = "console=ttyS0 quiet panic=-1 intel_iommu=on mitigation
 const CACHE: &str = env!("CARGO_TARGET_TMPDIR");
 
 /// A running emulated host: its QEMU, the channel to its agent and what its console said. Ends when dropped.
-pub struct Machine {
+pub(crate) struct Machine {
     qemu: Child,
     /// Bytes to the agent.
-    pub requests: ChildStdin,
+    pub(crate) requests: ChildStdin,
     /// Bytes from the agent, in pieces of any size; disconnected when QEMU has ended.
-    pub replies: Receiver<Vec<u8>>,
+    pub(crate) replies: Receiver<Vec<u8>>,
     console: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -42,36 +42,26 @@ impl Machine {
     /// QEMU is started by the thread that reads its replies: the death signal that `setpriv` asks for comes when the
     /// *thread* that started a process ends, and tests end theirs long before the host is to go. So the host ends with
     /// the test process whatever ends that: a return, a panic, a signal.
-    pub fn start(layout: &Layout) -> Self {
+    pub(crate) fn start(layout: &Layout) -> Self {
         let mut command = command(layout);
         let (started, child) = mpsc::channel();
         let (send, replies) = mpsc::channel();
         thread::spawn(move || {
-            let mut qemu = command
-                .spawn()
-                .expect("setpriv, of Debian's util-linux, starts");
+            let mut qemu = command.spawn().expect("setpriv, of Debian's util-linux, starts");
             let stdout = qemu.stdout.take().expect("piped");
             if started.send(qemu).is_ok() {
                 pump(stdout, &send);
             }
         });
-        let mut qemu: Child = child
-            .recv()
-            .expect("the thread above sends it or panics with the reason");
+        let mut qemu: Child = child.recv().expect("the thread above sends it or panics with the reason");
         let requests = qemu.stdin.take().expect("piped");
         let console = collect(qemu.stderr.take().expect("piped"));
-        Self {
-            qemu,
-            requests,
-            replies,
-            console,
-        }
+        Self { qemu, requests, replies, console }
     }
 
     /// What the kernel and QEMU itself have said so far.
-    pub fn console(&self) -> String {
-        String::from_utf8_lossy(&self.console.lock().unwrap_or_else(PoisonError::into_inner))
-            .into_owned()
+    pub(crate) fn console(&self) -> String {
+        String::from_utf8_lossy(&self.console.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 }
 
@@ -91,13 +81,7 @@ fn command(layout: &Layout) -> Command {
     command
         .args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
         .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", CPU])
-        .args([
-            "-nodefaults",
-            "-no-user-config",
-            "-display",
-            "none",
-            "-no-reboot",
-        ])
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
         .arg("-kernel")
         .arg(elf)
         .arg("-initrd")
@@ -105,24 +89,11 @@ fn command(layout: &Layout) -> Command {
         .args(["-append", PARAMETERS])
         // Before all other devices: it translates for those that come after it.
         .args(["-device", "intel-iommu,intremap=on"])
-        .args([
-            "-fsdev",
-            "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
-        ])
+        .args(["-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"])
         .args(["-device", "virtio-9p-pci,fsdev=root,mount_tag=root"])
         .args(["-chardev", "stdio,id=agent,signal=off"])
-        .args([
-            "-device",
-            "virtio-serial-pci,max_ports=2",
-            "-device",
-            "virtserialport,chardev=agent,name=agent",
-        ])
-        .args([
-            "-chardev",
-            "file,id=console,path=/dev/stderr",
-            "-serial",
-            "chardev:console",
-        ])
+        .args(["-device", "virtio-serial-pci,max_ports=2", "-device", "virtserialport,chardev=agent,name=agent"])
+        .args(["-chardev", "file,id=console,path=/dev/stderr", "-serial", "chardev:console"])
         .args(layout.arguments())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -21,53 +21,43 @@ const ANSWER_GRACE: Duration = Duration::from_secs(60);
 const TIMED_OUT: i32 = 124;
 
 /// A booted host that takes commands.
-pub struct Host {
+pub(crate) struct Host {
     machine: Machine,
     received: Vec<u8>,
 }
 
 /// What a script in the host left.
 #[derive(Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// Its exit status; above 128 it was ended by the signal of that number less 128.
-    pub status: i32,
+    pub(crate) status: i32,
     /// What it wrote to standard output.
-    pub stdout: Vec<u8>,
+    pub(crate) stdout: Vec<u8>,
     /// What it wrote to standard error.
-    pub stderr: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 /// The host does not answer any more. Emulation stalls now and then, so this is worth one more boot before it is believed.
 #[derive(Debug)]
-pub struct Lost(pub String);
+pub(crate) struct Lost(pub String);
 
 impl Host {
     /// Boots a host of `layout` and waits until it takes commands.
-    pub fn boot(layout: &Layout) -> Result<Self, Lost> {
-        let mut host = Self {
-            machine: Machine::start(layout),
-            received: Vec::new(),
-        };
+    pub(crate) fn boot(layout: &Layout) -> Result<Self, Lost> {
+        let mut host = Self { machine: Machine::start(layout), received: Vec::new() };
         let greeting = host.line(Instant::now() + BOOT_LIMIT)?;
-        if greeting == "ready" {
-            Ok(host)
-        } else {
-            Err(host.lost(&format!("the agent began with {greeting:?}")))
-        }
+        if greeting == "ready" { Ok(host) } else { Err(host.lost(&format!("the agent began with {greeting:?}"))) }
     }
 
     /// Runs `script` by `sh` in the host, as root, whatever its exit status.
-    pub fn run(&mut self, script: &str) -> Result<Reply, Lost> {
+    pub(crate) fn run(&mut self, script: &str) -> Result<Reply, Lost> {
         let request = format!("{} {}\n{script}", script.len(), SCRIPT_LIMIT.as_secs());
         if let Err(error) = self.machine.requests.write_all(request.as_bytes()) {
             return Err(self.lost(&format!("writing a request: {error}")));
         }
         let deadline = Instant::now() + SCRIPT_LIMIT + ANSWER_GRACE;
         let header = self.line(deadline)?;
-        let fields: Vec<usize> = header
-            .split(' ')
-            .filter_map(|field| field.parse().ok())
-            .collect();
+        let fields: Vec<usize> = header.split(' ').filter_map(|field| field.parse().ok()).collect();
         let &[status, stdout, stderr] = fields.as_slice() else {
             return Err(self.lost(&format!("an answer began with {header:?}")));
         };
@@ -76,18 +66,14 @@ impl Host {
             stdout: self.bytes(stdout, deadline)?,
             stderr: self.bytes(stderr, deadline)?,
         };
-        if reply.status == TIMED_OUT {
-            Err(self.lost(&format!("{script}\ndid not end: {reply}")))
-        } else {
-            Ok(reply)
-        }
+        if reply.status == TIMED_OUT { Err(self.lost(&format!("{script}\ndid not end: {reply}"))) } else { Ok(reply) }
     }
 
     /// What `script` writes to standard output, without white space at its end.
     ///
     /// # Panics
     /// When it ends with a status other than 0: the tests ask this way where a failure is one of the test itself.
-    pub fn ask(&mut self, script: &str) -> Result<String, Lost> {
+    pub(crate) fn ask(&mut self, script: &str) -> Result<String, Lost> {
         let reply = self.run(script)?;
         assert_eq!(reply.status, 0, "{script}\n{reply}");
         Ok(reply.text())
@@ -116,11 +102,7 @@ impl Host {
 
     /// Waits for more bytes, of any number.
     fn receive(&mut self, deadline: Instant) -> Result<(), Lost> {
-        match self
-            .machine
-            .replies
-            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
+        match self.machine.replies.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(piece) => {
                 self.received.extend(piece);
                 Ok(())
@@ -131,34 +113,21 @@ impl Host {
     }
 
     fn lost(&self, why: &str) -> Lost {
-        Lost(format!(
-            "the emulated host is lost: {why}\nits console:\n{}",
-            self.machine.console()
-        ))
+        Lost(format!("the emulated host is lost: {why}\nits console:\n{}", self.machine.console()))
     }
 }
 
 impl Reply {
     /// Standard output as text, without white space at its end.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).trim_end().to_owned()
     }
 }
 
 impl Display for Reply {
     fn fmt(&self, f: &mut Formatter<'_>) -> Formatted {
-        let Self {
-            status,
-            stdout,
-            stderr,
-        } = self;
-        let (stdout, stderr) = (
-            String::from_utf8_lossy(stdout),
-            String::from_utf8_lossy(stderr),
-        );
-        write!(
-            f,
-            "status {status}\nstandard output:\n{stdout}\nstandard error:\n{stderr}"
-        )
+        let Self { status, stdout, stderr } = self;
+        let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
+        write!(f, "status {status}\nstandard output:\n{stdout}\nstandard error:\n{stderr}")
     }
 }

@@ -6,13 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules that reach the root file system and the command channel; all others are loaded from that root.
-const EARLY_MODULES: &[&str] = &[
-    "virtio_pci",
-    "virtio_console",
-    "9pnet_virtio",
-    "9p",
-    "overlay",
-];
+const EARLY_MODULES: &[&str] = &["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
 
 /// The statically linked busybox of Debian's package `busybox-static`.
 const BUSYBOX: &str = "/bin/busybox";
@@ -20,11 +14,9 @@ const BUSYBOX: &str = "/bin/busybox";
 /// Writes the initial file system for a host that runs from `modules` and loads `wanted` from there, and returns its path.
 ///
 /// The file lies in `cache` under `name`: it is cheap to make anew and harmless to keep.
-pub fn build(cache: &Path, name: &str, modules: &Path, wanted: &[&str]) -> PathBuf {
+pub(crate) fn build(cache: &Path, name: &str, modules: &Path, wanted: &[&str]) -> PathBuf {
     let mut archive = Archive::default();
-    for folder in [
-        "bin", "dev", "modules", "proc", "sys", "lower", "writable", "root",
-    ] {
+    for folder in ["bin", "dev", "modules", "proc", "sys", "lower", "writable", "root"] {
         archive.folder(folder);
     }
     archive.file("bin/busybox", &read(Path::new(BUSYBOX)));
@@ -32,15 +24,11 @@ pub fn build(cache: &Path, name: &str, modules: &Path, wanted: &[&str]) -> PathB
     archive.file("agent", include_bytes!("agent.sh"));
     archive.file("settings", settings(modules, wanted).as_bytes());
     for (number, module) in load_order(modules).iter().enumerate() {
-        archive.file(
-            &format!("modules/{number:02}"),
-            &read(&modules.join(module)),
-        );
+        archive.file(&format!("modules/{number:02}"), &read(&modules.join(module)));
     }
     let path = cache.join(format!("{name}.cpio"));
     let partial = cache.join(format!("{name}.cpio.{}", std::process::id()));
-    fs::write(&partial, archive.finish())
-        .unwrap_or_else(|error| panic!("{}: {error}", partial.display()));
+    fs::write(&partial, archive.finish()).unwrap_or_else(|error| panic!("{}: {error}", partial.display()));
     fs::rename(&partial, &path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     path
 }
@@ -56,10 +44,7 @@ fn settings(modules: &Path, wanted: &[&str]) -> String {
 fn load_order(modules: &Path) -> Vec<String> {
     let table = read(&modules.join("modules.dep"));
     let table = String::from_utf8(table).expect("modules.dep is ASCII");
-    let needs: HashMap<&str, &str> = table
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .collect();
+    let needs: HashMap<&str, &str> = table.lines().filter_map(|line| line.split_once(':')).collect();
     let mut order: Vec<String> = Vec::new();
     for name in EARLY_MODULES {
         let (module, needed) = needs
@@ -77,12 +62,7 @@ fn load_order(modules: &Path) -> Vec<String> {
 }
 
 fn read(path: &Path) -> Vec<u8> {
-    fs::read(path).unwrap_or_else(|error| {
-        panic!(
-            "{}: {error}; `contrib/test-setup` provides it",
-            path.display()
-        )
-    })
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}; `contrib/test-setup` provides it", path.display()))
 }
 
 /// A cpio archive in the one format the kernel unpacks, "newc". Linux: Documentation/driver-api/early-userspace/buffer-format.rst.
@@ -111,21 +91,7 @@ impl Archive {
         let size = u32::try_from(content.len()).expect("a file below 4 GiB");
         let name_size = u32::try_from(name.len() + 1).expect("a short name");
         // inode, mode, uid, gid, links, mtime, size, device and special device (major, minor each), name size, checksum
-        let fields = [
-            self.inodes,
-            mode,
-            0,
-            0,
-            1,
-            0,
-            size,
-            0,
-            0,
-            0,
-            0,
-            name_size,
-            0,
-        ];
+        let fields = [self.inodes, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name_size, 0];
         let mut header = "070701".to_owned();
         for field in fields {
             write!(header, "{field:08x}").expect("a String takes all");

@@ -2,35 +2,29 @@
 
 /// One emulated host: what to build it from and what is ready in it before the first command.
 #[derive(Debug, Clone, Copy)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// Name by which a person picks it; also names the initial file system of this layout.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Cores of the one socket.
-    pub cores: u32,
+    pub(crate) cores: u32,
     /// Sibling threads of each core: host CPUs are `cores * threads`, siblings numbered next to each other.
-    pub threads: u32,
+    pub(crate) threads: u32,
     /// Memory in MiB. The huge pages a test asks for come out of it.
-    pub memory_mib: u32,
+    pub(crate) memory_mib: u32,
     /// Devices besides those of every host (IOMMU, root file system, command channel), each as QEMU's `-device` takes it.
-    pub devices: &'static [&'static str],
+    pub(crate) devices: &'static [&'static str],
     /// Kernel modules that are loaded before the first command, so that drivers sit where they sit on a desktop.
-    pub modules: &'static [&'static str],
+    pub(crate) modules: &'static [&'static str],
 }
 
 impl Layout {
     /// Two cores with two sibling threads each, an IOMMU, KVM, memory for huge pages.
-    pub const KVM: Self = Self {
-        name: "kvm",
-        cores: 2,
-        threads: 2,
-        memory_mib: 2048,
-        devices: &[],
-        modules: &["kvm-amd"],
-    };
+    pub(crate) const KVM: Self =
+        Self { name: "kvm", cores: 2, threads: 2, memory_mib: 2048, devices: &[], modules: &["kvm-amd"] };
 
     /// [`KVM`](Self::KVM) and a graphics card with its HDMI audio: `0000:01:00.0` on bochs-drm and `0000:01:00.1` on
     /// `snd_hda_intel`, functions of one slot behind a root port and so in one IOMMU group.
-    pub const GPU: Self = Self {
+    pub(crate) const GPU: Self = Self {
         name: "gpu",
         devices: &[
             "pcie-root-port,id=gpu,chassis=1,slot=1",
@@ -42,23 +36,13 @@ impl Layout {
     };
 
     /// The arguments of QEMU that give a host of this layout its processor topology, memory and devices.
-    pub fn arguments(&self) -> Vec<String> {
-        let Self {
-            name,
-            cores,
-            threads,
-            memory_mib,
-            devices,
-            modules: _,
-        } = self;
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let Self { name, cores, threads, memory_mib, devices, modules: _ } = self;
         let mut arguments = vec![
             "-name".to_owned(),
             format!("vmrun-test-{name}"),
             "-smp".to_owned(),
-            format!(
-                "{},sockets=1,cores={cores},threads={threads}",
-                cores * threads
-            ),
+            format!("{},sockets=1,cores={cores},threads={threads}", cores * threads),
             "-m".to_owned(),
             memory_mib.to_string(),
         ];

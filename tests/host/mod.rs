@@ -23,8 +23,8 @@ mod layout;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use channel::{Host, Lost};
-pub use layout::Layout;
+pub(crate) use channel::{Host, Lost};
+pub(crate) use layout::Layout;
 
 /// The booted hosts by the name of their layout. Each is held by the test that is at work in it, and is `None` where
 /// none is booted or a test took it down.
@@ -34,18 +34,11 @@ static HOSTS: Mutex<BTreeMap<&str, Arc<Mutex<Option<Host>>>>> = Mutex::new(BTree
 ///
 /// # Panics
 /// When the host is lost twice, with its console.
-pub fn on<T>(layout: &Layout, body: impl Fn(&mut Host) -> Result<T, Lost>) -> T {
-    let place = Arc::clone(
-        HOSTS
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(layout.name)
-            .or_default(),
-    );
+pub(crate) fn on<T>(layout: &Layout, body: impl Fn(&mut Host) -> Result<T, Lost>) -> T {
+    let place = Arc::clone(HOSTS.lock().unwrap_or_else(PoisonError::into_inner).entry(layout.name).or_default());
     let mut booted = place.lock().unwrap_or_else(PoisonError::into_inner);
     attempt(&mut booted, layout, &body).unwrap_or_else(|Lost(first)| {
-        attempt(&mut booted, layout, &body)
-            .unwrap_or_else(|Lost(second)| panic!("{first}\n\nand again: {second}"))
+        attempt(&mut booted, layout, &body).unwrap_or_else(|Lost(second)| panic!("{first}\n\nand again: {second}"))
     })
 }
 
