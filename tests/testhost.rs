@@ -4,6 +4,9 @@ mod host;
 
 use host::Layout;
 
+/// The program that reports what it sees of its machine, as the build script left it; the host sees it at this path too.
+const GUEST: &str = concat!(env!("OUT_DIR"), "/guest.elf");
+
 #[test]
 fn a_script_hands_back_its_status_its_output_and_its_errors() {
     let reply = host::on(&Layout::KVM, |host| host.run("printf 'a\\0b\\377'; echo broken >&2; exit 3"));
@@ -80,6 +83,44 @@ fn the_card_goes_to_vfio_and_back_to_its_drivers() {
     assert_eq!(bound, "vfio-pci\nvfio-pci");
     assert_eq!(nodes, format!("{group}\n{group}\nvfio"));
     assert_eq!(back, "bochs-drm\nsnd_hda_intel");
+}
+
+#[test]
+fn a_guest_under_kvm_reads_the_hyper_v_vendor_id_it_was_given() {
+    let report = host::on(&Layout::KVM, |host| {
+        host.ask(&guest(
+            "-cpu host,kvm=off,topoext=on,hv-relaxed=on,hv-vapic=on,hv-time=on,hv-spinlocks=0x1fff,hv-vendor-id=sugoidesu \
+             -smp 2,cores=1,threads=2 -m 64",
+        ))
+    });
+    assert!(report.contains("vmrun-guest: hypervisor signature=\"sugoidesu\""), "{report}");
+    assert!(report.contains("vmrun-guest: topology packages=1 cores=1 threads=2"), "{report}");
+}
+
+#[test]
+fn a_guest_on_huge_pages_is_given_both_functions_of_the_card() {
+    let (report, back) = host::on(&Layout::GPU, |host| {
+        host.ask(&rebind("vfio-pci"))?;
+        host.ask("echo 32 >/proc/sys/vm/nr_hugepages")?;
+        let report = host.ask(&guest(
+            "-cpu host -m 64 -machine memory-backend=pages \
+             -object memory-backend-memfd,id=pages,size=64M,hugetlb=on,hugetlbsize=2M,prealloc=on \
+             -device vfio-pci,host=0000:01:00.0,addr=5.0,multifunction=on -device vfio-pci,host=0000:01:00.1,addr=5.1",
+        ))?;
+        host.ask("echo 0 >/proc/sys/vm/nr_hugepages")?;
+        Ok((report, host.ask(&rebind(""))?))
+    });
+    assert!(report.contains("vmrun-guest: pci address=00:05.0 id=1234:1111"), "{report}");
+    assert!(report.contains("vmrun-guest: pci address=00:05.1 id=8086:293e"), "{report}");
+    assert_eq!(back, "bochs-drm\nsnd_hda_intel");
+}
+
+/// A script that runs the demo guest under KVM with `options` and prints what it reports.
+fn guest(options: &str) -> String {
+    format!(
+        "qemu-system-x86_64 -machine q35 -accel kvm -nodefaults -no-user-config -display none -no-reboot \
+         -kernel {GUEST} -serial stdio {options}"
+    )
 }
 
 /// A script that moves both functions of the card to the driver named by `override_`, or to their own for an empty one,
