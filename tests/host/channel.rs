@@ -1,0 +1,133 @@
+//! Commands in the emulated host: the outer end of what `agent.sh` speaks.
+
+use std::fmt::{Display, Formatter, Result as Formatted};
+use std::io::Write;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use super::boot::Machine;
+use super::layout::Layout;
+
+/// How long the host may take from the start of QEMU to its first command. It takes a tenth of it on an idle machine.
+const BOOT_LIMIT: Duration = Duration::from_secs(300);
+
+/// How long one script may run in the host.
+const SCRIPT_LIMIT: Duration = Duration::from_secs(180);
+
+/// How much longer than its script an answer may take.
+const ANSWER_GRACE: Duration = Duration::from_secs(60);
+
+/// The status that `timeout` ends with when it had to end the script.
+const TIMED_OUT: i32 = 124;
+
+/// A booted host that takes commands.
+pub(crate) struct Host {
+    machine: Machine,
+    received: Vec<u8>,
+}
+
+/// What a script in the host left.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// Its exit status; above 128 it was ended by the signal of that number less 128.
+    pub(crate) status: i32,
+    /// What it wrote to standard output.
+    pub(crate) stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub(crate) stderr: Vec<u8>,
+}
+
+/// The host does not answer any more. Emulation stalls now and then, so this is worth one more boot before it is believed.
+#[derive(Debug)]
+pub(crate) struct Lost(pub String);
+
+impl Host {
+    /// Boots a host of `layout` and waits until it takes commands.
+    pub(crate) fn boot(layout: &Layout) -> Result<Self, Lost> {
+        let mut host = Self { machine: Machine::start(layout), received: Vec::new() };
+        let greeting = host.line(Instant::now() + BOOT_LIMIT)?;
+        if greeting == "ready" { Ok(host) } else { Err(host.lost(&format!("the agent began with {greeting:?}"))) }
+    }
+
+    /// Runs `script` by `sh` in the host, as root, whatever its exit status.
+    pub(crate) fn run(&mut self, script: &str) -> Result<Reply, Lost> {
+        let request = format!("{} {}\n{script}", script.len(), SCRIPT_LIMIT.as_secs());
+        if let Err(error) = self.machine.requests.write_all(request.as_bytes()) {
+            return Err(self.lost(&format!("writing a request: {error}")));
+        }
+        let deadline = Instant::now() + SCRIPT_LIMIT + ANSWER_GRACE;
+        let header = self.line(deadline)?;
+        let fields: Vec<usize> = header.split(' ').filter_map(|field| field.parse().ok()).collect();
+        let &[status, stdout, stderr] = fields.as_slice() else {
+            return Err(self.lost(&format!("an answer began with {header:?}")));
+        };
+        let reply = Reply {
+            status: i32::try_from(status).expect("a shell's exit status is one byte"),
+            stdout: self.bytes(stdout, deadline)?,
+            stderr: self.bytes(stderr, deadline)?,
+        };
+        if reply.status == TIMED_OUT { Err(self.lost(&format!("{script}\ndid not end: {reply}"))) } else { Ok(reply) }
+    }
+
+    /// What `script` writes to standard output, without white space at its end.
+    ///
+    /// # Panics
+    /// When it ends with a status other than 0: the tests ask this way where a failure is one of the test itself.
+    pub(crate) fn ask(&mut self, script: &str) -> Result<String, Lost> {
+        let reply = self.run(script)?;
+        assert_eq!(reply.status, 0, "{script}\n{reply}");
+        Ok(reply.text())
+    }
+
+    /// The next line of the channel, without its end.
+    fn line(&mut self, deadline: Instant) -> Result<String, Lost> {
+        loop {
+            if let Some(end) = self.received.iter().position(|&byte| byte == b'\n') {
+                let rest = self.received.split_off(end + 1);
+                let line = std::mem::replace(&mut self.received, rest);
+                return Ok(String::from_utf8_lossy(&line[..end]).into_owned());
+            }
+            self.receive(deadline)?;
+        }
+    }
+
+    /// The next `count` bytes of the channel.
+    fn bytes(&mut self, count: usize, deadline: Instant) -> Result<Vec<u8>, Lost> {
+        while self.received.len() < count {
+            self.receive(deadline)?;
+        }
+        let rest = self.received.split_off(count);
+        Ok(std::mem::replace(&mut self.received, rest))
+    }
+
+    /// Waits for more bytes, of any number.
+    fn receive(&mut self, deadline: Instant) -> Result<(), Lost> {
+        match self.machine.replies.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(piece) => {
+                self.received.extend(piece);
+                Ok(())
+            }
+            Err(RecvTimeoutError::Timeout) => Err(self.lost("it does not answer")),
+            Err(RecvTimeoutError::Disconnected) => Err(self.lost("its QEMU has ended")),
+        }
+    }
+
+    fn lost(&self, why: &str) -> Lost {
+        Lost(format!("the emulated host is lost: {why}\nits console:\n{}", self.machine.console()))
+    }
+}
+
+impl Reply {
+    /// Standard output as text, without white space at its end.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim_end().to_owned()
+    }
+}
+
+impl Display for Reply {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Formatted {
+        let Self { status, stdout, stderr } = self;
+        let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
+        write!(f, "status {status}\nstandard output:\n{stdout}\nstandard error:\n{stderr}")
+    }
+}

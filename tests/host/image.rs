@@ -1,0 +1,111 @@
+//! The initial file system of the emulated host: busybox, a few modules and `init.sh`, as a cpio archive.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules that reach the root file system and the command channel; all others are loaded from that root.
+const EARLY_MODULES: &[&str] = &["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
+
+/// The statically linked busybox of Debian's package `busybox-static`.
+const BUSYBOX: &str = "/bin/busybox";
+
+/// Writes the initial file system for a host that runs from `modules` and loads `wanted` from there, and returns its path.
+///
+/// The file lies in `cache` under `name`: it is cheap to make anew and harmless to keep.
+pub(crate) fn build(cache: &Path, name: &str, modules: &Path, wanted: &[&str]) -> PathBuf {
+    let mut archive = Archive::default();
+    for folder in ["bin", "dev", "modules", "proc", "sys", "lower", "writable", "root"] {
+        archive.folder(folder);
+    }
+    archive.file("bin/busybox", &read(Path::new(BUSYBOX)));
+    archive.file("init", include_bytes!("init.sh"));
+    archive.file("agent", include_bytes!("agent.sh"));
+    archive.file("settings", settings(modules, wanted).as_bytes());
+    for (number, module) in load_order(modules).iter().enumerate() {
+        archive.file(&format!("modules/{number:02}"), &read(&modules.join(module)));
+    }
+    let path = cache.join(format!("{name}.cpio"));
+    let partial = cache.join(format!("{name}.cpio.{}", std::process::id()));
+    fs::write(&partial, archive.finish()).unwrap_or_else(|error| panic!("{}: {error}", partial.display()));
+    fs::rename(&partial, &path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    path
+}
+
+/// The shell variables that `init.sh` and `agent.sh` read.
+fn settings(modules: &Path, wanted: &[&str]) -> String {
+    let modules = modules.to_str().expect("the path of the modules is UTF-8");
+    let modules = shlex::try_quote(modules).expect("a path has no zero byte");
+    format!("modules={modules}\nwanted='{}'\n", wanted.join(" "))
+}
+
+/// Paths of the early modules below `modules`, each after those it needs, by `modules.dep`.
+fn load_order(modules: &Path) -> Vec<String> {
+    let table = read(&modules.join("modules.dep"));
+    let table = String::from_utf8(table).expect("modules.dep is ASCII");
+    let needs: HashMap<&str, &str> = table.lines().filter_map(|line| line.split_once(':')).collect();
+    let mut order: Vec<String> = Vec::new();
+    for name in EARLY_MODULES {
+        let (module, needed) = needs
+            .iter()
+            .find(|(path, _)| path.ends_with(&format!("/{name}.ko")))
+            .unwrap_or_else(|| panic!("{} has no {name}.ko", modules.display()));
+        // modules.dep names what is needed first last.
+        for path in needed.split_whitespace().rev().chain([*module]) {
+            if !order.iter().any(|known| known == path) {
+                order.push(path.to_owned());
+            }
+        }
+    }
+    order
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}; `contrib/test-setup` provides it", path.display()))
+}
+
+/// A cpio archive in the one format the kernel unpacks, "newc". Linux: Documentation/driver-api/early-userspace/buffer-format.rst.
+#[derive(Default)]
+struct Archive {
+    bytes: Vec<u8>,
+    inodes: u32,
+}
+
+impl Archive {
+    fn folder(&mut self, name: &str) {
+        self.entry(name, 0o040_755, &[]);
+    }
+
+    fn file(&mut self, name: &str, content: &[u8]) {
+        self.entry(name, 0o100_755, content);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.entry("TRAILER!!!", 0, &[]);
+        self.bytes
+    }
+
+    fn entry(&mut self, name: &str, mode: u32, content: &[u8]) {
+        self.inodes += 1;
+        let size = u32::try_from(content.len()).expect("a file below 4 GiB");
+        let name_size = u32::try_from(name.len() + 1).expect("a short name");
+        // inode, mode, uid, gid, links, mtime, size, device and special device (major, minor each), name size, checksum
+        let fields = [self.inodes, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name_size, 0];
+        let mut header = "070701".to_owned();
+        for field in fields {
+            write!(header, "{field:08x}").expect("a String takes all");
+        }
+        self.bytes.extend(header.as_bytes());
+        self.bytes.extend(name.as_bytes());
+        self.bytes.push(0);
+        self.align();
+        self.bytes.extend(content);
+        self.align();
+    }
+
+    /// Names and contents each end on a multiple of four bytes.
+    fn align(&mut self) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+    }
+}

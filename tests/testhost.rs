@@ -1,0 +1,138 @@
+//! What the emulated test host promises the tests that run in it: a Linux kernel with all that passing a card needs.
+
+mod host;
+
+use host::Layout;
+
+/// The program that reports what it sees of its machine, as the build script left it; the host sees it at this path too.
+const GUEST: &str = concat!(env!("OUT_DIR"), "/guest.elf");
+
+#[test]
+fn a_script_hands_back_its_status_its_output_and_its_errors() {
+    let reply = host::on(&Layout::KVM, |host| host.run("printf 'a\\0b\\377'; echo broken >&2; exit 3"));
+    assert_eq!(reply.status, 3);
+    assert_eq!(reply.stdout, b"a\0b\xff");
+    assert_eq!(reply.stderr, b"broken\n");
+}
+
+#[test]
+fn sibling_threads_are_numbered_next_to_each_other() {
+    let siblings = host::on(&Layout::KVM, |host| {
+        host.ask("cd /sys/devices/system/cpu && cat cpu[0-9]*/topology/thread_siblings_list")
+    });
+    assert_eq!(siblings, "0-1\n0-1\n2-3\n2-3");
+}
+
+#[test]
+fn the_clock_is_the_tsc_as_on_a_desktop() {
+    let clock =
+        host::on(&Layout::KVM, |host| host.ask("cat /sys/devices/system/clocksource/clocksource0/current_clocksource"));
+    assert_eq!(clock, "tsc");
+}
+
+#[test]
+fn huge_pages_can_be_taken_and_given_back() {
+    let pool = host::on(&Layout::KVM, |host| {
+        host.ask(
+            "cd /sys/kernel/mm/hugepages/hugepages-2048kB
+             for pages in 64 0; do echo $pages >nr_hugepages; cat nr_hugepages free_hugepages; done",
+        )
+    });
+    assert_eq!(pool, "64\n64\n0\n0");
+}
+
+#[test]
+fn each_vcpu_thread_can_be_pinned_to_a_sibling_thread_of_its_own() {
+    let allowed = host::on(&Layout::KVM, |host| {
+        host.ask(
+            "qemu-system-x86_64 -S -name pinned,debug-threads=on -accel kvm -smp 2 -nodefaults -display none \
+                 -daemonize -pidfile /run/pinned
+             qemu=$(cat /run/pinned)
+             for vcpu in 0 1; do
+                 thread=$(grep -lx \"CPU $vcpu/KVM\" /proc/$qemu/task/*/comm)
+                 thread=${thread%/comm}
+                 taskset -pc $((vcpu + 2)) ${thread##*/} >/dev/null
+                 sed -n 's/^Cpus_allowed_list:\\t//p' $thread/status
+             done
+             kill $qemu",
+        )
+    });
+    assert_eq!(allowed, "2\n3");
+}
+
+#[test]
+fn the_card_and_its_audio_share_a_group_and_sit_on_their_drivers() {
+    let (group, drivers) = host::on(&Layout::GPU, |host| {
+        let group = host.ask("ls /sys/bus/pci/devices/0000:01:00.0/iommu_group/devices")?;
+        let drivers = host.ask("cd /sys/bus/pci/devices && readlink 0000:01:00.[01]/driver | sed 's,.*/,,'")?;
+        Ok((group, drivers))
+    });
+    assert_eq!(group, "0000:01:00.0\n0000:01:00.1");
+    assert_eq!(drivers, "bochs-drm\nsnd_hda_intel");
+}
+
+#[test]
+fn the_card_goes_to_vfio_and_back_to_its_drivers() {
+    let (bound, nodes, back) = host::on(&Layout::GPU, |host| {
+        let bound = host.ask(&rebind("vfio-pci"))?;
+        let nodes = host.ask("basename $(readlink /sys/bus/pci/devices/0000:01:00.0/iommu_group); ls /dev/vfio")?;
+        let back = host.ask(&rebind(""))?;
+        Ok((bound, nodes, back))
+    });
+    let group = nodes.lines().next().expect("a group has a number");
+    assert_eq!(bound, "vfio-pci\nvfio-pci");
+    assert_eq!(nodes, format!("{group}\n{group}\nvfio"));
+    assert_eq!(back, "bochs-drm\nsnd_hda_intel");
+}
+
+#[test]
+fn a_guest_under_kvm_reads_the_hyper_v_vendor_id_it_was_given() {
+    let report = host::on(&Layout::KVM, |host| {
+        host.ask(&guest(
+            "-cpu host,kvm=off,topoext=on,hv-relaxed=on,hv-vapic=on,hv-time=on,hv-spinlocks=0x1fff,hv-vendor-id=sugoidesu \
+             -smp 2,cores=1,threads=2 -m 64",
+        ))
+    });
+    assert!(report.contains("vmrun-guest: hypervisor signature=\"sugoidesu\""), "{report}");
+    assert!(report.contains("vmrun-guest: topology packages=1 cores=1 threads=2"), "{report}");
+}
+
+#[test]
+fn a_guest_on_huge_pages_is_given_both_functions_of_the_card() {
+    let (report, back) = host::on(&Layout::GPU, |host| {
+        host.ask(&rebind("vfio-pci"))?;
+        host.ask("echo 32 >/proc/sys/vm/nr_hugepages")?;
+        let report = host.ask(&guest(
+            "-cpu host -m 64 -machine memory-backend=pages \
+             -object memory-backend-memfd,id=pages,size=64M,hugetlb=on,hugetlbsize=2M,prealloc=on \
+             -device vfio-pci,host=0000:01:00.0,addr=5.0,multifunction=on -device vfio-pci,host=0000:01:00.1,addr=5.1",
+        ))?;
+        host.ask("echo 0 >/proc/sys/vm/nr_hugepages")?;
+        Ok((report, host.ask(&rebind(""))?))
+    });
+    assert!(report.contains("vmrun-guest: pci address=00:05.0 id=1234:1111"), "{report}");
+    assert!(report.contains("vmrun-guest: pci address=00:05.1 id=8086:293e"), "{report}");
+    assert_eq!(back, "bochs-drm\nsnd_hda_intel");
+}
+
+/// A script that runs the demo guest under KVM with `options` and prints what it reports.
+fn guest(options: &str) -> String {
+    format!(
+        "qemu-system-x86_64 -machine q35 -accel kvm -nodefaults -no-user-config -display none -no-reboot \
+         -kernel {GUEST} -serial stdio {options}"
+    )
+}
+
+/// A script that moves both functions of the card to the driver named by `override_`, or to their own for an empty one,
+/// and prints where they ended.
+fn rebind(override_: &str) -> String {
+    format!(
+        "cd /sys/bus/pci/devices
+         for bdf in 0000:01:00.0 0000:01:00.1; do
+             echo {override_} >$bdf/driver_override
+             echo $bdf >$bdf/driver/unbind
+             echo $bdf >../drivers_probe
+             basename $(readlink $bdf/driver)
+         done"
+    )
+}
