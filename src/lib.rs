@@ -24,6 +24,7 @@
 //! | 1 | [`plan`] | the vocabulary of a plan: arguments, changes, pins, problems; pure |
 //! | 1 | [`host`] | facts about the machine, read once below one root |
 //! | 0 | [`unit`] | values: PCI addresses, CPU sets, sizes |
+//! | 0 | [`demo_image`] | the program in `src/guest`, built by `build.rs`, that `vmrun demo` boots |
 //!
 //! `process` is a floor of its own below `apply` and `supervise`, because both start commands: undo runs what takes a
 //! hook back, the supervisor runs hooks and companions.
@@ -36,6 +37,7 @@
 pub mod apply;
 pub mod cli;
 pub mod demo;
+pub mod demo_image;
 pub mod host;
 pub mod plan;
 pub mod process;

@@ -1,0 +1,15 @@
+//! The demo guest as a file for QEMU's `-kernel`.
+
+/// A 64-bit ELF with a PVH entry, made from `src/guest` by the build script.
+///
+/// It boots through SeaBIOS only, so not with OVMF, on `q35` and `pc` from 16 MiB of RAM on. Over the
+/// first serial port it writes what it sees of its machine, one fact a line, each line with the prefix
+/// `vmrun-guest: `, from `hello 1` to `done`; then it obeys its command line (QEMU's `-append`):
+///
+/// - `then=`: `poweroff` (also without the word), `wait` (until the power button is pressed), `ignore`
+///   (the power button, for ever), `reset`, `panic` (by `-device pvpanic`), `hang`, `spin`, `crash`
+/// - `resets=N`: how often `then=reset` resets, 0 to 255, before it powers off; 1 without the word
+/// - `report=brief`: no lines for single vCPUs and PCI functions
+///
+/// A word that it does not know becomes a line `error` before `done`, and the guest powers off.
+pub const GUEST_ELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/guest.elf"));
