@@ -58,7 +58,8 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(ApplyError::io("read", &path))?,
         };
-        let unreadable = |why: String| ApplyError::Refused(format!("the journal {} cannot be used: {why}", path.display()));
+        let unreadable =
+            |why: String| ApplyError::Refused(format!("the journal {} cannot be used: {why}", path.display()));
         let raw: serde_json::Value = serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
         match raw["version"].as_u64() {
             Some(version) if version == u64::from(VERSION) => {}

@@ -252,8 +252,7 @@ mod test {
         dead.make(&pages(512)).await.unwrap();
         drop(dead);
         for _ in 0..2 {
-            let (_, failed) =
-                recover(Root::at(&ground.root), &ground.run, "this boot").await.unwrap().unwrap();
+            let (_, failed) = recover(Root::at(&ground.root), &ground.run, "this boot").await.unwrap().unwrap();
             assert_eq!(failed, []);
             assert_eq!(pool(&ground), "3");
         }

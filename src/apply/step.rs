@@ -68,15 +68,22 @@ fn short(path: &str, delta: i64, got: i64) -> ApplyError {
     let pool = path.rsplit('/').nth(1).unwrap_or(path);
     let node = path.split('/').find(|part| part.starts_with("node") && part.len() > 4).unwrap_or("node");
     ApplyError::Refused(if delta > 0 {
-        format!("{delta} more huge pages are needed in {pool} of {node}, the kernel could make {got}: free memory is too little or too scattered")
+        format!(
+            "{delta} more huge pages are needed in {pool} of {node}, the kernel could make {got}: free memory is too little or too scattered"
+        )
     } else {
-        format!("{} huge pages should go from {pool} of {node}, the kernel gave back {}: the rest is in use", -delta, -got)
+        format!(
+            "{} huge pages should go from {pool} of {node}, the kernel gave back {}: the rest is in use",
+            -delta, -got
+        )
     })
 }
 
 fn number(file: &Path) -> Result<i64, ApplyError> {
     let text = fs::read_to_string(file).map_err(ApplyError::io("read", file))?;
-    text.trim().parse().map_err(|_| ApplyError::Refused(format!("{} holds `{}`, not a number", file.display(), text.trim())))
+    text.trim()
+        .parse()
+        .map_err(|_| ApplyError::Refused(format!("{} holds `{}`, not a number", file.display(), text.trim())))
 }
 
 fn write(file: &Path, value: i64) -> Result<(), ApplyError> {
