@@ -43,6 +43,15 @@ pub struct Host {
     pub paths: BTreeMap<PathBuf, PathFact>,
 }
 
+/// What a profile wants to know of the host beyond what is always read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The QEMU that the profile names: a path, or a name to look for in `PATH`.
+    pub qemu: Option<PathBuf>,
+    /// Paths that the profile names: images, folders, scripts, programs.
+    pub paths: Vec<PathBuf>,
+}
+
 /// A host CPU.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
