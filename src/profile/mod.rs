@@ -1,1 +1,197 @@
-//! Being written.
+//! Floor 2: intent. What the user wrote, one file per TOML table, and its turn at the plan. Pure: the host is a value.
+//!
+//! Start with [`Profile::plan`], which gives each table its turn, then read `cpu.rs` as the example of a table: the
+//! fields, their rules, and the arguments they become stand in one file.
+
+mod always;
+mod audio;
+mod boot;
+mod clock;
+mod cpu;
+mod demo;
+mod disk;
+mod disk_bus;
+mod display;
+mod firmware;
+mod firmware_search;
+mod guest_uuid;
+mod hook;
+mod hooks_dir;
+mod host_vendor;
+mod hyperv;
+mod iommu;
+mod iothread;
+mod kernel;
+mod machine;
+mod machine_type;
+mod memory;
+mod net;
+mod on;
+mod pci;
+mod pci_place;
+mod pinning;
+mod pinning_lint;
+mod program;
+mod qemu;
+mod rules;
+mod scene;
+mod schema;
+mod serial;
+mod service;
+mod setting;
+mod stop;
+mod usb;
+
+pub use setting::Setting;
+
+use crate::host::{Host, Wants};
+use crate::plan::{Draft, Plan, Refusal, Slots};
+use crate::unit::GuestName;
+use scene::Scene;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// What the user wrote; each value is valid in itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Version of the profile's language; read before anything else is judged.
+    #[serde(rename = "schema")]
+    _schema: schema::Schema,
+    name: GuestName,
+    uuid: Option<guest_uuid::GuestUuid>,
+    hooks_dir: Option<PathBuf>,
+    #[serde(default)]
+    machine: machine::Machine,
+    #[serde(default)]
+    cpu: cpu::Cpu,
+    #[serde(default)]
+    memory: memory::Memory,
+    firmware: Option<firmware::Firmware>,
+    #[serde(default)]
+    clock: clock::Clock,
+    #[serde(default)]
+    boot: boot::Boot,
+    kernel: Option<kernel::Kernel>,
+    #[serde(default)]
+    serial: Vec<serial::Serial>,
+    #[serde(default)]
+    disk: Vec<disk::Disk>,
+    #[serde(default)]
+    net: Vec<net::Net>,
+    #[serde(default)]
+    pci: Vec<pci::Pci>,
+    #[serde(default)]
+    usb: Vec<usb::Usb>,
+    #[serde(default)]
+    display: display::Display,
+    audio: Option<audio::Audio>,
+    #[serde(default)]
+    hook: Vec<hook::Hook>,
+    #[serde(default)]
+    service: Vec<service::Service>,
+    #[serde(default)]
+    on: on::On,
+    #[serde(default)]
+    stop: stop::Stop,
+    #[serde(default)]
+    qemu: qemu::Qemu,
+}
+
+impl Profile {
+    /// Name of the guest.
+    #[must_use]
+    pub fn name(&self) -> &GuestName {
+        &self.name
+    }
+
+    /// Number of vCPUs, the product of the topology.
+    #[must_use]
+    pub fn vcpus(&self) -> u32 {
+        self.cpu.vcpus()
+    }
+
+    /// Decides everything that would be done to start this guest on `host`.
+    ///
+    /// # Errors
+    /// All reasons why it cannot be done, with what would be done all the same.
+    pub fn plan(&self, host: &Host, setting: &Setting) -> Result<Plan, Box<Refusal>> {
+        let Self {
+            _schema,
+            name,
+            uuid,
+            hooks_dir,
+            machine,
+            cpu,
+            memory,
+            firmware,
+            clock,
+            boot,
+            kernel,
+            serial,
+            disk,
+            net,
+            pci,
+            usb,
+            display,
+            audio,
+            hook,
+            service,
+            on,
+            stop,
+            qemu,
+        } = self;
+        let emulator = qemu.emulator(host, setting);
+        let accel = machine.accel(host);
+        let scene = Scene { host, setting, name, accel, version: emulator.version, uefi: firmware::is_uefi(firmware) };
+        let mut draft = Draft::new(name.clone(), emulator, setting.run_dir.clone());
+        draft.slots = Slots::new(machine.chipset());
+
+        // QMP comes first, so that its descriptor is the first one.
+        always::draft(&scene, &mut draft);
+        guest_uuid::draft(uuid.as_ref(), &scene, &mut draft);
+        machine.draft(&scene, &mut draft);
+        cpu.draft(&scene, &mut draft);
+        memory.draft(&cpu.pinned(), &scene, &mut draft);
+        firmware::draft(firmware.as_ref(), machine, &scene, &mut draft);
+        clock.draft(&scene, &mut draft);
+        boot.draft(&mut draft);
+        kernel::draft(kernel.as_ref(), &scene, &mut draft);
+        serial::draft(serial, &scene, &mut draft);
+        // Who asked for an address gets it; the others are dealt round it.
+        pci_place::reserve(pci, &mut draft);
+        display.draft(&scene, &mut draft);
+        usb::draft_controller(rules::usb_wanted_by(disk, usb, audio.as_ref()), &mut draft);
+        disk::draft(disk, &scene, &mut draft);
+        net::draft(net, &scene, &mut draft);
+        audio::draft(audio.as_ref(), &scene, &mut draft);
+        pci::draft(pci, &scene, &mut draft);
+        usb::draft(usb, &mut draft);
+        cpu.draft_pinning(&iothread::ids(disk), &scene, &mut draft);
+        hooks_dir::draft(hooks_dir.as_deref(), &scene, &mut draft);
+        hook::draft(hook, &scene, &mut draft);
+        service::draft(service, &scene, &mut draft);
+        on.draft(&mut draft);
+        stop.draft(&mut draft);
+        qemu.draft(host, &mut draft);
+        draft.finish()
+    }
+
+    /// What must be known of the host before this profile can be planned.
+    #[must_use]
+    pub fn wants(&self, setting: &Setting) -> Wants {
+        let mut paths = Vec::new();
+        paths.extend(self.memory.paths(setting));
+        paths.extend(self.firmware.iter().flat_map(|firmware| firmware.paths(setting)));
+        paths.extend(self.kernel.iter().flat_map(|kernel| kernel.paths(setting)));
+        paths.extend(self.disk.iter().flat_map(|disk| disk.paths(setting)));
+        paths.extend(self.net.iter().flat_map(net::Net::paths));
+        paths.extend(self.pci.iter().flat_map(|pci| pci.paths(setting)));
+        paths.extend(self.hooks_dir.iter().flat_map(|dir| hooks_dir::folders(dir, setting)));
+        paths.extend(self.hook.iter().flat_map(|hook| hook.paths(setting)));
+        paths.extend(self.service.iter().flat_map(|service| service.paths(setting)));
+        paths.sort();
+        paths.dedup();
+        Wants { qemu: self.qemu.binary(setting), paths }
+    }
+}

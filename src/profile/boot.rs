@@ -1,0 +1,28 @@
+//! `[boot]`: how the firmware looks for something to boot. The order is each disk's `boot_index`.
+
+use crate::plan::{Draft, Origin};
+use serde::Deserialize;
+
+/// Boot; QEMU's `-boot`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Boot {
+    /// Whether the firmware offers a menu.
+    menu: Option<bool>,
+    /// Whether only devices with a boot index are tried; they are unless given.
+    strict: Option<bool>,
+}
+
+impl Boot {
+    pub(super) fn draft(&self, draft: &mut Draft) {
+        let Self { menu, strict } = self;
+        let origin = match strict {
+            Some(_) => Origin::given("boot.strict"),
+            None => Origin::always("only devices with a boot index are tried"),
+        };
+        draft.contents.argv.boot.switch("strict", strict.unwrap_or(true), origin);
+        if let Some(menu) = menu {
+            draft.contents.argv.boot.switch("menu", *menu, Origin::given("boot.menu"));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `[clock]`: the real-time clock that the guest reads.
+
+use super::scene::Scene;
+use crate::plan::{Draft, Origin};
+use serde::Deserialize;
+
+/// The clock; QEMU's `-rtc`. What is not given is left to QEMU: `utc`, `host`, `none`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Clock {
+    /// What it shows at the start; Windows expects `localtime`.
+    base: Option<Base>,
+    /// What drives it.
+    clock: Option<Source>,
+    /// Whether ticks that the guest missed are made up for.
+    driftfix: Option<Driftfix>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Base {
+    Utc,
+    Localtime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Source {
+    Host,
+    Rt,
+    Vm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Driftfix {
+    None,
+    Slew,
+}
+
+impl Clock {
+    pub(super) fn draft(&self, scene: &Scene, draft: &mut Draft) {
+        let Self { base, clock, driftfix } = self;
+        let argv = &mut draft.contents.argv;
+        if let Some(base) = base {
+            let base = match base {
+                Base::Utc => "utc",
+                Base::Localtime => "localtime",
+            };
+            argv.rtc.set("base", base, Origin::given("clock.base"));
+        }
+        if let Some(clock) = clock {
+            let clock = match clock {
+                Source::Host => "host",
+                Source::Rt => "rt",
+                Source::Vm => "vm",
+            };
+            argv.rtc.set("clock", clock, Origin::given("clock.clock"));
+        }
+        let Some(driftfix) = driftfix else { return };
+        let fix = match driftfix {
+            Driftfix::None => "none",
+            Driftfix::Slew => "slew",
+        };
+        argv.rtc.set("driftfix", fix, Origin::given("clock.driftfix"));
+        if *driftfix == Driftfix::Slew && scene.kvm() {
+            // Both timers making up for lost ticks would let the guest's clock run ahead.
+            let origin = Origin::derived("clock.driftfix", "the clock alone makes up for lost ticks");
+            argv.setting("-global", "kvm-pit.lost_tick_policy=discard", origin);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! `[cpu]`: model, topology and what the guest learns about its hypervisor.
+
+use super::host_vendor::HostVendor;
+use super::hyperv::Hyperv;
+use super::pinning::Pinning;
+use super::scene::Scene;
+use crate::plan::{Class, Draft, Origin, Problem};
+use crate::unit::{CpuSet, HvVendorId};
+use serde::Deserialize;
+use std::num::NonZeroU32;
+
+/// The vCPUs; QEMU's `-cpu` and `-smp`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cpu {
+    /// Model; `host` unless given, which is `max` without KVM.
+    #[serde(default)]
+    model: Model,
+    /// Sockets; 1 unless given.
+    sockets: Option<NonZeroU32>,
+    /// Dies per socket; 1 unless given.
+    dies: Option<NonZeroU32>,
+    /// Cores per die; 1 unless given.
+    cores: Option<NonZeroU32>,
+    /// Threads per core; 1 unless given.
+    threads: Option<NonZeroU32>,
+    /// Whether KVM's CPUID leaves are hidden; QEMU's `kvm=off`.
+    #[serde(default)]
+    hide_kvm: bool,
+    /// Hyper-V enlightenments by QEMU's names without `hv-`, or `"off"`.
+    hv: Option<Hyperv>,
+    /// Spins of a guest spin lock before it tells the hypervisor; QEMU's `hv-spinlocks`.
+    hv_spinlocks: Option<u32>,
+    /// Vendor id instead of `Microsoft Hv`; QEMU's `hv-vendor-id`. Some drivers refuse to load under the latter.
+    hv_vendor_id: Option<HvVendorId>,
+    /// CPUID flags to add or take away: `["+invtsc", "-amd-stibp"]`.
+    #[serde(default)]
+    flags: Vec<Flag>,
+    /// Where the threads run.
+    #[serde(default)]
+    pub(super) pinning: Pinning,
+}
+
+/// Name of a CPU model.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Model(String);
+
+impl Default for Model {
+    fn default() -> Self {
+        Self("host".into())
+    }
+}
+
+impl TryFrom<String> for Model {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        if text.is_empty() || text.contains(odd) {
+            return Err(format!(
+                "`{text}` is not a CPU model; write host, max, or a name that `qemu -cpu help` prints"
+            ));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A CPUID flag to add or to take away.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Flag {
+    name: String,
+    on: bool,
+}
+
+impl TryFrom<String> for Flag {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let shape =
+            || format!("`{text}` is not a CPU flag; write +NAME to add it or -NAME to take it away, like +invtsc");
+        let on = match text.chars().next() {
+            Some('+') => true,
+            Some('-') => false,
+            _ => return Err(shape()),
+        };
+        let name = text[1..].replace('_', "-");
+        let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+        if name.is_empty() || name.contains(odd) {
+            return Err(shape());
+        }
+        match name.as_str() {
+            "kvm" => Err("the flag kvm has a key of its own: hide_kvm = true".into()),
+            hv if hv.starts_with("hv-") => {
+                Err(format!("the flag {hv} has a key of its own: hv, hv_spinlocks or hv_vendor_id"))
+            }
+            _ => Ok(Self { name, on }),
+        }
+    }
+}
+
+/// Most vCPUs without a virtual IOMMU: an APIC id beyond 254 needs x2APIC with interrupt remapping.
+const MAX_VCPUS: u32 = 255;
+
+impl Cpu {
+    /// Product of the topology.
+    pub(super) fn vcpus(&self) -> u32 {
+        self.topology().into_iter().map(|(_, count)| count).fold(1, u32::saturating_mul)
+    }
+
+    pub(super) fn threads(&self) -> u32 {
+        self.threads.map_or(1, NonZeroU32::get)
+    }
+
+    /// Host CPUs that vCPUs are pinned to; empty without pins.
+    pub(super) fn pinned(&self) -> CpuSet {
+        self.pinning.pinned()
+    }
+
+    /// The same without pins of iothreads, for a guest without disks.
+    pub(super) fn without_iothread_pins(self) -> Self {
+        Self { pinning: self.pinning.without_iothreads(), ..self }
+    }
+
+    fn topology(&self) -> [(&'static str, u32); 4] {
+        let count = |level: Option<NonZeroU32>| level.map_or(1, NonZeroU32::get);
+        [
+            ("sockets", count(self.sockets)),
+            ("dies", count(self.dies)),
+            ("cores", count(self.cores)),
+            ("threads", count(self.threads)),
+        ]
+    }
+
+    pub(super) fn draft(&self, scene: &Scene, draft: &mut Draft) {
+        let Self {
+            model,
+            sockets: _,
+            dies: _,
+            cores: _,
+            threads: _,
+            hide_kvm,
+            hv,
+            hv_spinlocks,
+            hv_vendor_id,
+            flags,
+            pinning: _,
+        } = self;
+        self.draft_topology(scene, draft);
+        draft_model(model, scene, draft);
+        if *hide_kvm {
+            draft.contents.argv.cpu.switch("kvm", false, Origin::given("cpu.hide_kvm"));
+        }
+        if model.0 == "host" && scene.kvm() {
+            self.draft_host_model(scene, draft);
+        }
+        Hyperv::draft(hv.as_ref(), *hv_spinlocks, hv_vendor_id.as_ref(), scene, draft);
+        for (i, Flag { name, on }) in flags.iter().enumerate() {
+            draft.contents.argv.cpu.switch(name, *on, Origin::given(format!("cpu.flags[{i}]")));
+        }
+    }
+
+    fn draft_topology(&self, scene: &Scene, draft: &mut Draft) {
+        let vcpus = self.vcpus();
+        draft.contents.vcpus = vcpus;
+        draft.contents.argv.smp.head(vcpus.to_string(), Origin::derived("cpu", "the product of the topology"));
+        for (level, count) in self.topology() {
+            draft.contents.argv.smp.set(level, count.to_string(), Origin::given(format!("cpu.{level}")));
+        }
+        if vcpus > MAX_VCPUS {
+            draft.refuse(
+                Problem::new(Class::Invalid, "cpu", format!("sockets, dies, cores and threads make {vcpus} vCPUs"))
+                    .why(format!("a PC without a virtual IOMMU has at most {MAX_VCPUS}")),
+            );
+        }
+        let online = scene.host.online().len();
+        if usize::try_from(vcpus).is_ok_and(|vcpus| vcpus > online) && online > 0 {
+            draft.warn(
+                Problem::new(Class::Impossible, "cpu", format!("{vcpus} vCPUs share {online} host CPUs"))
+                    .why("a vCPU that waits for a host CPU while it holds a lock stalls the others"),
+            );
+        }
+    }
+
+    fn draft_host_model(&self, scene: &Scene, draft: &mut Draft) {
+        let cpu = &mut draft.contents.argv.cpu;
+        // A guest with a passed device cannot migrate anyway; `migratable=on` would hide flags like invtsc.
+        cpu.switch(
+            "migratable",
+            false,
+            Origin::derived("cpu.model", "shows flags that migration forbids, like invtsc"),
+        );
+        if self.threads() > 1 && HostVendor::of(scene.host) == HostVendor::Amd {
+            // Off by default since QEMU 3.1; without it an AMD guest takes sibling threads for cores.
+            cpu.switch(
+                "topoext",
+                true,
+                Origin::derived("cpu.threads", "an AMD guest sees sibling threads only with it"),
+            );
+        }
+    }
+
+    pub(super) fn draft_pinning(&self, iothreads: &[String], scene: &Scene, draft: &mut Draft) {
+        self.pinning.draft(self.vcpus(), self.threads(), iothreads, scene, draft);
+    }
+}
+
+fn draft_model(model: &Model, scene: &Scene, draft: &mut Draft) {
+    let origin = Origin::given("cpu.model");
+    if model.0 != "host" || scene.kvm() {
+        draft.contents.argv.cpu.head(&model.0, origin);
+        return;
+    }
+    draft.contents.argv.cpu.head("max", Origin::derived("cpu.model", "the model host needs KVM"));
+    draft.warn(
+        Problem::new(Class::Missing, "cpu.model", "the guest gets the CPU model max instead of host")
+            .why("only KVM can show the guest the host CPU"),
+    );
+}

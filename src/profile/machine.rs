@@ -1,0 +1,167 @@
+//! `[machine]`: the machine and what runs its instructions.
+
+use super::machine_type::MachineType;
+use super::scene::{Accel, Scene};
+use crate::host::{Host, Kvm};
+use crate::plan::{Chipset, Class, Draft, Origin, Problem};
+use serde::Deserialize;
+
+/// The machine; QEMU's `-machine` and `-accel`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Machine {
+    /// Which PC; `q35` unless given.
+    #[serde(rename = "type", default)]
+    kind: MachineType,
+    /// What runs the guest's instructions.
+    #[serde(default)]
+    accel: Choice,
+    /// Where interrupt controllers are emulated; in the kernel unless given. Only under KVM.
+    kernel_irqchip: Option<Irqchip>,
+    /// Whether the kernel may merge equal pages with those of other guests (KSM); off unless given.
+    #[serde(default)]
+    mem_merge: bool,
+    /// The high precision event timer.
+    hpet: Option<bool>,
+    /// `VMware`'s back door port.
+    vmport: Option<bool>,
+    /// System management mode; some firmware needs it.
+    smm: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Choice {
+    #[default]
+    Kvm,
+    Tcg,
+    Auto,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Irqchip {
+    On,
+    Off,
+    Split,
+}
+
+impl Irqchip {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Split => "split",
+        }
+    }
+}
+
+impl Machine {
+    pub(super) fn chipset(&self) -> Chipset {
+        self.kind.chipset()
+    }
+
+    pub(super) fn kind(&self) -> &MachineType {
+        &self.kind
+    }
+
+    /// What shall run the guest's instructions on `host`.
+    pub(super) fn accel(&self, host: &Host) -> Accel {
+        match self.accel {
+            Choice::Kvm => Accel::Kvm,
+            Choice::Auto if host.kvm == Kvm::Usable => Accel::Kvm,
+            Choice::Tcg | Choice::Auto => Accel::Tcg,
+        }
+    }
+
+    pub(super) fn draft(&self, scene: &Scene, draft: &mut Draft) {
+        let Self { kind, accel, kernel_irqchip, mem_merge, hpet, vmport, smm } = self;
+        let argv = &mut draft.contents.argv;
+        argv.machine.head(kind.as_str(), Origin::given("machine.type"));
+        for (key, property, value) in
+            [("machine.hpet", "hpet", hpet), ("machine.vmport", "vmport", vmport), ("machine.smm", "smm", smm)]
+        {
+            if let Some(on) = value {
+                argv.machine.switch(property, *on, Origin::given(key));
+            }
+        }
+        argv.machine.switch("mem-merge", *mem_merge, Origin::given("machine.mem_merge"));
+        argv.machine.switch("dump-guest-core", false, Origin::always("a crash of QEMU does not write guest memory"));
+        draft_accel(*accel, scene, draft);
+        draft_irqchip(*kernel_irqchip, scene, draft);
+    }
+}
+
+fn draft_accel(choice: Choice, scene: &Scene, draft: &mut Draft) {
+    let origin = || Origin::given("machine.accel");
+    match scene.accel {
+        Accel::Kvm => draft.contents.argv.accel.head("kvm", origin()),
+        Accel::Tcg => {
+            draft.contents.argv.accel.head("tcg", origin());
+            // QEMU chooses by guest and host; a vCPU without a thread of its own could not be pinned.
+            let own = Origin::derived("machine.accel", "each vCPU has a thread of its own");
+            draft.contents.argv.accel.set("thread", "multi", own);
+        }
+    }
+    match choice {
+        Choice::Kvm => judge_kvm(scene.host.kvm, draft),
+        Choice::Auto if scene.accel == Accel::Tcg => draft.warn(without_kvm(scene.host.kvm)),
+        Choice::Auto | Choice::Tcg => {}
+    }
+}
+
+const AT: &str = "machine.accel";
+const SLOW: &str = "the guest runs on QEMU's translator, about ten times slower than the host CPU";
+
+fn judge_kvm(kvm: Kvm, draft: &mut Draft) {
+    match kvm {
+        Kvm::Usable => {}
+        Kvm::Absent => draft.refuse(
+            Problem::new(Class::Missing, AT, "there is no /dev/kvm")
+                .why("KVM is not built into this kernel, its module is not loaded, or the firmware keeps VT-x or AMD-V off")
+                .fix("modprobe kvm_intel   # or kvm_amd; or switch on virtualisation in the firmware setup\nor, slowly and without KVM:   accel = \"tcg\""),
+        ),
+        Kvm::Denied => draft.refuse(
+            Problem::new(Class::Denied, AT, "this user may not open /dev/kvm")
+                .why("it belongs to the group kvm")
+                .fix("usermod -aG kvm YOUR_LOGIN   # then log in anew"),
+        ),
+        Kvm::Standin => draft.warn(
+            Problem::new(Class::Missing, AT, "/dev/kvm is a stand-in: the host CPU shows neither VMX nor SVM")
+                .why("such a KVM is slow and may lack what Hyper-V enlightenments need")
+                .fix("accel = \"tcg\" is often faster here"),
+        ),
+    }
+}
+
+fn without_kvm(kvm: Kvm) -> Problem {
+    let what = match kvm {
+        Kvm::Usable => "KVM is usable",
+        Kvm::Absent => "no KVM: there is no /dev/kvm",
+        Kvm::Denied => "no KVM: this user may not open /dev/kvm",
+        Kvm::Standin => "no KVM: /dev/kvm is a stand-in, the host CPU shows neither VMX nor SVM",
+    };
+    Problem::new(Class::Missing, AT, what).why(SLOW).fix("accel = \"kvm\" refuses to start without KVM")
+}
+
+fn draft_irqchip(irqchip: Option<Irqchip>, scene: &Scene, draft: &mut Draft) {
+    let key = "machine.kernel_irqchip";
+    match (scene.accel, irqchip) {
+        (Accel::Kvm, Some(Irqchip::Off)) => draft.refuse(
+            Problem::new(Class::Invalid, key, "kernel_irqchip = \"off\" leaves KVM without an interrupt controller")
+                .why("QEMU refuses it with KVM since 8.0")
+                .fix("kernel_irqchip = \"split\"   # or \"on\""),
+        ),
+        (Accel::Kvm, Some(irqchip)) => {
+            draft.contents.argv.machine.set("kernel-irqchip", irqchip.as_str(), Origin::given(key));
+        }
+        (Accel::Kvm, None) => {
+            let origin = Origin::derived(AT, "interrupts without a way through QEMU");
+            draft.contents.argv.machine.set("kernel-irqchip", "on", origin);
+        }
+        (Accel::Tcg, Some(_)) => {
+            draft.warn(Problem::new(Class::Invalid, key, "kernel_irqchip has no effect without KVM, and is left out"));
+        }
+        (Accel::Tcg, None) => {}
+    }
+}

@@ -1,0 +1,34 @@
+//! `[on]`: what a reboot or a panic of the guest does.
+
+use crate::plan::{Draft, OnPanic, OnReboot, Origin};
+use serde::Deserialize;
+
+/// Ends that the guest asks for; QEMU's `-action`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct On {
+    #[serde(default)]
+    reboot: OnReboot,
+    #[serde(default)]
+    panic: OnPanic,
+}
+
+impl On {
+    pub(super) fn draft(&self, draft: &mut Draft) {
+        let Self { reboot, panic } = self;
+        draft.contents.ending.on_reboot = *reboot;
+        draft.contents.ending.on_panic = *panic;
+        let reboot = match reboot {
+            OnReboot::Reset => "reset",
+            OnReboot::Exit => "shutdown",
+        };
+        let panic = match panic {
+            OnPanic::Exit => "shutdown",
+            OnPanic::Pause => "pause",
+        };
+        let action = &mut draft.contents.argv.action;
+        action.set("reboot", reboot, Origin::given("on.reboot"));
+        action.set("shutdown", "poweroff", Origin::always("QEMU ends when the guest powers off"));
+        action.set("panic", panic, Origin::given("on.panic"));
+    }
+}

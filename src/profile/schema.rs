@@ -1,0 +1,25 @@
+//! `schema`: the version of the profile's language.
+
+use serde::Deserialize;
+
+/// The version that this vmrun speaks.
+const NEWEST: i64 = 1;
+
+/// `schema = 1`. A newer one is refused, since its keys may mean something else.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "i64")]
+pub(super) struct Schema;
+
+impl TryFrom<i64> for Schema {
+    type Error = String;
+
+    fn try_from(version: i64) -> Result<Self, String> {
+        match version {
+            NEWEST => Ok(Self),
+            newer if newer > NEWEST => Err(format!(
+                "schema {newer} is newer than this vmrun, which reads schema {NEWEST}; a newer vmrun is needed"
+            )),
+            odd => Err(format!("there is no schema {odd}; this vmrun reads schema {NEWEST}")),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `[[serial]]`: serial ports of the guest.
+
+use super::scene::Scene;
+use crate::plan::{Class, Descriptor, Draft, Origin, Problem, Props};
+use serde::Deserialize;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// A serial port; the first is COM1, `ttyS0`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Serial {
+    /// Where goes what the guest writes.
+    to: To,
+    /// The file, for `to = "file"`; made anew at each start.
+    path: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum To {
+    /// Into a file.
+    File,
+    /// To vmrun, which shows it.
+    Capture,
+    /// There is no port.
+    None,
+}
+
+/// Ports that a PC has.
+const MOST: usize = 4;
+
+impl Serial {
+    /// A port that vmrun reads.
+    pub(super) fn capture() -> Self {
+        Self { to: To::Capture, path: None }
+    }
+}
+
+pub(super) fn draft(ports: &[Serial], scene: &Scene, draft: &mut Draft) {
+    for (i, port) in ports.iter().enumerate() {
+        draft_port(i, port, scene, draft);
+    }
+    if ports.iter().filter(|port| port.to != To::None).count() > MOST {
+        draft.refuse(Problem::new(Class::Invalid, format!("serial[{MOST}]"), format!("a PC has {MOST} serial ports")));
+    }
+}
+
+fn draft_port(i: usize, Serial { to, path }: &Serial, scene: &Scene, draft: &mut Draft) {
+    let key = format!("serial[{i}]");
+    let origin = || Origin::given(format!("{key}.to"));
+    let id = format!("serial{i}");
+    let mut chardev = Props::default();
+    match (to, path) {
+        (To::None, None) => return,
+        (To::Capture, None) => {
+            chardev.head("socket", origin());
+            chardev.set("id", &id, origin());
+            chardev.set("fd", draft.pass(Descriptor::Serial).to_string(), origin());
+        }
+        (To::File, Some(path)) => {
+            chardev.head("file", origin());
+            chardev.set("id", &id, origin());
+            chardev.set("path", scene.setting.resolve(path).to_string_lossy(), Origin::given(format!("{key}.path")));
+        }
+        (To::File, None) => {
+            let problem = Problem::new(Class::Invalid, &key, "to = \"file\" names no file");
+            return draft.refuse(problem.fix("path = \"serial.log\""));
+        }
+        (To::None | To::Capture, Some(_)) => {
+            let problem = Problem::new(Class::Invalid, format!("{key}.path"), "only to = \"file\" takes a path");
+            return draft.refuse(problem.fix("to = \"file\""));
+        }
+    }
+    draft.contents.argv.backend_props("-chardev", &chardev);
+    draft.contents.argv.device(&json!({"driver": "isa-serial", "chardev": id}), origin());
+}
