@@ -13,15 +13,14 @@ impl Profile {
     /// The same machine with the demo guest in it: CPU, memory, network, PCI, USB and sound stay; firmware, disks, hooks,
     /// services and display go.
     ///
-    /// The guest is written to `image` when the plan is carried out. `then` is what it does after its report, the value
-    /// of its `then=`. Its report comes over one captured serial port.
+    /// The guest lies at `image`. `then` is what it does after its report, the value of its `then=`. Its report comes over one captured serial port.
     #[must_use]
     pub fn into_demo(self, image: PathBuf, then: &str) -> Self {
         Self {
             hooks_dir: None,
             firmware: None,
             boot: Boot::default(),
-            kernel: Some(Kernel::demo(image, format!("then={then}"))),
+            kernel: Some(Kernel::of(image, format!("then={then}"))),
             serial: vec![Serial::capture()],
             disk: Vec::new(),
             display: Display::default(),

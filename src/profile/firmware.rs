@@ -4,7 +4,7 @@ use super::firmware_search;
 use super::machine::Machine;
 use super::scene::Scene;
 use super::setting::Setting;
-use crate::plan::{Class, Draft, NewFile, Origin, Problem, Source};
+use crate::plan::{Class, Draft, NewFile, Origin, Problem};
 use serde::Deserialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ fn draft_pair(
         ),
     };
     flash(1, "fw-vars", &nvram, Access::Written, &origin, draft);
-    draft.contents.files.push(NewFile { path: nvram, source: Source::CopyOf(template), keep: true });
+    draft.contents.files.push(NewFile { path: nvram, copy_of: template });
 }
 
 fn forgetful(code: &Path) -> Problem {

@@ -2,7 +2,7 @@
 
 use super::scene::Scene;
 use super::setting::Setting;
-use crate::plan::{Class, Draft, NewFile, Origin, Source};
+use crate::plan::{Class, Draft, Origin};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -16,33 +16,23 @@ pub(super) struct Kernel {
     initrd: Option<PathBuf>,
     /// Kernel command line.
     append: Option<String>,
-    /// Whether `image` is the guest that vmrun carries, which is written there before QEMU starts.
-    #[serde(skip)]
-    demo: bool,
 }
 
 impl Kernel {
-    /// The demo guest, to be written to `image`.
-    pub(super) fn demo(image: PathBuf, append: String) -> Self {
-        Self { image, initrd: None, append: Some(append), demo: true }
+    /// Kernel `image` with a command line.
+    pub(super) fn of(image: PathBuf, append: String) -> Self {
+        Self { image, initrd: None, append: Some(append) }
     }
 
     pub(super) fn paths(&self, setting: &Setting) -> Vec<PathBuf> {
-        let Self { image, initrd, append: _, demo } = self;
-        let image = (!demo).then_some(image);
-        image.into_iter().chain(initrd).map(|path| setting.resolve(path)).collect()
+        let Self { image, initrd, append: _ } = self;
+        std::iter::once(image).chain(initrd).map(|path| setting.resolve(path)).collect()
     }
 }
 
 pub(super) fn draft(kernel: Option<&Kernel>, scene: &Scene, draft: &mut Draft) {
-    let Some(Kernel { image, initrd, append, demo }) = kernel else { return };
-    if *demo {
-        draft.contents.files.push(NewFile { path: image.clone(), source: Source::DemoGuest, keep: false });
-        let origin = Origin::always("the guest that vmrun carries");
-        draft.contents.argv.setting("-kernel", text(image), origin);
-    } else {
-        loaded("-kernel", image, "kernel.image", scene, draft);
-    }
+    let Some(Kernel { image, initrd, append }) = kernel else { return };
+    loaded("-kernel", image, "kernel.image", scene, draft);
     if let Some(initrd) = initrd {
         loaded("-initrd", initrd, "kernel.initrd", scene, draft);
     }
