@@ -31,6 +31,18 @@ impl Props {
         self.set(key, if on { "on" } else { "off" }, origin);
     }
 
+    /// Value of property `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.items.iter().find(|(name, ..)| name == key).map(|(_, value, _)| value.as_str())
+    }
+
+    /// The value that stands first without a key.
+    #[must_use]
+    pub fn first(&self) -> Option<&str> {
+        self.head.as_ref().map(|(value, _)| value.as_str())
+    }
+
     /// Whether nothing was set.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,0 +1,91 @@
+//! What the profile says beside what the guest saw.
+
+use super::Report;
+use crate::plan::Contents;
+use serde::Serialize;
+
+/// One fact, as planned and as seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// The fact, in a word or two.
+    pub what: &'static str,
+    /// As the plan has it.
+    pub planned: String,
+    /// As the guest saw it; `None` when it did not say.
+    pub seen: Option<String>,
+}
+
+impl Compared {
+    /// Whether the guest saw what was planned.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        self.seen.as_ref() == Some(&self.planned)
+    }
+}
+
+/// Holds the report against the plan, fact by fact. What the plan leaves to QEMU is not compared.
+#[must_use]
+pub fn compare(plan: &Contents, report: &Report) -> Vec<Compared> {
+    let fact = |what, planned: Option<String>, seen: Option<String>| {
+        planned.map(|planned| Compared { what, planned, seen })
+    };
+    [
+        fact("vCPUs that run", Some(plan.vcpus.to_string()), owned(report.value("vcpus", "started"))),
+        fact("topology", planned_topology(plan), seen_topology(report)),
+        fact("memory", planned_memory(plan), seen_memory(report)),
+        fact("hypervisor", planned_hypervisor(plan), owned(report.value("hypervisor", "signature"))),
+        fact("PCI devices", Some(planned_devices(plan).to_string()), Some(seen_devices(report).to_string())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn owned(value: Option<&str>) -> Option<String> {
+    value.map(str::to_owned)
+}
+
+fn topology(sockets: &str, dies: &str, cores: &str, threads: &str) -> String {
+    format!("{sockets} sockets, {dies} dies, {cores} cores, {threads} threads")
+}
+
+fn planned_topology(plan: &Contents) -> Option<String> {
+    let level = |key: &str| plan.argv.smp.get(key);
+    Some(topology(level("sockets")?, level("dies").unwrap_or("1"), level("cores")?, level("threads")?))
+}
+
+fn seen_topology(report: &Report) -> Option<String> {
+    let level = |key: &str| report.value("topology", key);
+    Some(topology(level("packages")?, level("dies")?, level("cores")?, level("threads")?))
+}
+
+fn planned_memory(plan: &Contents) -> Option<String> {
+    let mebibytes: u64 = plan.argv.memory.get("size")?.strip_suffix('M')?.parse().ok()?;
+    Some(format!("{mebibytes} MiB"))
+}
+
+fn seen_memory(report: &Report) -> Option<String> {
+    let bytes: u64 = report.value("memory", "ram")?.parse().ok()?;
+    Some(format!("{} MiB", bytes >> 20))
+}
+
+/// The vendor id that KVM shows; under TCG a guest sees TCG's own, whatever is asked for (QEMU: `cpu_x86_cpuid`).
+fn planned_hypervisor(plan: &Contents) -> Option<String> {
+    let kvm = plan.argv.accel.first() == Some("kvm");
+    owned(plan.argv.cpu.get("hv-vendor-id").filter(|_| kvm))
+}
+
+/// Devices that the plan puts behind root ports; each has functions of its own there.
+fn planned_devices(plan: &Contents) -> usize {
+    plan.argv.args().iter().filter(|arg| arg.option == "-device").filter_map(|arg| arg.value.as_deref()).filter(is_behind_a_port).count()
+}
+
+fn is_behind_a_port(device: &&str) -> bool {
+    serde_json::from_str::<serde_json::Value>(device)
+        .is_ok_and(|device| device["bus"].as_str().is_some_and(|bus| bus.starts_with("rp")) && device["driver"] != "pcie-root-port")
+}
+
+/// Functions beyond the root bus.
+fn seen_devices(report: &Report) -> usize {
+    report.values("pci", "address").filter(|address| !address.starts_with("00:")).count()
+}

@@ -1,0 +1,90 @@
+//! The report of the demo guest; `src/guest` writes it.
+
+/// What every line of the report begins with.
+const PREFIX: &str = "vmrun-guest: ";
+
+/// The lines of a report: a word for the subject, then `key=value` pairs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    lines: Vec<String>,
+}
+
+impl Report {
+    /// Takes a line that the guest wrote to its serial port; one that is no part of the report is passed over.
+    pub fn hear(&mut self, line: &str) {
+        self.lines.extend(line.strip_prefix(PREFIX).map(str::to_owned));
+    }
+
+    /// The lines, without their prefix.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+
+    /// Whether the guest got to its end.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.lines().any(|line| line == "done")
+    }
+
+    /// Value of `key` in the first line about `subject` that has it.
+    #[must_use]
+    pub fn value(&self, subject: &str, key: &str) -> Option<&str> {
+        self.values(subject, key).next()
+    }
+
+    /// Values of `key` in all lines about `subject`.
+    pub fn values<'a>(&'a self, subject: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.lines()
+            .filter_map(move |line| line.strip_prefix(subject)?.strip_prefix(' '))
+            .filter_map(move |pairs| pair(pairs, key))
+    }
+}
+
+/// Value of `key` among `pairs`; one in quotes may hold blanks.
+fn pair<'a>(pairs: &'a str, key: &str) -> Option<&'a str> {
+    let mut rest = pairs;
+    while let Some((name, after)) = rest.split_once('=') {
+        let (value, next) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+            None => after.split_once(' ').unwrap_or((after, "")),
+        };
+        if name == key {
+            return Some(value);
+        }
+        rest = next.trim_start();
+    }
+    None
+}
+
+#[cfg(test)]
+mod test {
+    use super::Report;
+
+    fn report() -> Report {
+        let mut report = Report::default();
+        for line in [
+            "SeaBIOS (version 1.16)",
+            "vmrun-guest: cpu vendor=AuthenticAMD brand=\"QEMU TCG CPU version 2.5+\" family=15",
+            "vmrun-guest: pci address=00:00.0 id=8086:29c0 class=0600",
+            "vmrun-guest: pci address=01:00.0 id=1b36:000d class=0c03",
+            "vmrun-guest: done",
+        ] {
+            report.hear(line);
+        }
+        report
+    }
+
+    #[test]
+    fn values_are_found_by_subject_and_key() {
+        assert_eq!(report().value("cpu", "brand"), Some("QEMU TCG CPU version 2.5+"));
+        assert_eq!(report().value("cpu", "family"), Some("15"));
+        assert_eq!(report().value("cpu", "bran"), None);
+        assert_eq!(report().values("pci", "class").collect::<Vec<_>>(), ["0600", "0c03"]);
+    }
+
+    #[test]
+    fn a_report_is_whole_when_the_guest_said_so() {
+        assert!(report().is_whole());
+        assert!(!Report::default().is_whole());
+    }
+}
