@@ -132,7 +132,7 @@ fn printing(floor: &str, path: &[&str]) -> Option<String> {
         [.., module, "stdout" | "stderr"] => STREAMS.contains(module),
         _ => false,
     };
-    (prints && floor != DOOR).then(|| format!("`{floor}` prints with `{}`", path.join("::")))
+    (prints && floor != DOOR).then(|| format!("`{floor}` prints with `{}`", path.join("::").replace("::!", "!")))
 }
 
 /// The text before the tests, which stand last in a file.
