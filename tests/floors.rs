@@ -9,18 +9,22 @@ use std::io;
 use std::path::Path;
 
 /// Each floor and the floors it may name, from the door down.
-const FLOORS: [(&str, &[&str]); 12] = [
-    ("cli", &["supervise", "demo", "apply", "qemu", "import", "profile", "process", "plan", "host", "unit"]),
-    ("supervise", &["apply", "qemu", "import", "profile", "process", "plan", "host", "unit"]),
-    ("demo", &["profile", "plan", "unit"]),
-    ("apply", &["profile", "process", "plan", "host", "unit"]),
-    ("qemu", &["profile", "process", "plan", "host", "unit"]),
+const FLOORS: [(&str, &[&str]); 13] = [
+    (
+        "cli",
+        &["supervise", "demo", "apply", "qemu", "import", "profile", "process", "plan", "host", "unit", "demo_image"],
+    ),
+    ("supervise", &["apply", "qemu", "import", "profile", "process", "plan", "host", "unit", "demo_image"]),
+    ("demo", &["profile", "plan", "unit", "demo_image"]),
+    ("apply", &["profile", "process", "plan", "host", "unit", "demo_image"]),
+    ("qemu", &["profile", "process", "plan", "host", "unit", "demo_image"]),
     ("import", &["profile", "plan", "host", "unit"]),
     ("profile", &["plan", "host", "unit"]),
     ("process", &["plan", "host", "unit"]),
     ("plan", &["unit"]),
     ("host", &["unit"]),
     ("unit", &[]),
+    ("demo_image", &[]),
     ("lib", &[]),
 ];
 
@@ -132,7 +136,7 @@ fn printing(floor: &str, path: &[&str]) -> Option<String> {
         [.., module, "stdout" | "stderr"] => STREAMS.contains(module),
         _ => false,
     };
-    (prints && floor != DOOR).then(|| format!("`{floor}` prints with `{}`", path.join("::")))
+    (prints && floor != DOOR).then(|| format!("`{floor}` prints with `{}`", path.join("::").replace("::!", "!")))
 }
 
 /// The text before the tests, which stand last in a file.
