@@ -1,8 +1,10 @@
 //! What the emulated test host promises the tests that run in it: a Linux kernel with all that passing a card needs.
 
 mod host;
+mod support;
 
 use host::Layout;
+use support::setup::{self, Qemu};
 
 /// The program that reports what it sees of its machine, as the build script left it; the host sees it at this path too.
 const GUEST: &str = concat!(env!("OUT_DIR"), "/guest.elf");
@@ -87,22 +89,27 @@ fn the_card_goes_to_vfio_and_back_to_its_drivers() {
 
 #[test]
 fn a_guest_under_kvm_reads_the_hyper_v_vendor_id_it_was_given() {
-    let report = host::on(&Layout::KVM, |host| {
-        host.ask(&guest(
-            "-cpu host,kvm=off,topoext=on,hv-relaxed=on,hv-vapic=on,hv-time=on,hv-spinlocks=0x1fff,hv-vendor-id=sugoidesu \
-             -smp 2,cores=1,threads=2 -m 64",
-        ))
-    });
-    assert!(report.contains("vmrun-guest: hypervisor signature=\"sugoidesu\""), "{report}");
-    assert!(report.contains("vmrun-guest: topology packages=1 cores=1 threads=2"), "{report}");
+    for qemu in setup::qemus() {
+        let report = host::on(&Layout::KVM, |host| {
+            host.ask(&guest(
+                &qemu,
+                "-cpu host,kvm=off,topoext=on,hv-relaxed=on,hv-vapic=on,hv-time=on,hv-spinlocks=0x1fff,hv-vendor-id=sugoidesu \
+                 -smp 2,cores=1,threads=2 -m 64",
+            ))
+        });
+        assert!(report.contains("vmrun-guest: hypervisor signature=\"sugoidesu\""), "{}: {report}", qemu.version);
+        assert!(report.contains("vmrun-guest: topology packages=1 cores=1 threads=2"), "{}: {report}", qemu.version);
+    }
 }
 
 #[test]
 fn a_guest_on_huge_pages_is_given_both_functions_of_the_card() {
+    let [qemu, _newer] = setup::qemus();
     let (report, back) = host::on(&Layout::GPU, |host| {
         host.ask(&rebind("vfio-pci"))?;
         host.ask("echo 32 >/proc/sys/vm/nr_hugepages")?;
         let report = host.ask(&guest(
+            &qemu,
             "-cpu host -m 64 -machine memory-backend=pages \
              -object memory-backend-memfd,id=pages,size=64M,hugetlb=on,hugetlbsize=2M,prealloc=on \
              -device vfio-pci,host=0000:01:00.0,addr=5.0,multifunction=on -device vfio-pci,host=0000:01:00.1,addr=5.1",
@@ -115,11 +122,12 @@ fn a_guest_on_huge_pages_is_given_both_functions_of_the_card() {
     assert_eq!(back, "bochs-drm\nsnd_hda_intel");
 }
 
-/// A script that runs the demo guest under KVM with `options` and prints what it reports.
-fn guest(options: &str) -> String {
+/// A script that runs the demo guest under KVM in `qemu` with `options` and prints what it reports.
+fn guest(qemu: &Qemu, options: &str) -> String {
     format!(
-        "qemu-system-x86_64 -machine q35 -accel kvm -nodefaults -no-user-config -display none -no-reboot \
-         -kernel {GUEST} -serial stdio {options}"
+        "{} -machine q35 -accel kvm -nodefaults -no-user-config -display none -no-reboot \
+         -kernel {GUEST} -serial stdio {options}",
+        qemu.binary.display()
     )
 }
 

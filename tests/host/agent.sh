@@ -10,8 +10,9 @@ $b ip link set lo up
 
 # Programs of the machine go by their path here, because this shell takes busybox's own otherwise: its modprobe does not
 # know that vfio wants vfio_iommu_type1 after it, and its timeout ends with another status.
+# shellcheck source=/dev/null
 . ./settings
-# shellcheck disable=SC2086 # a list of names
+# shellcheck disable=SC2086,SC2154 # a list of names, from the settings
 /sbin/modprobe -a $wanted || echo "agent: not every module of '$wanted' loads"
 
 port=$($b grep -lx agent /sys/class/virtio-ports/*/name)

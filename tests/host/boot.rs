@@ -10,6 +10,7 @@ use std::thread;
 use super::image;
 use super::kernel::Kernel;
 use super::layout::Layout;
+use crate::support::setup;
 
 /// The emulated processor.
 ///
@@ -79,7 +80,8 @@ fn command(layout: &Layout) -> Command {
     let initial: PathBuf = image::build(Path::new(CACHE), layout.name, &modules, layout.modules);
     let mut command = Command::new("setpriv");
     command
-        .args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(setup::path("VMRUN_TEST_QEMU_7_2"))
         .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", CPU])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
         .arg("-kernel")

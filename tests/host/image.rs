@@ -1,15 +1,14 @@
 //! The initial file system of the emulated host: busybox, a few modules and `init.sh`, as a cpio archive.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::modules::load_order;
+use crate::support::setup;
+
 /// Modules that reach the root file system and the command channel; all others are loaded from that root.
 const EARLY_MODULES: &[&str] = &["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
-
-/// The statically linked busybox of Debian's package `busybox-static`.
-const BUSYBOX: &str = "/bin/busybox";
 
 /// Writes the initial file system for a host that runs from `modules` and loads `wanted` from there, and returns its path.
 ///
@@ -19,11 +18,11 @@ pub(crate) fn build(cache: &Path, name: &str, modules: &Path, wanted: &[&str]) -
     for folder in ["bin", "dev", "modules", "proc", "sys", "lower", "writable", "root"] {
         archive.folder(folder);
     }
-    archive.file("bin/busybox", &read(Path::new(BUSYBOX)));
+    archive.file("bin/busybox", &read(&setup::path("VMRUN_TEST_BUSYBOX")));
     archive.file("init", include_bytes!("init.sh"));
     archive.file("agent", include_bytes!("agent.sh"));
     archive.file("settings", settings(modules, wanted).as_bytes());
-    for (number, module) in load_order(modules).iter().enumerate() {
+    for (number, module) in load_order(modules, EARLY_MODULES).iter().enumerate() {
         archive.file(&format!("modules/{number:02}"), &read(&modules.join(module)));
     }
     let path = cache.join(format!("{name}.cpio"));
@@ -40,29 +39,8 @@ fn settings(modules: &Path, wanted: &[&str]) -> String {
     format!("modules={modules}\nwanted='{}'\n", wanted.join(" "))
 }
 
-/// Paths of the early modules below `modules`, each after those it needs, by `modules.dep`.
-fn load_order(modules: &Path) -> Vec<String> {
-    let table = read(&modules.join("modules.dep"));
-    let table = String::from_utf8(table).expect("modules.dep is ASCII");
-    let needs: HashMap<&str, &str> = table.lines().filter_map(|line| line.split_once(':')).collect();
-    let mut order: Vec<String> = Vec::new();
-    for name in EARLY_MODULES {
-        let (module, needed) = needs
-            .iter()
-            .find(|(path, _)| path.ends_with(&format!("/{name}.ko")))
-            .unwrap_or_else(|| panic!("{} has no {name}.ko", modules.display()));
-        // modules.dep names what is needed first last.
-        for path in needed.split_whitespace().rev().chain([*module]) {
-            if !order.iter().any(|known| known == path) {
-                order.push(path.to_owned());
-            }
-        }
-    }
-    order
-}
-
 fn read(path: &Path) -> Vec<u8> {
-    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}; `contrib/test-setup` provides it", path.display()))
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A cpio archive in the one format the kernel unpacks, "newc". Linux: Documentation/driver-api/early-userspace/buffer-format.rst.

@@ -1,6 +1,7 @@
 #!/bin/busybox sh
 # First process of the emulated host: makes the outer machine's root the root here, then becomes the agent.
 b=/bin/busybox
+# shellcheck source=/dev/null
 . /settings
 
 $b mount -t proc proc /proc
@@ -28,6 +29,7 @@ $b mount -t devpts devpts /root/dev/pts
 $b mount -t tmpfs -o mode=1777 tmpfs /root/dev/shm
 $b mount -t hugetlbfs hugetlbfs /root/dev/hugepages
 $b mount -t cgroup2 cgroup2 /root/sys/fs/cgroup
+# shellcheck disable=SC2154 # from the settings
 $b rm -rf "/root/usr/lib/modules/${modules##*/}"
 $b ln -s "$modules" "/root/usr/lib/modules/${modules##*/}"
 $b cp /bin/busybox /agent /settings /root/run/host/

@@ -1,6 +1,5 @@
 //! The kernel of the emulated host: Debian's, unpacked from its package by `contrib/test-setup`.
 
-use std::env;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -8,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-/// What `contrib/test-setup` fills when `VMRUN_TEST_ROOT` names no other folder.
-const TEST_ROOT: &str = "/var/cache/vmrun-test";
+use crate::support::setup;
 
 /// A kernel that QEMU can start without firmware, and its modules.
 pub(crate) struct Kernel {
@@ -21,11 +19,11 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Finds the kernel that `VMRUN_TEST_KERNEL` (a `vmlinuz`) and `VMRUN_TEST_MODULES` (a folder with `modules.dep`)
-    /// name, or else the one of `contrib/test-setup`, and decompresses it below `cache` if that is not done yet.
+    /// The kernel of the set-up, `VMRUN_TEST_KERNEL` and `VMRUN_TEST_MODULES`; decompressed below `cache` if that is
+    /// not done yet.
     pub(crate) fn find(cache: &Path) -> Self {
-        let compressed = provided("VMRUN_TEST_KERNEL", "kernel/vmlinuz");
-        let modules = provided("VMRUN_TEST_MODULES", "kernel/modules");
+        let compressed = resolved("VMRUN_TEST_KERNEL");
+        let modules = resolved("VMRUN_TEST_MODULES");
         let elf = cache.join(elf_name(&compressed));
         if !elf.exists() {
             decompress(&compressed, &elf);
@@ -34,13 +32,10 @@ impl Kernel {
     }
 }
 
-/// The path that `variable` holds, or `default` below the test root; links resolved, so that it ends in the release.
-fn provided(variable: &str, default: &str) -> PathBuf {
-    let root = env::var_os("VMRUN_TEST_ROOT").map_or_else(|| PathBuf::from(TEST_ROOT), PathBuf::from);
-    let path = env::var_os(variable).map_or_else(|| root.join(default), PathBuf::from);
-    path.canonicalize().unwrap_or_else(|error| {
-        panic!("{}: {error}; run `contrib/test-setup`, or name another place in {variable}", path.display())
-    })
+/// The path that the set-up calls `name`, without links, so that it ends in the kernel's release.
+fn resolved(name: &str) -> PathBuf {
+    let path = setup::path(name);
+    path.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A name that another build of the same release does not share.

@@ -12,7 +12,7 @@
 //! one boot of a layout, one after the other, and so leave the host as they found it; a test that panics takes its host
 //! with it and the next one boots anew.
 //!
-//! Needed: what `contrib/test-setup` installs and unpacks. The kernel: see [`kernel::Kernel::find`].
+//! Needed: what `contrib/test-setup` installs and unpacks.
 
 mod boot;
 mod channel;

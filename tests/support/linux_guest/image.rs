@@ -1,6 +1,5 @@
 //! Builds the image: initramfs, unified kernel image, FAT file system.
 
-use std::collections::HashMap;
 use std::fs;
 use std::fs::File;
 use std::io::Write;
@@ -8,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::modules::load_order;
 use crate::support::setup::run;
 
 /// What goes into an image.
@@ -75,27 +75,6 @@ fn pack(root: &Path, names: &[String], archive: &Path) {
     list.write_all(names.join("\n").as_bytes()).expect("the list of files");
     drop(list);
     assert!(cpio.wait().expect("cpio ends").success(), "cpio failed");
-}
-
-/// Files of `modules` and all they need, below `dir`, each once and after its needs.
-fn load_order(dir: &Path, modules: &[&str]) -> Vec<String> {
-    let text = fs::read_to_string(dir.join("modules.dep")).expect("modules.dep, made by depmod");
-    let needs: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once(':')).collect();
-    let mut order: Vec<String> = Vec::new();
-    for module in modules {
-        let file = format!("/{module}.ko");
-        let (file, needs) = needs
-            .iter()
-            .find(|(name, _)| name.ends_with(&file))
-            .unwrap_or_else(|| panic!("modules.dep does not hold {module}"));
-        // modules.dep(5): what is needed is listed so that the last has to be loaded first.
-        for file in needs.split_whitespace().rev().chain([*file]) {
-            if !order.iter().any(|loaded| loaded == file) {
-                order.push(file.to_owned());
-            }
-        }
-    }
-    order
 }
 
 /// One EFI program; the stub finds kernel, initramfs and command line by the names of its sections.
