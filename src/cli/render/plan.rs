@@ -4,7 +4,7 @@ use super::argv::quoted;
 use super::layout::{columns, counted, paragraph, wrapped};
 use super::{life, pins};
 use crate::host::Host;
-use crate::plan::{Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin, Source};
+use crate::plan::{Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin};
 use anstyle::Style;
 use std::fmt::Write as _;
 
@@ -60,10 +60,10 @@ impl Page {
     }
 
     fn arg(&mut self, arg: &Arg) {
-        let column = self.width * 2 / 5;
+        let (column, width) = (self.width * 2 / 5, self.width * 3 / 5);
         let value = arg.value.as_deref().map(|value| format!(" {value}")).unwrap_or_default();
         let option = format!("{}{value}", arg.option);
-        let mut notes = notes(&arg.origins).into_iter().flat_map(|note| hanging(&note, self.width - column));
+        let mut notes = notes(&arg.origins).into_iter().flat_map(|note| hanging(&note, width));
         if columns(&option) + 4 <= column {
             let note = notes.next().unwrap_or_default();
             let line = format!("  {option:rest$}{note}", rest = column - 2);
@@ -102,14 +102,9 @@ impl Page {
             return;
         }
         self.section("Files made before");
-        for NewFile { path, source, keep } in files {
-            let kept = if *keep { "kept from run to run" } else { "for this run only" };
-            self.item(&match source {
-                Source::CopyOf(from) => {
-                    format!("{}: copied from {} if there is none, {kept}", path.display(), from.display())
-                }
-                Source::DemoGuest => format!("{}: the demo guest of vmrun, {kept}", path.display()),
-            });
+        for NewFile { path, copy_of } in files {
+            let (path, from) = (path.display(), copy_of.display());
+            self.item(&format!("{path}: copied from {from} if there is none; kept from run to run"));
         }
     }
 
