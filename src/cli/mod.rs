@@ -1,1 +1,159 @@
-//! Being written.
+//! Floor 5: the door. The only place that prints, and where each way of ending gets its exit code.
+
+pub mod args;
+mod check;
+mod host;
+mod load;
+pub mod output;
+mod place;
+mod plan;
+mod render;
+
+use crate::plan::Class;
+use args::{Cli, Command};
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use output::Output;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Exit codes. A stable interface: scripts, units and desktop entries act on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The guest ended well (its own power-off, or a stop that it obeyed) and the host is as before.
+    Good = 0,
+    /// vmrun itself is wrong; a journal may be left.
+    Internal = 1,
+    /// The command line is wrong.
+    Usage = 2,
+
+    // Only `vmrun status`, with the meanings of service scripts. Running is 0.
+    /// The guest does not run.
+    Stopped = 3,
+    /// The guest runs, and no vmrun is with it.
+    Orphan = 4,
+    /// A run was cut short; `vmrun recover` puts the host back.
+    NeedsRecover = 5,
+    /// The guest is being started or ended.
+    InTransition = 6,
+
+    // Refused before anything was touched.
+    /// The profile cannot be read, or is wrong on any host.
+    Invalid = 10,
+    /// The profile is good, and impossible on this host.
+    Impossible = 11,
+    /// Something is missing: QEMU, KVM, a module, firmware, systemd.
+    Missing = 12,
+    /// Permission, trust or limits.
+    Denied = 13,
+    /// The guest, a device or an image is in use.
+    Busy = 14,
+
+    // Not started; the host is put back.
+    /// A hook before the guest's start failed.
+    Hook = 20,
+    /// A companion that the guest cannot do without failed.
+    Companion = 21,
+    /// The host could not be prepared.
+    Preparation = 22,
+    /// QEMU did not start.
+    NoStart = 30,
+
+    // Ended badly; the host is put back.
+    /// QEMU died.
+    Died = 31,
+    /// The guest panicked.
+    Panicked = 32,
+    /// The guest asked for a reboot, and the profile says that this ends the run.
+    Rebooted = 33,
+    /// The guest was forced off after its time to stop.
+    Forced = 35,
+    /// All went well but a hook after the guest's end.
+    PostHook = 40,
+    /// **The host is not fully put back**: run `vmrun recover`. Wins over every other code.
+    NotRestored = 41,
+
+    // Ended by a signal after cleaning up. The signal is raised again, so that shells and systemd see it.
+    /// SIGHUP.
+    Hangup = 129,
+    /// SIGINT.
+    Interrupt = 130,
+    /// SIGQUIT.
+    Quit = 131,
+    /// SIGTERM.
+    Terminated = 143,
+}
+
+impl Exit {
+    /// The code as the shell sees it.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+impl From<Class> for Exit {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Invalid => Self::Invalid,
+            Class::Impossible => Self::Impossible,
+            Class::Missing => Self::Missing,
+            Class::Denied => Self::Denied,
+            Class::Busy => Self::Busy,
+        }
+    }
+}
+
+/// Does what the command line says; `words` starts with the program's own name.
+#[must_use]
+pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match parse(words.into_iter().collect()) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let output = Output::new(cli.global);
+    match &cli.command {
+        Command::Plan(args) => plan::run(args, output),
+        Command::Check(args) => check::run(args, output),
+        Command::Host(args) => host::run(args, output),
+    }
+}
+
+/// Parses the command line; a profile where a command belongs is run.
+fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let error = match Cli::try_parse_from(&words) {
+        Ok(cli) => return Ok(cli),
+        Err(error) => error,
+    };
+    let Some(at) = profile_at(&words, &error) else { return Err(error) };
+    words.insert(at, "run".into());
+    Cli::try_parse_from(&words)
+}
+
+/// Where the word stands that is no command and names a profile.
+fn profile_at(words: &[OsString], error: &clap::Error) -> Option<usize> {
+    let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(unknown))) =
+        (error.kind(), error.get(ContextKind::InvalidSubcommand))
+    else {
+        return None;
+    };
+    let is_it = |word: &OsString| word.to_string_lossy() == *unknown;
+    let at = words.iter().skip(1).position(is_it)? + 1;
+    let path = Path::new(&words[at]);
+    (path.extension() == Some(OsStr::new("toml")) || path.is_file()).then_some(at)
+}
+
+/// Prints what clap says: help and version, or what is wrong with the command line.
+fn usage(error: &clap::Error) -> Exit {
+    // Nobody is left to tell when this fails.
+    _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Good }
+}

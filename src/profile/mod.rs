@@ -39,6 +39,7 @@ mod schema;
 mod serial;
 mod service;
 mod setting;
+pub mod source;
 mod stop;
 mod usb;
 

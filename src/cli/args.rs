@@ -1,0 +1,214 @@
+//! The command line of vmrun.
+
+use crate::unit::GuestName;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Everything that can stand on the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vmrun",
+    version,
+    about = "Run a guest on plain QEMU, its threads pinned before its first instruction",
+    override_usage = "vmrun [OPTIONS] COMMAND | PROFILE.toml",
+    after_help = "Start with `vmrun demo`; then `vmrun plan windows.toml` and `sudo vmrun windows.toml`.\n\
+                  `vmrun help run` tells more about a command and how it exits.",
+    disable_help_subcommand = false,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Global {
+    /// Colours: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    #[arg(hide_possible_values = true)]
+    pub color: Color,
+    /// Say only what is wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more; twice: everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` or `TERM=dumb` say otherwise.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show everything that would be done, without doing it
+    Plan(Plan),
+    /// Say whether a profile can run here; needs no root, starts nothing
+    Check(Check),
+    /// Show what vmrun sees of this machine
+    Host(Host),
+}
+
+/// `vmrun run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun windows.toml              the same as: vmrun run windows.toml\n  \
+                        sudo vmrun windows.toml\n\n\
+                        Ctrl-C presses the guest's power button.\n\
+                        Exit status: 0 good end; 10 to 14 refused, nothing touched; 20 to 22 not\n\
+                        started; 30 to 35 ended badly; 41 host not restored: `vmrun recover`.")]
+pub struct Run {
+    /// The profile, a TOML file
+    #[arg(value_name = "PROFILE")]
+    pub profile: PathBuf,
+}
+
+/// `vmrun plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun plan windows.toml\n  vmrun plan windows.toml --argv --lines > windows.sh\n  \
+                        vmrun plan windows.toml --json | jq .pins\n\n\
+                        Exit status: 0; 11 when it cannot run on this host, and the plan is shown\n\
+                        all the same; 10 when the profile is wrong.")]
+pub struct Plan {
+    /// The profile, a TOML file
+    #[arg(value_name = "PROFILE")]
+    pub profile: PathBuf,
+    /// Only the command line of QEMU, quoted for a shell
+    #[arg(long)]
+    pub argv: bool,
+    /// With --argv: one option a line
+    #[arg(long, requires = "argv")]
+    pub lines: bool,
+    /// The host that it is planned for.
+    #[command(flatten)]
+    pub host: HostFile,
+}
+
+/// The host that a profile is planned for.
+#[derive(Debug, Args)]
+pub struct HostFile {
+    /// Plan for the machine that `vmrun host --dump` described
+    #[arg(long, value_name = "FILE")]
+    pub host: Option<PathBuf>,
+}
+
+/// `vmrun check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun check windows.toml\n  vmrun check windows.toml --json\n\n\
+                        Exit status: 0 when it can run here; 10 the profile is wrong; 11 impossible on\n\
+                        this host; 12 something is missing; 13 not permitted; 14 in use.")]
+pub struct Check {
+    /// The profile, a TOML file
+    #[arg(value_name = "PROFILE")]
+    pub profile: PathBuf,
+    /// The host that it is planned for.
+    #[command(flatten)]
+    pub host: HostFile,
+}
+
+/// `vmrun demo`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun demo                      needs no disk, no root, no KVM\n  \
+                        vmrun demo windows.toml         what would that guest see?\n  \
+                        vmrun demo --then wait          runs until its power button is pressed")]
+pub struct Demo {
+    /// A profile whose CPU, memory and devices the demo guest gets
+    #[arg(value_name = "PROFILE")]
+    pub profile: Option<PathBuf>,
+    /// What the guest does after its report
+    #[arg(long, value_name = "WHAT", default_value = "poweroff", hide_default_value = true)]
+    pub then: Then,
+    /// Only the guest's report, on standard output
+    #[arg(long)]
+    pub report: bool,
+}
+
+/// What the demo guest does after its report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Then {
+    /// It powers itself off.
+    #[default]
+    Poweroff,
+    /// It waits for its power button, then powers off.
+    Wait,
+    /// It ignores its power button.
+    Ignore,
+    /// It resets itself once, then powers off.
+    Reset,
+    /// It tells the host of a panic through pvpanic.
+    Panic,
+    /// It halts with interrupts closed.
+    Hang,
+    /// It runs in a circle.
+    Spin,
+    /// It dies of a triple fault.
+    Crash,
+}
+
+/// `vmrun host`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun host --dump > my-host.json    attach this to a bug report")]
+pub struct Host {
+    /// Every fact, as JSON
+    #[arg(long, required = true)]
+    pub dump: bool,
+    /// A profile whose files are looked at too
+    #[arg(value_name = "PROFILE")]
+    pub profile: Option<PathBuf>,
+}
+
+/// `vmrun status`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun status windows\n  vmrun status windows --json\n\n\
+                        Exit status: 0 running; 3 stopped; 4 runs without vmrun; 5 needs\n\
+                        `vmrun recover`; 6 is being started or ended.")]
+pub struct Status {
+    /// Name of the guest
+    #[arg(value_name = "NAME", value_parser = guest_name)]
+    pub name: GuestName,
+}
+
+/// `vmrun stop`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun stop windows              presses its power button and waits\n  \
+                        vmrun stop windows --force      pulls the plug")]
+pub struct Stop {
+    /// Name of the guest
+    #[arg(value_name = "NAME", value_parser = guest_name)]
+    pub name: GuestName,
+    /// End it now; what it has not written is lost
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `vmrun recover`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun recover                   every guest whose run was cut short\n  \
+                        vmrun recover windows")]
+pub struct Recover {
+    /// Name of the guest; without it all
+    #[arg(value_name = "NAME", value_parser = guest_name)]
+    pub name: Option<GuestName>,
+}
+
+fn guest_name(text: &str) -> Result<GuestName, String> {
+    GuestName::try_from(text.to_owned())
+}

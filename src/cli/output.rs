@@ -1,0 +1,112 @@
+//! The two streams: data on standard output, talk on standard error.
+
+use super::Exit;
+use super::args::{Color, Global};
+use anstream::{AutoStream, ColorChoice};
+use serde_json::Value;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::linux::fs::MetadataExt;
+
+/// Columns when the output is no terminal.
+const COLUMNS: usize = 100;
+/// Narrowest and widest page that is laid out.
+const PAGE: std::ops::RangeInclusive<usize> = 60..=140;
+
+/// How vmrun talks in this run.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// Whether only what is wrong is said.
+    pub quiet: bool,
+    /// Whether answers are JSON.
+    pub json: bool,
+    /// Columns of a page.
+    pub width: usize,
+}
+
+/// How much a line of talk weighs; the number is the journal's, `sd-daemon(3)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Something is wrong.
+    Error = 3,
+    /// Something is odd.
+    Warning = 4,
+    /// Something happened.
+    Info = 6,
+}
+
+impl Output {
+    /// As the options and the terminal want it. Sets the colours of the whole process.
+    #[must_use]
+    pub fn new(global: Global) -> Self {
+        match global.color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        }
+        .write_global();
+        Self { quiet: global.quiet, json: global.json, width: width() }
+    }
+
+    /// Writes an answer to standard output, with its terminal styles where they are wanted.
+    ///
+    /// A reader who has left, like `head`, has what it wanted: `exit` stands. When it cannot be written for another
+    /// reason, the result is [`Exit::Internal`].
+    #[must_use]
+    pub fn answer(self, text: &str, exit: Exit) -> Exit {
+        let written = write(&mut AutoStream::auto(io::stdout()), text);
+        match written {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                self.say(Weight::Error, &format!("vmrun: cannot write to standard output: {error}"));
+                Exit::Internal
+            }
+            Err(_) | Ok(()) => exit,
+        }
+    }
+
+    /// Writes an answer as JSON.
+    #[must_use]
+    pub fn answer_json(self, value: &Value, exit: Exit) -> Exit {
+        self.answer(&format!("{value:#}\n"), exit)
+    }
+
+    /// Says something on standard error; each line with the journal's level when that is where it goes.
+    ///
+    /// When nobody can hear it, there is nobody to tell.
+    pub fn say(self, weight: Weight, text: &str) {
+        let lines = if is_journal() { leveled(weight, text) } else { format!("{}\n", text.trim_end()) };
+        _ = write(&mut AutoStream::auto(io::stderr()), &lines);
+    }
+}
+
+fn write(stream: &mut impl Write, text: &str) -> io::Result<()> {
+    stream.write_all(text.as_bytes())?;
+    stream.flush()
+}
+
+fn leveled(weight: Weight, text: &str) -> String {
+    text.lines().map(|line| format!("<{}>{line}\n", weight as u8)).collect()
+}
+
+/// Whether standard error goes to the journal; systemd.exec(5), `$JOURNAL_STREAM`.
+fn is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let stderr = std::fs::metadata("/proc/self/fd/2");
+    stderr.is_ok_and(|stderr| stream == format!("{}:{}", stderr.st_dev(), stderr.st_ino()))
+}
+
+fn width() -> usize {
+    let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let seen = || io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    let columns = set.or_else(|| seen().map(|(terminal_size::Width(columns), _)| columns.into())).unwrap_or(COLUMNS);
+    columns.clamp(*PAGE.start(), *PAGE.end())
+}
+
+#[cfg(test)]
+mod test {
+    use super::{Weight, leveled};
+
+    #[test]
+    fn each_line_for_the_journal_carries_its_level() {
+        assert_eq!(leveled(Weight::Warning, "one\ntwo"), "<4>one\n<4>two\n");
+    }
+}

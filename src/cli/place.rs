@@ -1,0 +1,53 @@
+//! The folders of vmrun.
+
+use crate::host::Caller;
+use crate::profile::Setting;
+use crate::unit::GuestName;
+use nix::unistd::{Uid, User};
+use std::env;
+use std::path::{Path, PathBuf, absolute};
+
+/// The folders for `guest` whose profile is the file `profile`.
+pub(super) fn setting(profile: &Path, guest: &GuestName, caller: &Caller) -> Setting {
+    let file = absolute(profile).unwrap_or_else(|_| profile.to_owned());
+    let dir = file.parent().unwrap_or(Path::new("/")).to_owned();
+    Setting { dir, home: home(caller), run_dir: run_dir(guest, caller), state_dir: state_dir(caller) }
+}
+
+/// Folder of the run of `guest`: `/run/vmrun/NAME` for root, else in the user's runtime folder.
+pub(super) fn run_dir(guest: &GuestName, caller: &Caller) -> PathBuf {
+    runs(caller).join(guest.as_str())
+}
+
+/// Folder of the runs of all guests.
+///
+/// Without a login session there is no runtime folder (`XDG_RUNTIME_DIR`); then they lie with what is kept.
+pub(super) fn runs(caller: &Caller) -> PathBuf {
+    match (caller.euid, folder("XDG_RUNTIME_DIR")) {
+        (0, _) => PathBuf::from("/run/vmrun"),
+        (_, Some(runtime)) => runtime.join("vmrun"),
+        (_, None) => state_dir(caller).join("run"),
+    }
+}
+
+/// Folder of what is kept: `/var/lib/vmrun` for root, else `vmrun` in `XDG_STATE_HOME`.
+pub(super) fn state_dir(caller: &Caller) -> PathBuf {
+    if caller.euid == 0 {
+        return PathBuf::from("/var/lib/vmrun");
+    }
+    let state = folder("XDG_STATE_HOME").or_else(|| home(caller).map(|home| home.join(".local/state")));
+    state.unwrap_or_else(env::temp_dir).join("vmrun")
+}
+
+/// Home of the user behind this run: under `sudo` the one who called it, whose files the profile speaks of.
+fn home(caller: &Caller) -> Option<PathBuf> {
+    let user = |uid| User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.dir);
+    match caller.invoker {
+        Some(uid) => user(uid),
+        None => folder("HOME").or_else(|| user(caller.euid)),
+    }
+}
+
+fn folder(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}

@@ -1,0 +1,45 @@
+//! `vmrun plan`: everything that would be done.
+
+use super::Exit;
+use super::args::Plan;
+use super::load::{Loaded, Planned};
+use super::output::{Output, Weight};
+use super::render::{argv, finding, plan, plan_json};
+
+/// Shows the plan, also of a profile that this host refuses; then the problems are told on standard error.
+pub(super) fn run(args: &Plan, output: Output) -> Exit {
+    let loaded = match Loaded::read(&args.profile) {
+        Ok(loaded) => loaded,
+        Err(rejected) => return rejected.tell(output),
+    };
+    let planned = match loaded.plan(&args.host) {
+        Ok(planned) => planned,
+        Err(rejected) => return rejected.tell(output),
+    };
+    let exit = planned.exit();
+    if output.json {
+        return output.answer_json(&json(&loaded, &planned), exit);
+    }
+    let shown = output.answer(&text(args, &planned, output.width), exit);
+    let worth_telling = exit != Exit::Good || !output.quiet;
+    if !planned.findings.is_empty() && worth_telling {
+        let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
+        output.say(weight, &finding::text(&loaded.sheet, &planned.findings, output.width));
+    }
+    shown
+}
+
+fn text(args: &Plan, planned: &Planned, width: usize) -> String {
+    match (args.argv, args.lines) {
+        (false, _) => plan::text(planned.contents(), planned.problems(), &planned.host, width),
+        (true, false) => argv::line(planned.contents()),
+        (true, true) => argv::lines(planned.contents()),
+    }
+}
+
+/// The record of the findings, with the plan beside them.
+fn json(loaded: &Loaded, planned: &Planned) -> serde_json::Value {
+    let mut record = finding::json(&loaded.sheet, &planned.findings, planned.exit());
+    record["plan"] = plan_json(planned.contents());
+    record
+}

@@ -1,0 +1,50 @@
+//! A plan as JSON, for programs. Keys are stable; `v` counts up when one changes its meaning.
+
+use crate::plan::{Change, Contents, FIRST_DESCRIPTOR, Step};
+use serde_json::{Value, json};
+
+/// All of a plan.
+pub(in crate::cli) fn plan(contents: &Contents) -> Value {
+    let Contents {
+        name,
+        emulator,
+        argv,
+        env,
+        descriptors,
+        files,
+        changes,
+        hooks,
+        services,
+        pins,
+        vcpus,
+        ending,
+        run_dir,
+        // Shown with the problems.
+        warnings: _,
+    } = contents;
+    let descriptors: Vec<_> =
+        (FIRST_DESCRIPTOR..).zip(descriptors).map(|(fd, what)| json!({ "fd": fd, "what": what })).collect();
+    let undo: Vec<_> = changes.iter().rev().map(Change::inverse).collect();
+    json!({
+        "name": name.as_str(),
+        "qemu": emulator,
+        "vcpus": vcpus,
+        "run_dir": run_dir,
+        "argv": argv.words(),
+        "options": argv.args(),
+        "env": env,
+        "descriptors": descriptors,
+        "pins": pins,
+        "files": files,
+        "changes": changes.iter().map(change).collect::<Vec<_>>(),
+        "undo": undo.iter().map(change).collect::<Vec<_>>(),
+        "hooks": hooks,
+        "services": services,
+        "ending": ending,
+    })
+}
+
+fn change(change: &Change) -> Value {
+    let steps: Vec<_> = change.steps().iter().map(Step::to_string).collect();
+    json!({ "change": change, "steps": steps })
+}

@@ -1,0 +1,164 @@
+//! What happens in the life of a guest, in order, and how it ends.
+
+use super::argv::quoted;
+use super::layout::{columns, counted, wrapped};
+use crate::plan::{
+    Command, Contents, Ending, Hook, OnError, OnPanic, OnReboot, OnTimeout, Pins, Point, Ready, Restart, Service, Start,
+    What,
+};
+use std::fmt::Write as _;
+
+/// The steps from the first hook to the last, numbered.
+pub(super) fn steps(page: &mut String, width: usize, contents: &Contents) {
+    let services = |start| contents.services.iter().filter(move |service| service.start == start);
+    let mut list = List { page, width, number: 0 };
+    list.hooks(contents, Point::Pre);
+    if !contents.changes.is_empty() {
+        list.step(&format!("the host is changed: {}", counted(contents.changes.len(), "change")));
+    }
+    list.hooks(contents, Point::Prepared);
+    services(Start::Before).for_each(|service| list.service(service));
+    list.step("QEMU is started with the guest paused");
+    if !contents.pins.is_empty() {
+        list.step(&format!("{} and read back", placed(&contents.pins)));
+    }
+    list.hooks(contents, Point::Started);
+    list.step("the guest runs");
+    services(Start::After).for_each(|service| list.service(service));
+    list.hooks(contents, Point::Running);
+    list.hooks(contents, Point::Reset);
+    list.hooks(contents, Point::Stopping);
+    list.step("QEMU ends");
+    list.hooks(contents, Point::Stopped);
+    for service in services(Start::After).chain(services(Start::Before)).collect::<Vec<_>>().into_iter().rev() {
+        list.step(&format!("{} ends{}", service.name, if_started(&service.what)));
+    }
+    if !contents.changes.is_empty() {
+        list.step("the host is put back");
+    }
+    for hook in contents.hooks.iter().rev() {
+        if let Some(undo) = &hook.undo {
+            list.step(&format!("undo of hook {}: {}", hook.name, told(undo)));
+        }
+    }
+    list.hooks(contents, Point::Post);
+}
+
+/// What ends the guest, a sentence each.
+pub(super) fn ending(page: &mut String, width: usize, ending: &Ending) {
+    let Ending { timeout, on_timeout, on_reboot, on_panic, stop_on_hangup } = ending;
+    let late = match on_timeout {
+        OnTimeout::Wait => "left alone, and it is said how to force it",
+        OnTimeout::Kill => "forced off",
+    };
+    let reboot = match on_reboot {
+        OnReboot::Reset => "starts it again in the same QEMU",
+        OnReboot::Exit => "ends the run",
+    };
+    let panic = match on_panic {
+        OnPanic::Exit => "ends the run",
+        OnPanic::Pause => "pauses it, to be looked at",
+    };
+    let hangup = if *stop_on_hangup { "stops it" } else { "leaves it running" };
+    let rows = [
+        ("Ctrl-C, vmrun stop", format!("its power button is pressed; after {timeout} it is {late}")),
+        ("reboot by the guest", reboot.to_owned()),
+        ("panic of the guest", panic.to_owned()),
+        ("closed terminal", hangup.to_owned()),
+    ];
+    for (event, what) in rows {
+        hang(page, width, &format!("  {event:21}"), &what);
+    }
+}
+
+struct List<'p> {
+    page: &'p mut String,
+    width: usize,
+    number: usize,
+}
+
+impl List<'_> {
+    fn step(&mut self, text: &str) {
+        self.number += 1;
+        hang(self.page, self.width, &format!("  {:2}. ", self.number), text);
+    }
+
+    fn hooks(&mut self, contents: &Contents, point: Point) {
+        for Hook { name, run, undo, on_error, .. } in contents.hooks.iter().filter(|hook| hook.at == point) {
+            let failure = match on_error {
+                OnError::Warn => "; a failure is only a warning",
+                OnError::Abort if point.can_veto() => "; a failure takes the start back",
+                OnError::Abort => "; a failure shows in the exit code",
+            };
+            let undo = if undo.is_some() { "; undone later" } else { "" };
+            self.step(&format!("hook {name} ({point}): {}{failure}{undo}", told(run)));
+        }
+    }
+
+    fn service(&mut self, service: &Service) {
+        let Service { name, what, required, .. } = service;
+        let required = if *required { "; the guest cannot do without it" } else { "" };
+        self.step(&match what {
+            What::Unit { unit, user } => {
+                let manager = user.as_ref().map_or(String::new(), |user| format!(" of user {user}"));
+                format!("service {name}: unit {unit}{manager} is started if inactive{required}")
+            }
+            What::Command { run, restart, ready, .. } => {
+                format!("service {name}: {}; {}{}{required}", told(run), restarted(*restart), awaited(ready))
+            }
+        });
+    }
+}
+
+fn hang(page: &mut String, width: usize, label: &str, text: &str) {
+    let indent = columns(label);
+    for (index, line) in wrapped(text, width.saturating_sub(indent)).iter().enumerate() {
+        let label = if index == 0 { label } else { "" };
+        _ = writeln!(page, "{label:indent$}{line}");
+    }
+}
+
+fn placed(pins: &Pins) -> String {
+    let Pins { vcpus, iothreads, emulator } = pins;
+    let mut what = Vec::new();
+    if !vcpus.is_empty() {
+        what.push(counted(vcpus.len(), "vCPU"));
+    }
+    if !iothreads.is_empty() {
+        what.push(counted(iothreads.len(), "iothread"));
+    }
+    if emulator.is_some() {
+        what.push("the emulator".to_owned());
+    }
+    format!("{} are placed", what.join(", "))
+}
+
+fn told(command: &Command) -> String {
+    let argv: Vec<_> = command.argv.iter().map(|word| quoted(word)).collect();
+    let user = command.user.as_ref().map_or(String::new(), |user| format!(" as {user}"));
+    let limit = command.timeout.map_or(String::new(), |timeout| format!(", at most {timeout}"));
+    format!("{}{user}{limit}", argv.join(" "))
+}
+
+fn restarted(restart: Restart) -> &'static str {
+    match restart {
+        Restart::Always => "restarted when it ends",
+        Restart::OnFailure => "restarted when it fails",
+        Restart::No => "not restarted",
+    }
+}
+
+fn awaited(ready: &Ready) -> String {
+    match ready {
+        Ready::Exec => String::new(),
+        Ready::Notify => "; awaited until it says READY=1".to_owned(),
+        Ready::File(path) => format!("; awaited until {} is there", path.display()),
+    }
+}
+
+fn if_started(what: &What) -> &'static str {
+    match what {
+        What::Unit { .. } => ", if vmrun started it",
+        What::Command { .. } => "",
+    }
+}

@@ -1,0 +1,11 @@
+//! Values as text and as JSON. Nothing here prints.
+
+pub(super) mod argv;
+pub(super) mod finding;
+mod json;
+mod layout;
+mod life;
+mod pins;
+pub(super) mod plan;
+
+pub(super) use json::plan as plan_json;
