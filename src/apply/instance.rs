@@ -4,7 +4,7 @@
 //! long as the guest lives, even when the supervisor was killed. Both are `flock(2)` locks: they cannot be stale.
 
 use super::ApplyError;
-use nix::fcntl::{Flock, FlockArg};
+use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Instance {
     dir: PathBuf,
-    _supervisor: Flock<File>,
-    alive: Flock<File>,
+    _supervisor: File,
+    alive: File,
 }
 
 /// What the locks of a run folder say about a guest.
@@ -79,7 +79,7 @@ impl Instance {
 pub fn standing(dir: &Path) -> Standing {
     let free = |name: &str| {
         let Ok(file) = File::open(dir.join(name)) else { return true };
-        Flock::lock(file, FlockArg::LockSharedNonblock).is_ok()
+        flock(&file, FlockOperation::NonBlockingLockShared).is_ok()
     };
     match (free("sup.lock"), free("alive.lock")) {
         (true, true) if dir.join(super::journal::FILE).exists() => Standing::Owed,
@@ -89,7 +89,8 @@ pub fn standing(dir: &Path) -> Standing {
     }
 }
 
-fn lock(dir: &Path, name: &str) -> Result<Option<Flock<File>>, ApplyError> {
+/// The lock goes with the last descriptor of the open file, so it is never undone by hand: QEMU may hold one.
+fn lock(dir: &Path, name: &str) -> Result<Option<File>, ApplyError> {
     let path = dir.join(name);
     loop {
         let file = OpenOptions::new()
@@ -101,10 +102,12 @@ fn lock(dir: &Path, name: &str) -> Result<Option<Flock<File>>, ApplyError> {
             .custom_flags(nix::libc::O_NOFOLLOW)
             .open(&path)
             .map_err(ApplyError::io("open", &path))?;
-        let Ok(locked) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else { return Ok(None) };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(None);
+        }
         // The one who held it may have removed the folder between our open and our lock.
-        if same_file(&locked, &path) {
-            return Ok(Some(locked));
+        if same_file(&file, &path) {
+            return Ok(Some(file));
         }
         make_private(dir)?;
     }

@@ -8,6 +8,7 @@ use crate::plan::Change;
 use crate::process::ProcessId;
 use crate::unit::GuestName;
 use serde::Serialize;
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Lease {
     root: Root,
-    journal: Journal,
+    /// Borrowed only for an edit, never across an await: companions are noted while a change is made.
+    journal: RefCell<Journal>,
 }
 
 /// What became of a change.
@@ -41,14 +43,14 @@ pub struct Unrestored {
 impl Lease {
     /// A lease of guest `name` without changes, its journal in the run folder `dir`.
     pub fn new(root: Root, dir: &Path, name: GuestName, boot_id: String) -> Self {
-        Self { root, journal: Journal::new(dir, name, boot_id) }
+        Self { root, journal: RefCell::new(Journal::new(dir, name, boot_id)) }
     }
 
     /// Makes `change`: into the journal first, then on the host.
     ///
     /// # Errors
     /// When the host refuses. Nothing of the change remains then.
-    pub async fn make(&mut self, change: &Change) -> Result<Made, ApplyError> {
+    pub async fn make(&self, change: &Change) -> Result<Made, ApplyError> {
         if let Some(test) = change.already()
             && succeeds(&test).await
         {
@@ -68,16 +70,16 @@ impl Lease {
     ///
     /// # Errors
     /// When the journal cannot be written; the change must not be made then.
-    pub fn note(&mut self, change: &Change) -> Result<(), ApplyError> {
-        self.journal.edit(|record| record.changes.push(change.clone()))
+    pub fn note(&self, change: &Change) -> Result<(), ApplyError> {
+        self.journal.borrow_mut().edit(|record| record.changes.push(change.clone()))
     }
 
     /// Takes the last `change` like this out of the journal, because it did not happen.
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub fn forget(&mut self, change: &Change) -> Result<(), ApplyError> {
-        self.journal.edit(|record| {
+    pub fn forget(&self, change: &Change) -> Result<(), ApplyError> {
+        self.journal.borrow_mut().edit(|record| {
             if let Some(at) = record.changes.iter().rposition(|noted| noted == change) {
                 record.changes.remove(at);
             }
@@ -88,16 +90,16 @@ impl Lease {
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub fn note_qemu(&mut self, qemu: Option<ProcessId>) -> Result<(), ApplyError> {
-        self.journal.edit(|record| record.qemu = qemu)
+    pub fn note_qemu(&self, qemu: Option<ProcessId>) -> Result<(), ApplyError> {
+        self.journal.borrow_mut().edit(|record| record.qemu = qemu)
     }
 
     /// Writes down which process is the companion `name`; `None` when it has ended.
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub fn note_companion(&mut self, name: &str, process: Option<ProcessId>) -> Result<(), ApplyError> {
-        self.journal.edit(|record| {
+    pub fn note_companion(&self, name: &str, process: Option<ProcessId>) -> Result<(), ApplyError> {
+        self.journal.borrow_mut().edit(|record| {
             record.companions.retain(|(noted, _)| noted != name);
             record.companions.extend(process.map(|process| (name.to_owned(), process)));
         })
@@ -105,13 +107,13 @@ impl Lease {
 
     /// Puts the host back, last change first. One that fails does not keep the others from being put back; it stays
     /// in the journal.
-    pub async fn undo(mut self) -> Vec<Unrestored> {
+    pub async fn undo(&self) -> Vec<Unrestored> {
         let mut failed = Vec::new();
-        let changes = self.journal.record().changes.clone();
+        let changes = self.journal.borrow().record().changes.clone();
         for (at, change) in changes.iter().enumerate().rev() {
             match self.take_back(change).await {
                 Ok(()) => {
-                    if let Err(error) = self.journal.edit(|record| drop(record.changes.remove(at))) {
+                    if let Err(error) = self.journal.borrow_mut().edit(|record| drop(record.changes.remove(at))) {
                         failed.push(unrestored("rm journal", &error));
                     }
                 }
@@ -155,7 +157,7 @@ pub async fn recover(root: Root, dir: &Path, boot_id: &str) -> Result<Option<(Re
         process.stop_recorded(COMPANION_GRACE).await;
         journal.edit(|record| record.companions.retain(|(noted, _)| noted != name))?;
     }
-    let failed = Lease { root, journal }.undo().await;
+    let failed = Lease { root, journal: RefCell::new(journal) }.undo().await;
     Ok(Some((found, failed)))
 }
 
@@ -211,7 +213,7 @@ mod test {
     #[tokio::test]
     async fn what_was_made_is_undone_and_the_tree_is_as_it_was() {
         let ground = ground();
-        let mut lease = lease(&ground);
+        let lease = lease(&ground);
         let there = ground.root.join("there");
         lease.make(&touch("there", &ground.root)).await.unwrap();
         assert_eq!(lease.make(&pages(512)).await.unwrap(), Made::Now);
@@ -223,7 +225,7 @@ mod test {
     #[tokio::test]
     async fn pages_that_another_guest_took_meanwhile_stay_its_own() {
         let ground = ground();
-        let mut lease = lease(&ground);
+        let lease = lease(&ground);
         lease.make(&pages(512)).await.unwrap();
         fs::write(ground.root.join(POOL), "1000").unwrap();
         assert_eq!(lease.undo().await, []);
@@ -233,7 +235,7 @@ mod test {
     #[tokio::test]
     async fn a_failing_undo_does_not_stop_the_others_and_stays_in_the_journal() {
         let ground = ground();
-        let mut lease = lease(&ground);
+        let lease = lease(&ground);
         lease.make(&pages(512)).await.unwrap();
         lease.make(&touch("gone", &ground.root)).await.unwrap();
         fs::remove_file(ground.root.join("gone")).unwrap();
@@ -248,7 +250,7 @@ mod test {
     #[tokio::test]
     async fn a_run_that_died_is_recovered_once() {
         let ground = ground();
-        let mut dead = lease(&ground);
+        let dead = lease(&ground);
         dead.make(&pages(512)).await.unwrap();
         drop(dead);
         for _ in 0..2 {
@@ -261,7 +263,7 @@ mod test {
     #[tokio::test]
     async fn after_a_reboot_the_changes_are_void() {
         let ground = ground();
-        let mut dead = lease(&ground);
+        let dead = lease(&ground);
         dead.make(&pages(512)).await.unwrap();
         drop(dead);
         recover(Root::at(&ground.root), &ground.run, "another boot").await.unwrap().unwrap();
@@ -271,7 +273,7 @@ mod test {
     #[tokio::test]
     async fn a_refused_change_is_not_owed() {
         let ground = ground();
-        let mut lease = lease(&ground);
+        let lease = lease(&ground);
         let missing = Change::HugePages { node: 7, size: Size::from_bytes(2 << 20), pages: 1 };
         assert!(lease.make(&missing).await.is_err());
         let unit =

@@ -29,15 +29,18 @@ impl Report {
     /// Value of `key` in the first line about `subject` that has it.
     #[must_use]
     pub fn value(&self, subject: &str, key: &str) -> Option<&str> {
-        self.values(subject, key).next()
+        self.lines.iter().find_map(|line| about(line, subject, key))
     }
 
     /// Values of `key` in all lines about `subject`.
     pub fn values<'a>(&'a self, subject: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.lines()
-            .filter_map(move |line| line.strip_prefix(subject)?.strip_prefix(' '))
-            .filter_map(move |pairs| pair(pairs, key))
+        self.lines.iter().filter_map(move |line| about(line, subject, key))
     }
+}
+
+/// Value of `key` in `line`, when that is about `subject`.
+fn about<'a>(line: &'a str, subject: &str, key: &str) -> Option<&'a str> {
+    pair(line.strip_prefix(subject)?.strip_prefix(' ')?, key)
 }
 
 /// Value of `key` among `pairs`; one in quotes may hold blanks.
