@@ -105,6 +105,12 @@ impl Lease {
         })
     }
 
+    /// Whether there is anything to put back.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        !self.journal.borrow().record().changes.is_empty()
+    }
+
     /// Puts the host back, last change first. One that fails does not keep the others from being put back; it stays
     /// in the journal.
     pub async fn undo(&self) -> Vec<Unrestored> {

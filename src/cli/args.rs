@@ -83,10 +83,12 @@ pub struct Run {
 
 /// `vmrun plan`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  vmrun plan windows.toml\n  vmrun plan windows.toml --argv --lines > windows.sh\n  \
+#[command(
+    after_help = "Examples:\n  vmrun plan windows.toml\n  vmrun plan windows.toml --argv --lines > windows.sh\n  \
                         vmrun plan windows.toml --json | jq .pins\n\n\
                         Exit status: 0; 11 when it cannot run on this host, and the plan is shown\n\
-                        all the same; 10 when the profile is wrong.")]
+                        all the same; 10 when the profile is wrong."
+)]
 pub struct Plan {
     /// The profile, a TOML file
     #[arg(value_name = "PROFILE")]

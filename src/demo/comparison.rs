@@ -26,9 +26,8 @@ impl Compared {
 /// Holds the report against the plan, fact by fact. What the plan leaves to QEMU is not compared.
 #[must_use]
 pub fn compare(plan: &Contents, report: &Report) -> Vec<Compared> {
-    let fact = |what, planned: Option<String>, seen: Option<String>| {
-        planned.map(|planned| Compared { what, planned, seen })
-    };
+    let fact =
+        |what, planned: Option<String>, seen: Option<String>| planned.map(|planned| Compared { what, planned, seen });
     [
         fact("vCPUs that run", Some(plan.vcpus.to_string()), owned(report.value("vcpus", "started"))),
         fact("topology", planned_topology(plan), seen_topology(report)),
@@ -77,12 +76,19 @@ fn planned_hypervisor(plan: &Contents) -> Option<String> {
 
 /// Devices that the plan puts behind root ports; each has functions of its own there.
 fn planned_devices(plan: &Contents) -> usize {
-    plan.argv.args().iter().filter(|arg| arg.option == "-device").filter_map(|arg| arg.value.as_deref()).filter(is_behind_a_port).count()
+    plan.argv
+        .args()
+        .iter()
+        .filter(|arg| arg.option == "-device")
+        .filter_map(|arg| arg.value.as_deref())
+        .filter(is_behind_a_port)
+        .count()
 }
 
 fn is_behind_a_port(device: &&str) -> bool {
-    serde_json::from_str::<serde_json::Value>(device)
-        .is_ok_and(|device| device["bus"].as_str().is_some_and(|bus| bus.starts_with("rp")) && device["driver"] != "pcie-root-port")
+    serde_json::from_str::<serde_json::Value>(device).is_ok_and(|device| {
+        device["bus"].as_str().is_some_and(|bus| bus.starts_with("rp")) && device["driver"] != "pcie-root-port"
+    })
 }
 
 /// Functions beyond the root bus.

@@ -1,12 +1,12 @@
 //! From a host that is ready to a guest that runs with every thread in its place.
 
-use super::prepare::{Prepared, failure, hooks_at};
-use super::run::{Order, sentence};
-use super::{Failure, Notice, Scene, Stage, Tell};
+use super::prepare::{Hands, failure, hooks_at};
+use super::run::sentence;
+use super::{Failure, Notice, Placed, Scene, Stage};
 use crate::apply::Instance;
 use crate::plan::Point;
 use crate::process::ProcessId;
-use crate::qemu::{Guest, QemuError, spawn};
+use crate::qemu::{Guest, Paused, Pinned, QemuError, Thread, qmp_socket, spawn};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -17,31 +17,43 @@ use std::time::Instant;
 ///
 /// Dropped before it is done, it leaves no QEMU: one whose guest has not run is killed.
 pub(super) async fn boot(
-    held: &mut Prepared,
-    order: &Order,
+    hands: Hands<'_>,
     instance: &Instance,
+    log_dir: &Path,
     scene: &mut Scene,
-    tell: Tell<'_>,
 ) -> Result<Guest, Failure> {
-    let plan = &order.plan;
+    let Hands { plan, lease, tell } = hands;
     let began = Instant::now();
-    let log = open_log(&order.log_dir).map_err(|error| {
-        failure(Stage::Folder, format!("cannot write {}: {error}", order.log_dir.display()), Vec::new())
-    })?;
+    let log = open_log(log_dir)
+        .map_err(|error| failure(Stage::Folder, format!("cannot write {}: {error}", log_dir.display()), Vec::new()))?;
     let alive = instance.alive().map_err(|error| failure(Stage::Folder, sentence(&error), Vec::new()))?;
     let mut booting = spawn(plan, log, vec![alive]).map_err(qemu_failure)?;
-    held.lease
+    lease
         .note_qemu(ProcessId::of(booting.pid()))
         .map_err(|error| failure(Stage::Folder, sentence(&error), Vec::new()))?;
     scene.pid = Some(booting.pid());
+    scene.qmp = Some(qmp_socket(&plan.run_dir));
     let told = booting.told().await.map_err(qemu_failure)?;
     tell(&Notice::stage("qemu answers", began.elapsed()));
 
     let began = Instant::now();
     let paused = booting.pin(&plan.pins, &told).await.map_err(qemu_failure)?;
-    tell(&Notice::Pinned { threads: paused.threads().to_vec(), took: began.elapsed() });
-    hooks_at(Point::Started, held, plan, scene, tell).await?;
+    tell(&Notice::Pinned { threads: placed(&paused), took: began.elapsed() });
+    hooks_at(Point::Started, hands, scene).await?;
     paused.cont().await.map_err(qemu_failure)
+}
+
+fn placed(paused: &Paused) -> Vec<Placed> {
+    let place = |Pinned { tid, what, cpus, sched, name }: &Pinned| {
+        let what = match what {
+            Thread::Vcpu(index) => format!("vCPU {index}"),
+            Thread::Iothread(id) => format!("iothread {id}"),
+            Thread::Vhost => "vhost worker".to_owned(),
+            Thread::Emulator => format!("emulator ({name})"),
+        };
+        Placed { tid: *tid, what, cpus: cpus.clone(), sched: *sched }
+    };
+    paused.threads().iter().map(place).collect()
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]

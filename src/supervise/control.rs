@@ -150,7 +150,9 @@ mod test {
             std::future::pending::<bool>().await
         };
         let forced = LocalSet::new()
-            .run_until(async { tokio::select! { forced = control.next_stop() => forced, never = clients => never } })
+            .run_until(async {
+                tokio::select! { forced = control.next_stop() => forced, never = clients => never }
+            })
             .await;
         assert!(forced);
     }

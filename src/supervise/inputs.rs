@@ -59,11 +59,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// Does `work` while people are listened to; ends early when the table answers one of them with an action.
-    pub(super) async fn meanwhile<T>(
-        &mut self,
-        state: &mut State,
-        work: impl Future<Output = T>,
-    ) -> Result<T, Action> {
+    pub(super) async fn meanwhile<T>(&mut self, state: &mut State, work: impl Future<Output = T>) -> Result<T, Action> {
         let mut work = pin!(work);
         loop {
             tokio::select! {

@@ -16,6 +16,14 @@ pub struct Outcome {
     pub raise: Option<i32>,
 }
 
+impl Outcome {
+    /// A run that ended like this and left nothing.
+    #[must_use]
+    pub(super) fn of(ended: Ended) -> Self {
+        Self { ended, unrestored: Vec::new(), failed_hooks: Vec::new(), raise: None }
+    }
+}
+
 /// Why a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]

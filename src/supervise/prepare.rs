@@ -1,86 +1,86 @@
 //! From an untouched host to one that is ready for QEMU.
 
-use super::run::{Order, sentence};
+use super::run::sentence;
 use super::{Companions, Failure, HookFailure, Notice, Scene, Stage, Tell, run_hook, unit_changes};
-use crate::apply::{ApplyError, Instance, Lease, Made, make_file};
-use crate::plan::{Change, Hook, OnError, Plan, Point, Start};
+use crate::apply::{ApplyError, Lease, Made, make_file};
+use crate::plan::{Change, Hook, OnError, Plan, Point, Service, Start, What};
 use std::time::Instant;
 
-/// What is held for the guest and has to be given back.
-pub(super) struct Prepared {
-    pub(super) lease: Lease,
-    pub(super) companions: Companions,
-}
-
-impl Prepared {
-    /// Nothing held yet.
-    pub(super) fn new(order: &Order, instance: &Instance, _tell: Tell<'_>) -> Self {
-        let Order { plan, root, boot_id, .. } = order;
-        Self {
-            lease: Lease::new(root.clone(), instance.dir(), plan.name.clone(), boot_id.clone()),
-            companions: Companions::new(&plan.services),
-        }
-    }
-
-    /// Lets go without giving back: the journal keeps what is owed, the companions run on.
-    pub(super) fn leave(self) {
-        self.companions.leave();
-    }
+/// What the start works with: the plan, what is held for the guest and has to be given back, and who is told.
+#[derive(Clone, Copy)]
+pub(super) struct Hands<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) lease: &'a Lease,
+    pub(super) tell: Tell<'a>,
 }
 
 /// Hooks at `pre`, units and companions, files, the changes of the plan, hooks at `prepared`.
-pub(super) async fn prepare(held: &mut Prepared, plan: &Plan, scene: &Scene, tell: Tell<'_>) -> Result<(), Failure> {
-    hooks_at(Point::Pre, held, plan, scene, tell).await?;
-    companions(Start::Before, held, plan, scene, tell).await?;
-    for file in &plan.files {
-        make_file(file).map_err(|error| host_failure(&error))?;
+pub(super) async fn prepare(hands: Hands<'_>, companions: &mut Companions<'_>, scene: &Scene) -> Result<(), Failure> {
+    let Hands { plan, lease, tell } = hands;
+    hooks_at(Point::Pre, hands, scene).await?;
+    start_companions(Start::Before, hands, companions).await?;
+    let rest = async {
+        for file in &plan.files {
+            make_file(file).map_err(|error| host_failure(&error))?;
+        }
+        for change in &plan.changes {
+            let began = Instant::now();
+            lease.make(change).await.map_err(|error| host_failure(&error))?;
+            tell(&Notice::stage(stage_name(change), began.elapsed()));
+        }
+        hooks_at(Point::Prepared, hands, scene).await
+    };
+    beside(companions, rest).await
+}
+
+/// Does `work` while the companions are read and kept alive; fails when a required one is lost.
+pub(super) async fn beside<T>(
+    companions: &mut Companions<'_>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => done,
+        lost = companions.next() => Err(failure(Stage::Companion, lost.to_string(), Vec::new())),
     }
-    for change in &plan.changes {
-        let began = Instant::now();
-        held.lease.make(change).await.map_err(|error| host_failure(&error))?;
-        tell(&Notice::stage(stage_name(change), began.elapsed()));
-    }
-    hooks_at(Point::Prepared, held, plan, scene, tell).await
 }
 
 /// Starts the units and commands that belong to `start`.
-pub(super) async fn companions(
+pub(super) async fn start_companions(
     start: Start,
-    held: &mut Prepared,
-    plan: &Plan,
-    scene: &Scene,
-    tell: Tell<'_>,
+    hands: Hands<'_>,
+    companions: &mut Companions<'_>,
 ) -> Result<(), Failure> {
-    for change in unit_changes(&plan.services, start) {
-        let began = Instant::now();
-        let made = held.lease.make(&change.change).await;
-        match made {
-            Ok(Made::Now) => tell(&Notice::stage(format!("{} started", change.name), began.elapsed())),
-            Ok(Made::Already) => tell(&Notice::Note(format!("{} ran already and will be left running", change.name))),
-            Err(error) if change.required => return Err(failure(Stage::Companion, sentence(&error), Vec::new())),
-            Err(error) => tell(&Notice::Warning(sentence(&error))),
-        }
+    for (service, change) in units(hands.plan, start) {
+        let started = start_unit(service, &change, hands);
+        beside(companions, started).await?;
     }
-    let Prepared { lease, companions } = held;
-    companions
-        .start(start, scene, lease, tell)
-        .await
-        .map_err(|lost| failure(Stage::Companion, lost.to_string(), lost.tail))
+    companions.start(start).await.map_err(|lost| failure(Stage::Companion, lost.to_string(), lost.tail))
 }
 
-/// Runs the hooks at a point that can veto, in the order of the profile. Each that can be taken back is in the journal
-/// before it runs.
-pub(super) async fn hooks_at(
-    at: Point,
-    held: &mut Prepared,
-    plan: &Plan,
-    scene: &Scene,
-    tell: Tell<'_>,
-) -> Result<(), Failure> {
-    let scene = scene.at(at);
+fn units(plan: &Plan, start: Start) -> Vec<(&Service, Change)> {
+    let those =
+        plan.services.iter().filter(|service| service.start == start && matches!(service.what, What::Unit { .. }));
+    those.zip(unit_changes(&plan.services, start)).collect()
+}
+
+async fn start_unit(service: &Service, change: &Change, Hands { lease, tell, .. }: Hands<'_>) -> Result<(), Failure> {
+    let began = Instant::now();
+    match lease.make(change).await {
+        Ok(Made::Now) => tell(&Notice::stage(format!("{} started", service.name), began.elapsed())),
+        Ok(Made::Already) => tell(&Notice::Note(format!("{} ran already and will be left running", service.name))),
+        Err(error) if service.required => return Err(failure(Stage::Companion, sentence(&error), Vec::new())),
+        Err(error) => tell(&Notice::Warning(sentence(&error))),
+    }
+    Ok(())
+}
+
+/// Runs the hooks at `at`, in the order of the profile. Each that can be taken back is in the journal before it runs.
+/// Where the point can veto, a failure ends the start.
+pub(super) async fn hooks_at(at: Point, hands: Hands<'_>, scene: &Scene) -> Result<(), Failure> {
+    let Hands { plan, lease, tell } = hands;
     for hook in plan.hooks.iter().filter(|hook| hook.at == at) {
         let began = Instant::now();
-        match noted(hook, held, &scene, tell).await? {
+        match noted(hook, lease, scene, tell).await? {
             Ok(()) => tell(&Notice::stage(format!("hook {} ({at})", hook.name), began.elapsed())),
             Err(failed) if at.can_veto() && hook.on_error == OnError::Abort => {
                 return Err(failure(Stage::Hook, failed.to_string(), failed.tail));
@@ -91,22 +91,17 @@ pub(super) async fn hooks_at(
     Ok(())
 }
 
-async fn noted(
-    hook: &Hook,
-    held: &mut Prepared,
-    scene: &Scene,
-    tell: Tell<'_>,
-) -> Result<Result<(), HookFailure>, Failure> {
+async fn noted(hook: &Hook, lease: &Lease, scene: &Scene, tell: Tell<'_>) -> Result<Result<(), HookFailure>, Failure> {
     let change = hook.undo.as_ref().map(|undo| {
         let back = scene.complete(undo);
         Change::Hook { name: hook.name.clone(), run: Some(hook.run.clone()), back: Some(back) }
     });
     if let Some(change) = &change {
-        held.lease.note(change).map_err(|error| host_failure(&error))?;
+        lease.note(change).map_err(|error| host_failure(&error))?;
     }
     let ran = run_hook(hook, scene, tell).await;
     if let (Some(change), Err(_)) = (&change, &ran) {
-        held.lease.forget(change).map_err(|error| host_failure(&error))?;
+        lease.forget(change).map_err(|error| host_failure(&error))?;
     }
     Ok(ran)
 }

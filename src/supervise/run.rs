@@ -3,16 +3,16 @@
 use super::boot::boot;
 use super::control::{Control, Status};
 use super::inputs::Inputs;
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Hands, beside, prepare};
 use super::signal::Signals;
 use super::undo::put_back;
-use super::watch::{Watched, watch};
-use super::{Action, Ended, Event, Failure, Notice, Outcome, Scene, Stage, State, Tell};
-use crate::apply::{ApplyError, Instance, recover};
+use super::watch::watch;
+use super::{Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, Stage, State, Tell};
+use crate::apply::{ApplyError, Instance, Lease, recover};
 use crate::host::Root;
 use crate::plan::Plan;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::LocalSet;
 
@@ -43,7 +43,7 @@ async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
     let dir = order.plan.run_dir.clone();
     let instance = match Instance::claim(&dir) {
         Ok(instance) => instance,
-        Err(error) => return Outcome::before_anything(not_claimed(&order, &error)),
+        Err(error) => return Outcome::of(not_claimed(&order, &error)),
     };
     match recover(order.root.clone(), &dir, &order.boot_id).await {
         Ok(None) => {}
@@ -52,16 +52,16 @@ async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
         }
         Ok(Some((_, unrestored))) => {
             let what = "the last run died, and what it changed could not all be put back";
-            return Outcome { unrestored, ..Outcome::before_anything(failure(Stage::Host, what)) };
+            return Outcome { unrestored, ..Outcome::of(failure(Stage::Host, what)) };
         }
-        Err(error) => return Outcome::before_anything(failure(Stage::Folder, sentence(&error))),
+        Err(error) => return Outcome::of(failure(Stage::Folder, sentence(&error))),
     }
     let opened = Signals::new().and_then(|signals| Ok((signals, Control::listen(&dir, first_status(&order))?)));
     let (signals, control) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             let what = format!("cannot listen in {}: {error}", dir.display());
-            return Outcome::before_anything(failure(Stage::Folder, what));
+            return Outcome::of(failure(Stage::Folder, what));
         }
     };
     let mut inputs = Inputs::new(signals, control, order.plan.ending.stop_on_hangup, tell);
@@ -76,45 +76,83 @@ async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
 
 /// The life itself: prepare, boot, watch, put back.
 async fn lived(order: &Order, instance: &Instance, inputs: &mut Inputs<'_>, tell: Tell<'_>) -> Outcome {
-    let began = Instant::now();
-    let mut state = State::Preparing;
-    let mut scene = Scene::new(&order.plan, order.folder.clone(), &order.log_dir, order.plan_json.as_slice().into());
-    let mut held = Prepared::new(order, instance, tell);
-
-    let prepared = inputs.meanwhile(&mut state, prepare(&mut held, &order.plan, &scene, tell)).await;
-    let ended = match prepared {
-        Ok(Ok(())) => {
-            state = state.on(Event::HostReady).0;
-            inputs.control().tell(|status| status.state = "booting".into());
-            let booted = inputs.meanwhile(&mut state, boot(&mut held, order, instance, &mut scene, tell)).await;
-            match booted {
-                Ok(Ok(guest)) => {
-                    inputs.control().tell(|status| status.qemu = Some(guest.pid()));
-                    state = state.on(Event::GuestRuns).0;
-                    tell(&Notice::stage("guest running", began.elapsed()));
-                    let watched = watch(Watched { guest, state, held: &mut held, scene: &mut scene }, order, inputs, tell);
-                    watched.await
-                }
-                Ok(Err(failure)) => Ended::Failed(failure),
-                Err(Action::Leave) => Ended::Left { qemu: None },
-                // Nothing of the guest has run: a QEMU that is let go of before it runs is killed.
-                Err(_) => Ended::Cancelled,
-            }
+    let Order { plan, root, boot_id, log_dir, .. } = order;
+    let lease = Lease::new(root.clone(), instance.dir(), plan.name.clone(), boot_id.clone());
+    let note = |name: &str, process| {
+        if let Err(error) = lease.note_companion(name, process) {
+            tell(&Notice::Warning(sentence(&error)));
         }
-        Ok(Err(failure)) => Ended::Failed(failure),
-        Err(Action::Leave) => Ended::Left { qemu: None },
-        Err(_) => Ended::Cancelled,
     };
+    let mut scene = scene(order);
+    let mut companions = Companions::new(&plan.services, scene.clone(), tell, &note);
+    let hands = Hands { plan, lease: &lease, tell };
+
+    let ended = live(hands, (instance, log_dir), &mut companions, &mut scene, inputs).await;
     if let Ended::Left { .. } = ended {
-        held.leave();
-        return Outcome { ended, unrestored: Vec::new(), failed_hooks: Vec::new(), raise: None };
+        companions.leave();
+        return Outcome::of(ended);
     }
     inputs.control().tell(|status| status.state = "undoing".into());
     let mut state = State::Undoing;
-    let undoing = put_back(held, order, &mut scene, &ended, tell);
+    let undoing = put_back(hands, &mut companions, &mut scene, &ended);
     match inputs.meanwhile(&mut state, undoing).await {
-        Ok((unrestored, failed_hooks)) => Outcome { ended, unrestored, failed_hooks, raise: None },
-        Err(_) => Outcome { ended: Ended::Left { qemu: None }, ..Outcome::before_anything(ended) },
+        Ok((unrestored, failed_hooks)) => Outcome { unrestored, failed_hooks, ..Outcome::of(ended) },
+        Err(_) => Outcome::of(Ended::Left { qemu: None }),
+    }
+}
+
+/// From an untouched host to a QEMU that is gone.
+async fn live(
+    hands: Hands<'_>,
+    (instance, log_dir): (&Instance, &Path),
+    companions: &mut Companions<'_>,
+    scene: &mut Scene,
+    inputs: &mut Inputs<'_>,
+) -> Ended {
+    let began = Instant::now();
+    let mut state = State::Preparing;
+    match inputs.meanwhile(&mut state, prepare(hands, companions, scene)).await {
+        Ok(Ok(())) => state = state.on(Event::HostReady).0,
+        given_up => return not_started(given_up),
+    }
+    inputs.control().tell(|status| status.state = "booting".into());
+    // Dropped before it is done, it leaves no QEMU: nothing of the guest has run.
+    let booting = async {
+        let booted = boot(hands, instance, log_dir, scene);
+        beside(companions, booted).await
+    };
+    match inputs.meanwhile(&mut state, booting).await {
+        Ok(Ok(guest)) => {
+            inputs.control().tell(|status| status.qemu = Some(guest.pid()));
+            let state = state.on(Event::GuestRuns).0;
+            (hands.tell)(&Notice::stage("guest running", began.elapsed()));
+            companions.set_scene(scene.clone());
+            watch((guest, state), hands, companions, scene, inputs).await
+        }
+        given_up => not_started(given_up.map(|booted| booted.map(drop))),
+    }
+}
+
+fn not_started(result: Result<Result<(), Failure>, Action>) -> Ended {
+    match result {
+        Ok(Err(failure)) => Ended::Failed(failure),
+        Err(Action::Leave) => Ended::Left { qemu: None },
+        Ok(Ok(())) | Err(_) => Ended::Cancelled,
+    }
+}
+
+fn scene(order: &Order) -> Scene {
+    let Order { plan, folder, log_dir, plan_json, .. } = order;
+    Scene {
+        name: plan.name.clone(),
+        run_dir: plan.run_dir.clone(),
+        folder: Some(folder.clone()),
+        log_dir: Some(log_dir.clone()),
+        reason: None,
+        exit: None,
+        pid: None,
+        qmp: None,
+        plan_json: plan_json.as_slice().into(),
     }
 }
 
@@ -133,7 +171,9 @@ fn not_claimed(order: &Order, error: &ApplyError) -> Ended {
     match error {
         ApplyError::Busy(why) => failure(
             Stage::Busy,
-            format!("{name} cannot be started: {why}; see it with `vmrun status {name}`, end it with `vmrun stop {name}`"),
+            format!(
+                "{name} cannot be started: {why}; see it with `vmrun status {name}`, end it with `vmrun stop {name}`"
+            ),
         ),
         ApplyError::Untrusted { .. } | ApplyError::Refused(_) | ApplyError::Io { .. } => {
             failure(Stage::Folder, sentence(error))
@@ -147,6 +187,11 @@ fn failure(stage: Stage, what: impl Into<String>) -> Ended {
 
 /// An error with its causes, in one line.
 pub(super) fn sentence(error: &dyn Error) -> String {
-    std::iter::successors(error.source(), |error| error.source())
-        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -59,6 +59,6 @@ impl SerialLines {
         let end = self.pending.iter().position(|byte| *byte == b'\n');
         let end = end.map(|at| at + 1).or_else(|| (self.pending.len() >= LONGEST).then_some(LONGEST))?;
         let line: Vec<u8> = self.pending.drain(..end).collect();
-        Some(escaped(String::from_utf8_lossy(&line).trim_end()).to_string())
+        Some(escaped(line.trim_ascii_end()).into_owned())
     }
 }

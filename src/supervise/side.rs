@@ -24,7 +24,7 @@ impl<'a> Side<'a> {
     /// Lines up the hooks at `at`.
     pub(super) fn hooks_at(&mut self, at: Point) {
         let Self { plan, scene, tell, .. } = *self;
-        self.jobs.extend(plan.hooks.iter().filter(|hook| hook.at == at).map(|hook| job(hook, scene.at(at), tell)));
+        self.jobs.extend(plan.hooks.iter().filter(|hook| hook.at == at).map(|hook| job(hook, scene, tell)));
     }
 
     /// Works on the first one until it is done; for ever when there is none. Cancel-safe.
@@ -39,9 +39,9 @@ impl<'a> Side<'a> {
     }
 }
 
-fn job<'a>(hook: &'a Hook, scene: Scene, tell: Tell<'a>) -> Job<'a> {
+fn job<'a>(hook: &'a Hook, scene: &'a Scene, tell: Tell<'a>) -> Job<'a> {
     Box::pin(async move {
-        if let Err(failed) = run_hook(hook, &scene, tell).await {
+        if let Err(failed) = run_hook(hook, scene, tell).await {
             tell(&Notice::Warning(failed.to_string()));
         }
     })

@@ -5,9 +5,9 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 use signal_hook::low_level::siginfo::Origin;
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::net::UnixStream;
-use tokio::io::unix::AsyncFd;
+use tokio::net;
 use tokio::time::{Duration, Instant};
 
 /// A signal that somebody sent to vmrun.
@@ -30,7 +30,7 @@ impl Signal {
 /// Receives SIGINT, SIGTERM, SIGHUP and SIGQUIT from when it is made until it is dropped.
 pub struct Signals {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
-    wake: AsyncFd<UnixStream>,
+    wake: net::UnixStream,
     waiting: VecDeque<Signal>,
     last_interrupt: Option<Instant>,
 }
@@ -46,7 +46,7 @@ impl Signals {
     pub fn new() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
-        let wake = AsyncFd::new(read.try_clone()?)?;
+        let wake = net::UnixStream::from_std(read.try_clone()?)?;
         let delivery =
             SignalDelivery::with_pipe(read, write, WithOrigin::default(), [SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
         Ok(Self { delivery, wake, waiting: VecDeque::new(), last_interrupt: None })
@@ -65,15 +65,12 @@ impl Signals {
     }
 
     async fn collect(&mut self) {
-        match self.wake.readable().await {
-            Ok(mut ready) => {
-                let mut drained = [0; 64];
-                while matches!(self.wake.get_ref().read(&mut drained), Ok(count) if count > 0) {}
-                ready.clear_ready();
-            }
+        if self.wake.readable().await.is_err() {
             // The reactor is gone: the process is about to end.
-            Err(_) => std::future::pending().await,
+            std::future::pending::<()>().await;
         }
+        let mut drained = [0; 64];
+        while matches!(self.wake.try_read(&mut drained), Ok(count) if count > 0) {}
         self.waiting.extend(self.delivery.pending().map(|origin| described(&origin)));
     }
 

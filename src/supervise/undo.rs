@@ -1,8 +1,7 @@
 //! From a guest that is gone to a host as it was.
 
-use super::prepare::Prepared;
-use super::run::Order;
-use super::{Ended, Notice, Scene, Tell, run_hook};
+use super::prepare::Hands;
+use super::{Companions, Ended, Notice, Scene, run_hook};
 use crate::apply::Unrestored;
 use crate::plan::{OnError, Point, Start};
 use std::time::Instant;
@@ -11,36 +10,33 @@ use std::time::Instant;
 /// `post`. Nothing that fails keeps the rest from being done. Returns what could not be put back, and the names of the
 /// hooks that failed.
 pub(super) async fn put_back(
-    held: Prepared,
-    order: &Order,
+    hands: Hands<'_>,
+    companions: &mut Companions<'_>,
     scene: &mut Scene,
     ended: &Ended,
-    tell: Tell<'_>,
 ) -> (Vec<Unrestored>, Vec<String>) {
     scene.reason = Some(ended.word().to_owned());
-    let Prepared { mut lease, mut companions } = held;
-    // The journal is on disk; that QEMU is gone is what its lock says.
     let mut failed = Vec::new();
     if scene.pid.is_some() {
-        failed.extend(hooks_after(Point::Stopped, order, scene, tell).await);
+        failed.extend(hooks_after(Point::Stopped, hands, scene).await);
     }
     for start in [Start::After, Start::Before] {
-        companions.stop(start, &mut lease, tell).await;
+        companions.stop(start).await;
     }
     let began = Instant::now();
-    let unrestored = lease.undo().await;
-    if !order.plan.changes.is_empty() {
-        tell(&Notice::stage("host put back", began.elapsed()));
+    let owed = hands.lease.owes();
+    let unrestored = hands.lease.undo().await;
+    if owed {
+        (hands.tell)(&Notice::stage("host put back", began.elapsed()));
     }
-    failed.extend(hooks_after(Point::Post, order, scene, tell).await);
+    failed.extend(hooks_after(Point::Post, hands, scene).await);
     (unrestored, failed)
 }
 
-async fn hooks_after(at: Point, order: &Order, scene: &Scene, tell: Tell<'_>) -> Vec<String> {
-    let scene = scene.at(at);
+async fn hooks_after(at: Point, Hands { plan, tell, .. }: Hands<'_>, scene: &Scene) -> Vec<String> {
     let mut failed = Vec::new();
-    for hook in order.plan.hooks.iter().filter(|hook| hook.at == at) {
-        if let Err(failure) = run_hook(hook, &scene, tell).await {
+    for hook in plan.hooks.iter().filter(|hook| hook.at == at) {
+        if let Err(failure) = run_hook(hook, scene, tell).await {
             tell(&Notice::Warning(failure.to_string()));
             if hook.on_error == OnError::Abort {
                 failed.push(hook.name.clone());

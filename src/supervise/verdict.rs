@@ -2,6 +2,7 @@
 //! and a signal all give 0.
 
 use super::Ended;
+use crate::process::End;
 use serde_json::Value;
 use std::process::ExitStatus;
 
@@ -30,9 +31,9 @@ impl Verdict {
         self.forced = true;
     }
 
-    /// Why QEMU ended with `status` (`None` when nobody could wait for it), its last words being `log`.
+    /// Why QEMU ended with `status`, its last words being `log`.
     #[must_use]
-    pub fn ended(&self, status: Option<ExitStatus>, log: Vec<String>) -> Ended {
+    pub fn ended(&self, status: ExitStatus, log: Vec<String>) -> Ended {
         match self.reason.as_deref() {
             _ if self.forced => Ended::Forced,
             _ if self.panicked => Ended::Panicked,
@@ -43,15 +44,8 @@ impl Verdict {
             Some("host-qmp-quit") => Ended::Died { how: "somebody told it to quit over QMP".into(), log },
             Some("host-signal") => Ended::Died { how: "somebody sent it a signal to end".into(), log },
             Some(other) => Ended::Died { how: format!("it shut down, reason `{other}`"), log },
-            None => Ended::Died { how: described(status), log },
+            None => Ended::Died { how: format!("{}, without saying why", End::from(status)), log },
         }
-    }
-}
-
-fn described(status: Option<ExitStatus>) -> String {
-    match status {
-        Some(status) => format!("{status}, without saying why"),
-        None => "its exit status is not known".into(),
     }
 }
 
@@ -66,7 +60,7 @@ mod test {
     fn after(events: &[(&str, serde_json::Value)]) -> Ended {
         let mut verdict = Verdict::default();
         events.iter().for_each(|(name, data)| verdict.hear(name, data));
-        verdict.ended(Some(ExitStatus::from_raw(0)), Vec::new())
+        verdict.ended(ExitStatus::from_raw(0), Vec::new())
     }
 
     #[test]
@@ -76,7 +70,8 @@ mod test {
 
     #[test]
     fn a_panic_is_told_from_a_power_off_although_both_exit_with_0() {
-        let events = [("GUEST_PANICKED", json!({"action": "poweroff"})), ("SHUTDOWN", json!({"reason": "guest-panic"}))];
+        let events =
+            [("GUEST_PANICKED", json!({"action": "poweroff"})), ("SHUTDOWN", json!({"reason": "guest-panic"}))];
         assert_eq!(after(&events), Ended::Panicked);
     }
 
@@ -93,11 +88,10 @@ mod test {
 
     #[test]
     fn a_crash_names_its_signal() {
-        let Ended::Died { how, log } = Verdict::default().ended(Some(ExitStatus::from_raw(11)), vec!["last".into()])
-        else {
+        let Ended::Died { how, log } = Verdict::default().ended(ExitStatus::from_raw(11), vec!["last".into()]) else {
             panic!("a crash")
         };
-        assert!(how.contains("11"), "{how}");
+        assert!(how.contains("SIGSEGV"), "{how}");
         assert_eq!(log, ["last"]);
     }
 }

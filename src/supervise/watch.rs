@@ -1,13 +1,13 @@
 //! The loop while QEMU lives: one select over everything that can happen. Nothing in it polls.
 
 use super::inputs::Inputs;
-use super::prepare::{Prepared, companions, hooks_at};
-use super::run::{Order, sentence};
+use super::prepare::{Hands, beside, hooks_at, start_companions};
+use super::run::sentence;
 use super::serial::SerialLines;
 use super::side::Side;
 use super::verdict::Verdict;
-use super::{Action, Ended, Event, Notice, Rung, Scene, ServiceEvent, State, Tell, notify};
-use crate::plan::{OnTimeout, Point, Start};
+use super::{Action, Companions, Ended, Event, Notice, Rung, Scene, State, Tell, notify};
+use crate::plan::{OnTimeout, Plan, Point, Start};
 use crate::qemu::{Guest, News};
 use rustix::process::{Signal, pidfd_send_signal};
 use serde_json::Value;
@@ -20,28 +20,18 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// How long QEMU's main loop may take to answer before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A guest that runs, and what is held for it.
-pub(super) struct Watched<'h> {
-    pub(super) guest: Guest,
-    pub(super) state: State,
-    pub(super) held: &'h mut Prepared,
-    pub(super) scene: &'h mut Scene,
-}
-
-/// Watches the guest to its end.
-pub(super) async fn watch(watched: Watched<'_>, order: &Order, inputs: &mut Inputs<'_>, tell: Tell<'_>) -> Ended {
-    let Watched { guest, state, held, scene } = watched;
-    let scene = &*scene;
-    let mut keeping = pin!(keep_company(held, order, scene, tell));
-    let mut watch = Watch {
-        guest,
-        state,
-        deadline: None,
-        verdict: Verdict::default(),
-        lost: None,
-        side: Side::new(&order.plan, scene, tell),
-        tell,
-    };
+/// Watches `guest`, in `state`, to its end.
+pub(super) async fn watch(
+    (guest, state): (Guest, State),
+    hands: Hands<'_>,
+    companions: &mut Companions<'_>,
+    scene: &Scene,
+    inputs: &mut Inputs<'_>,
+) -> Ended {
+    let Hands { plan, tell, .. } = hands;
+    let mut keeping = pin!(keep_company(hands, companions, scene));
+    let side = Side::new(plan, scene, tell);
+    let mut watch = Watch { guest, state, deadline: None, verdict: Verdict::default(), lost: None, side, plan, tell };
     watch.guest_runs(inputs);
     let mut serial = SerialLines::new(watch.guest.serial.take());
     loop {
@@ -49,21 +39,20 @@ pub(super) async fn watch(watched: Watched<'_>, order: &Order, inputs: &mut Inpu
         let event = tokio::select! {
             news = watch.guest.next() => match news {
                 Ok(News::Event(event)) => { watch.heard(&event.name, &event.data); continue }
-                Ok(News::Disconnected) => { watch.lost_monitor(); continue }
+                Ok(News::Disconnected) => { tracing::info!("the monitor is closed"); continue }
                 Ok(News::Exited(status)) => {
                     serial.drain(tell).await;
-                    let log = watch.guest.log_tail();
-                    return watch.ended(Some(status), log);
+                    return watch.ended(status);
                 }
-                Err(error) => return Ended::Died { how: error.to_string(), log: watch.guest.log_tail() },
+                Err(error) => return Ended::Died { how: sentence(&error), log: watch.guest.log_tail() },
             },
             line = serial.next() => { tell(&Notice::Guest { line }); continue }
             why = &mut keeping, if watch.lost.is_none() => { watch.lost = Some(why); Event::Failed }
             () = watch.side.next() => continue,
             event = inputs.next() => event,
-            () = until(deadline) => Event::Deadline { force: order.plan.ending.on_timeout == OnTimeout::Kill },
+            () = until(deadline) => Event::Deadline { force: plan.ending.on_timeout == OnTimeout::Kill },
         };
-        if let Some(left) = watch.on(event, order, inputs).await {
+        if let Some(left) = watch.on(event, inputs).await {
             return left;
         }
     }
@@ -71,19 +60,15 @@ pub(super) async fn watch(watched: Watched<'_>, order: &Order, inputs: &mut Inpu
 
 /// Runs what belongs to a running guest, then keeps the companions alive. Ends only when one that is required is lost;
 /// then with what happened.
-async fn keep_company(held: &mut Prepared, order: &Order, scene: &Scene, tell: Tell<'_>) -> String {
-    let plan = &order.plan;
-    if let Err(failure) = companions(Start::After, held, plan, scene, tell).await {
-        return failure.what;
-    }
-    if let Err(failure) = hooks_at(Point::Running, held, plan, scene, tell).await {
-        return failure.what;
-    }
-    let Prepared { lease, companions } = held;
-    loop {
-        match companions.next(scene, lease, tell).await {
-            ServiceEvent::RequiredLost { why } => return why,
-        }
+async fn keep_company(hands: Hands<'_>, companions: &mut Companions<'_>, scene: &Scene) -> String {
+    let started = start_companions(Start::After, hands, companions).await;
+    let ran = match started {
+        Ok(()) => beside(companions, hooks_at(Point::Running, hands, scene)).await,
+        failed => failed,
+    };
+    match ran {
+        Ok(()) => companions.next().await.to_string(),
+        Err(failure) => failure.what,
     }
 }
 
@@ -102,6 +87,7 @@ struct Watch<'a> {
     verdict: Verdict,
     lost: Option<String>,
     side: Side<'a>,
+    plan: &'a Plan,
     tell: Tell<'a>,
 }
 
@@ -131,35 +117,31 @@ impl Watch<'_> {
         }
     }
 
-    fn lost_monitor(&self) {
-        tracing::info!("the monitor is closed");
-    }
-
     /// Why QEMU ended.
-    fn ended(&mut self, status: Option<ExitStatus>, log: Vec<String>) -> Ended {
+    fn ended(&mut self, status: ExitStatus) -> Ended {
         match self.lost.take() {
             Some(why) => Ended::CompanionLost { why },
-            None => self.verdict.ended(status, log),
+            None => self.verdict.ended(status, self.guest.log_tail()),
         }
     }
 
     /// Takes one event through the table and does what it says. Only leaving ends the watch here.
-    async fn on(&mut self, event: Event, order: &Order, inputs: &Inputs<'_>) -> Option<Ended> {
+    async fn on(&mut self, event: Event, inputs: &Inputs<'_>) -> Option<Ended> {
         let (next, action) = self.state.on(event);
         if next != self.state {
             self.state = next;
-            self.deadline = next.limit(&order.plan.ending).map(|limit| Instant::now() + limit);
+            self.deadline = next.limit(&self.plan.ending).map(|limit| Instant::now() + limit);
             let word = if next == State::Running { "running" } else { "stopping" };
             inputs.control().tell(|status| status.state = word.into());
         }
         match action? {
-            Action::PowerDown => self.power_down(order).await,
+            Action::PowerDown => self.power_down().await,
             Action::Warn => {
                 self.note("Ctrl-C once more within 5 s forces the guest off: its unsaved work is lost".into());
             }
             Action::SayOverdue => self.note(format!(
                 "the guest did not power off within {}; it is left alone. `vmrun stop --force {}` forces it off, its unsaved work is lost",
-                order.plan.ending.timeout, order.plan.name
+                self.plan.ending.timeout, self.plan.name
             )),
             Action::Quit => self.quit().await,
             Action::Terminate => self.terminate(),
@@ -178,13 +160,13 @@ impl Watch<'_> {
         (self.tell)(&Notice::Note(text));
     }
 
-    async fn power_down(&mut self, order: &Order) {
+    async fn power_down(&mut self) {
         if self.state == State::Stopping(Rung::Asked) {
             notify::stopping();
             self.side.hooks_at(Point::Stopping);
             self.note(format!(
                 "power button pressed; the guest has {} to power off. Ctrl-C again to force it off",
-                order.plan.ending.timeout
+                self.plan.ending.timeout
             ));
         }
         match timeout(PATIENCE, self.guest.powerdown()).await {

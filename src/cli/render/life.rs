@@ -3,8 +3,8 @@
 use super::argv::quoted;
 use super::layout::{columns, counted, wrapped};
 use crate::plan::{
-    Command, Contents, Ending, Hook, OnError, OnPanic, OnReboot, OnTimeout, Pins, Point, Ready, Restart, Service, Start,
-    What,
+    Command, Contents, Ending, Hook, OnError, OnPanic, OnReboot, OnTimeout, Pins, Point, Ready, Restart, Service,
+    Start, What,
 };
 use std::fmt::Write as _;
 
