@@ -89,7 +89,7 @@ pub fn start(launch: &Launch) -> Result<Running, ProcessError> {
     // The pipes end when the command does, not when we let go of this value.
     drop(command);
     let child = spawned.map_err(|error| Fault::told(fault).explain(error, &program, &identity, launch))?;
-    Running::new(child, Output::new(reader, log))
+    Running::new(child, identity.uid, Output::new(reader, log))
 }
 
 const NO_PIPE: &str = "there is no pipe for the output";

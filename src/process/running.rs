@@ -23,13 +23,14 @@ pub struct Running {
     child: Child,
     pidfd: AsyncFd<OwnedFd>,
     id: ProcessId,
+    uid: u32,
     output: Output,
     drain_until: Option<Instant>,
     reaped: bool,
 }
 
 impl Running {
-    pub(super) fn new(child: Child, output: Output) -> Result<Self, ProcessError> {
+    pub(super) fn new(child: Child, uid: u32, output: Output) -> Result<Self, ProcessError> {
         let pid = child.id().ok_or_else(|| ProcessError::refused("the command was waited for already"))?;
         let watch = || Ok(watched(stat::open(pid)?)?);
         let pidfd = watch()
@@ -37,13 +38,25 @@ impl Running {
         // It is not reaped, so that it has its entry in /proc, be it a zombie's.
         let id = ProcessId::of(pid)
             .ok_or_else(|| ProcessError::refused(format!("/proc/{pid}/stat cannot be read; is /proc mounted?")))?;
-        Ok(Self { child, pidfd, id, output, drain_until: None, reaped: false })
+        Ok(Self { child, pidfd, id, uid, output, drain_until: None, reaped: false })
     }
 
     /// The process, for the record.
     #[must_use]
     pub fn id(&self) -> ProcessId {
         self.id
+    }
+
+    /// User id that it was started with.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// Whether process `pid` belongs to its group; `None` when there is no such process any more.
+    #[must_use]
+    pub fn has_member(&self, pid: u32) -> Option<bool> {
+        stat::read(&stat::path(pid)).map(|stat| stat.group == self.group().as_raw())
     }
 
     /// What is kept of its output.
@@ -116,8 +129,10 @@ impl Drop for Running {
     }
 }
 
-/// Reads for ever.
+/// Reads for ever. After each piece the others have their turn, so that a flood starves nobody in the same task.
 async fn read_on(output: &mut Output, each: &mut dyn FnMut(&str)) {
-    while output.read(each).await {}
+    while output.read(each).await {
+        tokio::task::yield_now().await;
+    }
     std::future::pending().await
 }

@@ -1,0 +1,77 @@
+//! Runs hooks.
+
+use super::{Notice, Scene, Tell};
+use crate::plan::{Command, Hook, Point};
+use crate::process::{Stdin, run};
+use std::fmt;
+use std::time::Duration;
+use thiserror::Error;
+
+/// How long a hook may take whose profile says nothing; nothing waits for ever.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Lines of a failed hook's output that its error shows.
+const TAIL: usize = 20;
+
+/// When a hook runs; the word in `VMRUN_PHASE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// At a point of the guest's life.
+    At(Point),
+    /// When what it did is taken back.
+    Undo,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(point) => point.fmt(f),
+            Self::Undo => f.write_str("undo"),
+        }
+    }
+}
+
+/// A hook that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("hook `{name}` ({at}) failed: {what}")]
+pub struct HookFailure {
+    /// Its name.
+    pub name: String,
+    /// When it ran.
+    pub at: Phase,
+    /// What happened: its status, the signal that killed it, the time it did not keep, or why it could not be run.
+    pub what: String,
+    /// The last lines that it printed.
+    pub tail: Vec<String>,
+}
+
+/// Runs `hook` to its end, with the plan on its standard input, and tells each line that it prints. When the future is
+/// dropped, the hook and its children are killed.
+///
+/// # Errors
+/// When it cannot be run, does not exit with status 0, or takes longer than its timeout, which is 30 s when it has
+/// none. What that failure does is the caller's business.
+pub async fn run_hook(hook: &Hook, scene: &Scene, tell: Tell<'_>) -> Result<(), HookFailure> {
+    run_as(&hook.name, &hook.run, Phase::At(hook.at), scene, tell).await
+}
+
+/// Runs `undo`, the command that takes back what the hook called `name` did.
+///
+/// # Errors
+/// As [`run_hook`].
+pub async fn undo_hook(name: &str, undo: &Command, scene: &Scene, tell: Tell<'_>) -> Result<(), HookFailure> {
+    run_as(name, undo, Phase::Undo, scene, tell).await
+}
+
+async fn run_as(name: &str, command: &Command, at: Phase, scene: &Scene, tell: Tell<'_>) -> Result<(), HookFailure> {
+    let mut launch = scene.launch(command, "hook", name, Some(at));
+    launch.stdin = Stdin::Bytes(scene.plan_json.clone());
+    launch.timeout.get_or_insert(TIMEOUT);
+    let mut each = |line: &str| tell(&Notice::Output { from: name.to_owned(), line: line.to_owned() });
+    let failure = |what, tail| HookFailure { name: name.to_owned(), at, what, tail };
+    let ran = run(&launch, &mut each).await.map_err(|error| failure(error.whole(), vec![]))?;
+    match ran.end.is_success() {
+        true => Ok(()),
+        false => Err(failure(ran.end.to_string(), ran.output.last_lines(TAIL))),
+    }
+}

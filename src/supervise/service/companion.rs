@@ -1,0 +1,207 @@
+//! One companion.
+
+use super::Around;
+use super::backoff::Backoff;
+use super::ready::Awaited;
+use crate::plan::{Command, Ready, Restart, Service, Start, What};
+use crate::process::{End, Identity, Running, start};
+use crate::supervise::ServiceNews;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// Lines of its output that an error shows.
+const TAIL: usize = 20;
+
+/// A command that runs beside the guest.
+pub(super) struct Companion {
+    number: usize,
+    pub(super) name: String,
+    pub(super) start: Start,
+    pub(super) required: bool,
+    pub(super) stop_timeout: Duration,
+    run: Command,
+    restart: Restart,
+    ready: Ready,
+    backoff: Backoff,
+    state: State,
+    last_lines: Vec<String>,
+}
+
+enum State {
+    /// Not started, stopped, given up, or ended as it may.
+    Away,
+    /// It runs since then.
+    Up { running: Running, since: Instant, awaited: Option<Awaited> },
+    /// It is started again then.
+    Pause { until: Instant },
+}
+
+/// One thing that happened to a companion.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It counts as started.
+    Ready,
+    /// It ended and is started again.
+    Died { how: String },
+    /// It ended and is not.
+    Over { how: String },
+}
+
+impl Companion {
+    /// With its number among the services. `None` for a unit of systemd.
+    pub(super) fn new((number, service): (usize, &Service)) -> Option<Self> {
+        let Service { key: _, name, what, start, required } = service;
+        let What::Command { run, restart, delay, burst, ready, stop_timeout } = what else { return None };
+        Some(Self {
+            number,
+            name: name.clone(),
+            start: *start,
+            required: *required,
+            stop_timeout: stop_timeout.get(),
+            run: run.clone(),
+            restart: *restart,
+            ready: ready.clone(),
+            backoff: Backoff::new(delay.get(), *burst),
+            state: State::Away,
+            last_lines: vec![],
+        })
+    }
+
+    /// How long it may take until it is ready, where the profile says so.
+    pub(super) fn ready_within(&self) -> Option<Duration> {
+        self.run.timeout.map(|period| period.get())
+    }
+
+    /// Starts it.
+    pub(super) fn spawn(&mut self, around: &Around<'_>) -> Result<(), String> {
+        let awaited = self.awaited(around)?;
+        let mut launch = around.scene.launch(&self.run, "service", &self.name, None);
+        launch.env.extend(awaited.variable());
+        let running = start(&launch).map_err(|error| error.whole())?;
+        (around.note)(&self.name, Some(running.id()));
+        around.news(&self.name, ServiceNews::Started { pid: running.id().pid });
+        self.state = State::Up { running, since: Instant::now(), awaited: Some(awaited) };
+        Ok(())
+    }
+
+    fn awaited(&self, around: &Around<'_>) -> Result<Awaited, String> {
+        let user = self.run.user.as_deref().map(Identity::of).transpose().map_err(|error| error.whole())?;
+        let is_ours = user.is_none_or(|user| user.is_ours());
+        let socket = around.scene.run_dir.join(format!("notify-{}.sock", self.number));
+        Awaited::prepare(&self.ready, &socket, is_ours)
+            .map_err(|error| format!("its readiness cannot be waited for: {error}"))
+    }
+
+    /// Waits for what happens to it next; for ever when it is away. Cancel-safe: what was waited for is in its state.
+    pub(super) async fn turn(&mut self, around: &Around<'_>) -> Turn {
+        loop {
+            match &mut self.state {
+                State::Away => std::future::pending().await,
+                State::Pause { until } => {
+                    sleep_until(*until).await;
+                    if let Err(error) = self.spawn(around) {
+                        return self.died(error, Duration::ZERO, around);
+                    }
+                }
+                State::Up { running, since, awaited } => {
+                    let name = &self.name;
+                    let mut each = |line: &str| around.line(name, line);
+                    let came = until_ready_or_ended(running, awaited, &mut each).await;
+                    if let Came::Ready = came {
+                        *awaited = None;
+                        around.news(name, ServiceNews::Ready);
+                        return Turn::Ready;
+                    }
+                    // What it left of its group would be in the way of the next one.
+                    running.kill_group();
+                    running.drain(&mut each).await;
+                    let (end, lived) = (running.reap(), since.elapsed());
+                    self.last_lines = running.kept().last_lines(TAIL);
+                    (around.note)(name, None);
+                    return self.ended(end, lived, around);
+                }
+            }
+        }
+    }
+
+    /// The last lines that it printed.
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        match &self.state {
+            State::Up { running, .. } => running.kept().last_lines(TAIL),
+            State::Away | State::Pause { .. } => self.last_lines.clone(),
+        }
+    }
+
+    /// Takes what runs of it, so that it is away.
+    pub(super) fn take(&mut self) -> Option<Running> {
+        match std::mem::replace(&mut self.state, State::Away) {
+            State::Up { running, .. } => Some(running),
+            State::Away | State::Pause { .. } => None,
+        }
+    }
+
+    /// Has it stay away when it ends, or has ended.
+    pub(super) fn start_no_more(&mut self) {
+        self.restart = Restart::No;
+        if let State::Pause { .. } = self.state {
+            self.state = State::Away;
+        }
+    }
+
+    fn ended(&mut self, end: End, lived: Duration, around: &Around<'_>) -> Turn {
+        let again = match self.restart {
+            Restart::Always => true,
+            Restart::OnFailure => !end.is_success(),
+            Restart::No => false,
+        };
+        if again {
+            return self.died(end.to_string(), lived, around);
+        }
+        self.state = State::Away;
+        let how = end.to_string();
+        around.news(&self.name, ServiceNews::Ended { how: how.clone(), again_in: None });
+        Turn::Over { how }
+    }
+
+    fn died(&mut self, how: String, lived: Duration, around: &Around<'_>) -> Turn {
+        let now = Instant::now();
+        match self.backoff.died(now, lived) {
+            Ok(pause) => {
+                self.state = State::Pause { until: now + pause };
+                around.news(&self.name, ServiceNews::Ended { how: how.clone(), again_in: Some(pause) });
+                Turn::Died { how }
+            }
+            Err(deaths) => {
+                self.state = State::Away;
+                around.news(&self.name, ServiceNews::GivenUp { deaths, how: how.clone() });
+                Turn::Over { how: format!("given up after {deaths} deaths within a minute, the last one {how}") }
+            }
+        }
+    }
+}
+
+enum Came {
+    Ready,
+    Ended,
+}
+
+async fn until_ready_or_ended(
+    running: &mut Running,
+    awaited: &mut Option<Awaited>,
+    each: &mut dyn FnMut(&str),
+) -> Came {
+    let Some(awaited) = awaited else {
+        running.ended(each).await;
+        return Came::Ended;
+    };
+    loop {
+        tokio::select! {
+            biased;
+            () = awaited.came() => match awaited.counts(running) {
+                true => return Came::Ready,
+                false => {}
+            },
+            () = running.ended(each) => return Came::Ended,
+        }
+    }
+}
