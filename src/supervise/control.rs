@@ -14,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 /// Name of the socket in the run folder.
-pub const SOCKET: &str = "control.sock";
+const SOCKET: &str = "control.sock";
 /// Longest request in bytes.
 const LONGEST: u64 = 4096;
 
@@ -47,7 +47,7 @@ pub struct Status {
 }
 
 /// The listening socket, and what its clients get to know and to say.
-pub struct Control {
+pub(super) struct Control {
     listener: UnixListener,
     status: Rc<RefCell<Status>>,
     stops: mpsc::UnboundedSender<bool>,
@@ -59,7 +59,7 @@ impl Control {
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub fn listen(dir: &Path, status: Status) -> io::Result<Self> {
+    pub(super) fn listen(dir: &Path, status: Status) -> io::Result<Self> {
         let path = dir.join(SOCKET);
         let listener = UnixListener::bind(&path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
@@ -68,12 +68,12 @@ impl Control {
     }
 
     /// Lets clients know of a new state.
-    pub fn tell(&self, change: impl FnOnce(&mut Status)) {
+    pub(super) fn tell(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.status.borrow_mut());
     }
 
     /// Serves clients until one of them asks for an end; says whether by force. Cancel-safe.
-    pub async fn next_stop(&mut self) -> bool {
+    pub(super) async fn next_stop(&mut self) -> bool {
         loop {
             tokio::select! {
                 Some(force) = self.asked.recv() => return force,

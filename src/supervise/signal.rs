@@ -12,23 +12,23 @@ use tokio::time::{Duration, Instant};
 
 /// A signal that somebody sent to vmrun.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signal {
+pub(super) struct Signal {
     /// Its number.
-    pub number: i32,
+    pub(super) number: i32,
     /// The process that sent it, where the kernel says so; a terminal's signals have none.
-    pub sender: Option<i32>,
+    pub(super) sender: Option<i32>,
 }
 
 impl Signal {
     /// Its name, like `SIGTERM`.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         signal_hook::low_level::signal_name(self.number).unwrap_or("signal")
     }
 }
 
 /// Receives SIGINT, SIGTERM, SIGHUP and SIGQUIT from when it is made until it is dropped.
-pub struct Signals {
+pub(super) struct Signals {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
     wake: net::UnixStream,
     waiting: VecDeque<Signal>,
@@ -43,7 +43,7 @@ impl Signals {
     ///
     /// # Errors
     /// When the process has no descriptor left.
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
         let wake = net::UnixStream::from_std(read.try_clone()?)?;
@@ -53,7 +53,7 @@ impl Signals {
     }
 
     /// The next signal. Cancel-safe.
-    pub async fn next(&mut self) -> Signal {
+    pub(super) async fn next(&mut self) -> Signal {
         loop {
             while let Some(signal) = self.waiting.pop_front() {
                 if !self.bounces(&signal) {

@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 
 /// What was heard of the guest so far.
 #[derive(Clone, Debug, Default)]
-pub struct Verdict {
+pub(super) struct Verdict {
     reason: Option<String>,
     panicked: bool,
     hibernating: bool,
@@ -17,7 +17,7 @@ pub struct Verdict {
 
 impl Verdict {
     /// Notes an event of QEMU; QEMU: `qapi/run-state.json`.
-    pub fn hear(&mut self, name: &str, data: &Value) {
+    pub(super) fn hear(&mut self, name: &str, data: &Value) {
         match name {
             "SHUTDOWN" => self.reason = data["reason"].as_str().map(str::to_owned),
             "GUEST_PANICKED" => self.panicked = true,
@@ -27,13 +27,13 @@ impl Verdict {
     }
 
     /// Notes that vmrun itself ends QEMU.
-    pub fn force(&mut self) {
+    pub(super) fn force(&mut self) {
         self.forced = true;
     }
 
     /// Why QEMU ended with `status`, its last words being `log`.
     #[must_use]
-    pub fn ended(&self, status: ExitStatus, log: Vec<String>) -> Ended {
+    pub(super) fn ended(&self, status: ExitStatus, log: Vec<String>) -> Ended {
         match self.reason.as_deref() {
             _ if self.forced => Ended::Forced,
             _ if self.panicked => Ended::Panicked,
