@@ -31,17 +31,17 @@ pub struct Cli {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Global {
     /// Colours: auto, always or never
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
-    #[arg(hide_possible_values = true)]
+    #[arg(long, global = true, display_order = 100, value_name = "WHEN", default_value = "auto")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     pub color: Color,
     /// Say only what is wrong
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 101)]
     pub quiet: bool,
     /// Say more; twice: everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 102, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Answer in JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 103)]
     pub json: bool,
 }
 
@@ -83,16 +83,18 @@ pub struct Run {
 
 /// `vmrun plan`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  vmrun plan windows.toml\n  vmrun plan windows.toml --argv --lines > windows.sh\n  \
+#[command(
+    after_help = "Examples:\n  vmrun plan windows.toml\n  vmrun plan windows.toml --argv --lines > windows.sh\n  \
                         vmrun plan windows.toml --json | jq .pins\n\n\
                         Exit status: 0; 11 when it cannot run on this host, and the plan is shown\n\
-                        all the same; 10 when the profile is wrong.")]
+                        all the same; 10 when the profile is wrong."
+)]
 pub struct Plan {
     /// The profile, a TOML file
     #[arg(value_name = "PROFILE")]
     pub profile: PathBuf,
     /// Only the command line of QEMU, quoted for a shell
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     pub argv: bool,
     /// With --argv: one option a line
     #[arg(long, requires = "argv")]
