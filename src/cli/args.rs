@@ -31,17 +31,17 @@ pub struct Cli {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Global {
     /// Colours: auto, always or never
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
-    #[arg(hide_possible_values = true)]
+    #[arg(long, global = true, display_order = 100, value_name = "WHEN", default_value = "auto")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     pub color: Color,
     /// Say only what is wrong
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 101)]
     pub quiet: bool,
     /// Say more; twice: everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 102, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Answer in JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 103)]
     pub json: bool,
 }
 
@@ -94,7 +94,7 @@ pub struct Plan {
     #[arg(value_name = "PROFILE")]
     pub profile: PathBuf,
     /// Only the command line of QEMU, quoted for a shell
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     pub argv: bool,
     /// With --argv: one option a line
     #[arg(long, requires = "argv")]

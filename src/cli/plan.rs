@@ -4,7 +4,8 @@ use super::Exit;
 use super::args::Plan;
 use super::load::{Loaded, Planned};
 use super::output::{Output, Weight};
-use super::render::{argv, finding, plan, plan_json};
+use super::render::plan::{self, Against};
+use super::render::{argv, finding, plan_json};
 
 /// Shows the plan, also of a profile that this host refuses; then the problems are told on standard error.
 pub(super) fn run(args: &Plan, output: Output) -> Exit {
@@ -20,7 +21,7 @@ pub(super) fn run(args: &Plan, output: Output) -> Exit {
     if output.json {
         return output.answer_json(&json(&loaded, &planned), exit);
     }
-    let shown = output.answer(&text(args, &planned, output.width), exit);
+    let shown = output.answer(&text(args, &loaded, &planned, output.width), exit);
     let worth_telling = exit != Exit::Good || !output.quiet;
     if !planned.findings.is_empty() && worth_telling {
         let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
@@ -29,11 +30,13 @@ pub(super) fn run(args: &Plan, output: Output) -> Exit {
     shown
 }
 
-fn text(args: &Plan, planned: &Planned, width: usize) -> String {
+fn text(args: &Plan, loaded: &Loaded, planned: &Planned, width: usize) -> String {
+    let contents = planned.contents();
+    let against = Against { keys: &loaded.keys, host: &planned.host, problems: planned.problems() };
     match (args.argv, args.lines) {
-        (false, _) => plan::text(planned.contents(), planned.problems(), &planned.host, width),
-        (true, false) => argv::line(planned.contents()),
-        (true, true) => argv::lines(planned.contents()),
+        (false, _) => plan::text(contents, &against, width),
+        (true, false) => argv::line(contents),
+        (true, true) => argv::lines(contents),
     }
 }
 

@@ -29,6 +29,18 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
+/// `text` in lines of at most `width` columns, broken at spaces only; a longer word has a line of its own.
+fn words(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut().filter(|line| columns(line) + 1 + columns(word) <= width) {
+            Some(line) => *line += &format!(" {word}"),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// `piece` in parts of at most `width` columns.
 fn cut(piece: &str, width: usize) -> Vec<&str> {
     let mut rest = piece;
@@ -49,6 +61,17 @@ pub(super) fn paragraph(page: &mut String, indent: usize, width: usize, text: &s
     for (index, line) in lines.iter().enumerate() {
         let indent = indent + if index > 0 { 2 } else { 0 };
         _ = writeln!(page, "{:indent$}{line}", "");
+    }
+}
+
+/// Adds a shell command below `indent` columns; where it is wrapped at `width`, the line is continued for the shell.
+pub(super) fn command(page: &mut String, indent: usize, width: usize, text: &str) {
+    // Two columns for the later indent, two for the continuation.
+    let lines = words(text, width.saturating_sub(indent + 4));
+    for (index, line) in lines.iter().enumerate() {
+        let indent = indent + if index > 0 { 2 } else { 0 };
+        let more = if index + 1 < lines.len() { " \\" } else { "" };
+        _ = writeln!(page, "{:indent$}{line}{more}", "");
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) fn steps(page: &mut String, width: usize, contents: &Contents) {
     list.hooks(contents, Point::Stopping);
     list.step("QEMU ends");
     list.hooks(contents, Point::Stopped);
-    for service in services(Start::After).chain(services(Start::Before)).collect::<Vec<_>>().into_iter().rev() {
+    let started: Vec<_> = services(Start::Before).chain(services(Start::After)).collect();
+    for service in started.into_iter().rev() {
         list.step(&format!("{} ends{}", service.name, if_started(&service.what)));
     }
     if !contents.changes.is_empty() {
@@ -101,7 +102,8 @@ impl List<'_> {
         self.step(&match what {
             What::Unit { unit, user } => {
                 let manager = user.as_ref().map_or(String::new(), |user| format!(" of user {user}"));
-                format!("service {name}: unit {unit}{manager} is started if inactive{required}")
+                let unit = if unit == name { "it".to_owned() } else { format!("unit {unit}") };
+                format!("service {name}: {unit}{manager} is started if inactive{required}")
             }
             What::Command { run, restart, ready, .. } => {
                 format!("service {name}: {}; {}{}{required}", told(run), restarted(*restart), awaited(ready))

@@ -1,22 +1,32 @@
 //! A plan for a person: what is run and why, who runs where, what is changed and how it is put back.
 
 use super::argv::quoted;
-use super::layout::{columns, counted, paragraph, wrapped};
+use super::layout::{columns, command, counted, paragraph, wrapped};
 use super::{life, pins};
 use crate::host::Host;
 use crate::plan::{Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin};
+use crate::profile::source::Keys;
 use anstyle::Style;
 use std::fmt::Write as _;
 
 const HEAD: Style = Style::new().bold();
 
-/// The plan with `problems` reasons against it on `host`, in lines of `width` columns. With terminal styles, and
-/// readable without.
-pub(in crate::cli) fn text(contents: &Contents, problems: usize, host: &Host, width: usize) -> String {
+/// What a plan is shown against.
+pub(in crate::cli) struct Against<'a> {
+    /// The keys that the profile has.
+    pub(in crate::cli) keys: &'a Keys,
+    /// The host that it is for.
+    pub(in crate::cli) host: &'a Host,
+    /// Number of reasons that this host refuses it for.
+    pub(in crate::cli) problems: usize,
+}
+
+/// The plan in lines of `width` columns. With terminal styles, and readable without.
+pub(in crate::cli) fn text(contents: &Contents, against: &Against<'_>, width: usize) -> String {
     let mut page = Page { text: String::new(), width };
-    page.summary(contents, problems);
-    page.argv(contents);
-    page.pins(contents, host);
+    page.summary(contents, against.problems);
+    page.argv(contents, against.keys);
+    page.pins(contents, against.host);
     page.handed(contents);
     page.files(&contents.files);
     page.changes(&contents.changes);
@@ -52,18 +62,18 @@ impl Page {
         self.item(&format!("its folder while it runs: {}", run_dir.display()));
     }
 
-    fn argv(&mut self, contents: &Contents) {
+    fn argv(&mut self, contents: &Contents, keys: &Keys) {
         self.section("Command line: what the profile gives, what is derived from it, and why");
         for arg in contents.argv.args() {
-            self.arg(&arg);
+            self.arg(&arg, keys);
         }
     }
 
-    fn arg(&mut self, arg: &Arg) {
+    fn arg(&mut self, arg: &Arg, keys: &Keys) {
         let (column, width) = (self.width * 2 / 5, self.width * 3 / 5);
         let value = arg.value.as_deref().map(|value| format!(" {value}")).unwrap_or_default();
         let option = format!("{}{value}", arg.option);
-        let mut notes = notes(&arg.origins).into_iter().flat_map(|note| hanging(&note, width));
+        let mut notes = notes(&arg.origins, keys).into_iter().flat_map(|note| hanging(&note, width));
         if columns(&option) + 4 <= column {
             let note = notes.next().unwrap_or_default();
             let line = format!("  {option:rest$}{note}", rest = column - 2);
@@ -120,17 +130,21 @@ impl Page {
 
     fn steps(&mut self, changes: impl Iterator<Item = Change>) {
         for step in changes.flat_map(|change| change.steps()) {
-            self.item(&step.to_string());
+            command(&mut self.text, 2, self.width, &step.to_string());
         }
     }
 }
 
-/// Where an argument comes from: the keys that give it on one line, then each that it is derived from with the reason.
-fn notes(origins: &[Origin]) -> Vec<String> {
-    let given: Vec<_> = origins.iter().filter(|origin| !origin.derived).map(|origin| origin.key.as_str()).collect();
+/// Where an argument comes from: the keys that the profile gives, those that it leaves at their default, and then each
+/// that the argument is derived from, with the reason.
+fn notes(origins: &[Origin], keys: &Keys) -> Vec<String> {
+    let direct = origins.iter().filter(|origin| !origin.derived).map(|origin| origin.key.as_str());
+    let (given, default): (Vec<_>, Vec<_>) = direct.partition(|key| keys.has(key));
     let mut notes = Vec::new();
-    if !given.is_empty() {
-        notes.push(format!("given   {}", given.join(", ")));
+    for (word, keys) in [("given", given), ("default", default)] {
+        if !keys.is_empty() {
+            notes.push(format!("{word:7} {}", keys.join(", ")));
+        }
     }
     let derived = origins.iter().filter(|origin| origin.derived);
     notes.extend(derived.map(|Origin { key, why, .. }| match (key.as_str(), *why) {

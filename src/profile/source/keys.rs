@@ -14,6 +14,12 @@ impl Keys {
         Self(document.nodes().into_iter().map(|node| (written(&node.path), node.span)).collect())
     }
 
+    /// Whether the text has the key path.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.0.contains_key(path)
+    }
+
     /// Where the value of a key path like `pci[0].host` stands, in bytes of the text; of a table, its header.
     ///
     /// For a key that the text does not have, the place of the nearest table around it. `None` when there is none.

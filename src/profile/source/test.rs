@@ -233,6 +233,7 @@ fn a_key_path_leads_to_its_value_or_to_the_table_around_it() {
     assert_eq!(at("pci[0].rom"), Some("[[pci]]"));
     assert_eq!(at("cpu.mode"), Some("[cpu]"));
     assert_eq!(at("memory.size"), None);
+    assert!(keys.has("pci[0].host") && !keys.has("pci[0].rom"));
 }
 
 proptest::proptest! {

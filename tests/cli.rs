@@ -1,0 +1,271 @@
+//! The door, driven as a user drives it: what is said where, with which exit code.
+//!
+//! Each profile in `tests/golden/cli` is checked against the host described in `host.json` beside it; the `.err` beside
+//! the profile holds the exit code and what standard error says. `UPDATE=1` writes them anew.
+
+use clap::CommandFactory;
+use serde_json::Value;
+use std::fs;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::linux::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Command lines that are wrong before a profile is read, or about its file: name of the golden, words.
+const COMMAND_LINES: &[(&str, &[&str])] = &[
+    ("no_such_command", &["plna", "good.toml"]),
+    ("no_such_option", &["plan", "good.toml", "--argw"]),
+    ("no_profile", &["check"]),
+    ("lines_without_argv", &["plan", "good.toml", "--lines"]),
+    ("argv_as_json", &["plan", "good.toml", "--argv", "--json"]),
+    ("no_such_color", &["--color", "red", "check", "good.toml"]),
+    ("no_such_file", &["check", "gone.toml"]),
+    ("a_folder", &["check", "."]),
+    ("no_dump", &["check", "good.toml", "--host", "good.toml"]),
+];
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cli")
+}
+
+/// vmrun among the goldens, in an environment that says nothing about colours or the terminal.
+fn vmrun(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmrun"));
+    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "JOURNAL_STREAM", "XDG_RUNTIME_DIR", "CI"] {
+        command.env_remove(variable);
+    }
+    command.args(words).current_dir(golden()).env("COLUMNS", "80").env("TERM", "xterm").stdin(Stdio::null());
+    command
+}
+
+fn output(words: &[&str]) -> Output {
+    vmrun(words).output().expect("vmrun can be executed")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("vmrun writes UTF-8")
+}
+
+/// Exit code and standard error, as the goldens have it.
+fn told(words: &[&str]) -> String {
+    let output = output(words);
+    assert_eq!(text(&output.stdout), "", "{words:?} answers although it refuses");
+    format!("exit {}\n{}", output.status.code().expect("it ends by itself"), text(&output.stderr))
+}
+
+/// Holds `found` against the golden `name`, or writes it.
+fn held(name: &str, found: &str) -> Option<String> {
+    let path = golden().join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, found).expect("goldens can be written");
+    }
+    let wanted = fs::read_to_string(&path).unwrap_or_default();
+    (wanted != found).then(|| format!("{name}\n--- wanted\n{wanted}--- found\n{found}"))
+}
+
+fn profiles() -> Vec<String> {
+    let entries = fs::read_dir(golden()).expect("the goldens are there");
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut stems: Vec<_> = names.filter_map(|name| name.strip_suffix(".toml").map(str::to_owned)).collect();
+    stems.sort();
+    stems
+}
+
+#[test]
+fn every_wrong_profile_is_told_as_its_golden_says() {
+    let checked = profiles().into_iter().map(|stem| {
+        let found = told(&["check", &format!("{stem}.toml"), "--host", "host.json"]);
+        held(&format!("{stem}.err"), &found)
+    });
+    let differing: Vec<_> = checked.flatten().collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
+fn every_wrong_command_line_is_told_as_its_golden_says() {
+    let told = COMMAND_LINES.iter().map(|(name, words)| held(&format!("{name}.err"), &told(words)));
+    let differing: Vec<_> = told.flatten().collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
+fn a_good_profile_is_checked_without_a_word() {
+    assert_eq!(told(&["check", "good.toml", "--host", "host.json"]), "exit 0\n");
+}
+
+#[test]
+fn the_plan_reads_as_its_golden_in_80_columns() {
+    let output = output(&["plan", "good.toml", "--host", "host.json"]);
+    let shown = text(&output.stdout);
+    // Where runs have their folder depends on who tests.
+    let plan: String = shown.lines().filter(|line| !line.contains("its folder while it runs")).fold(
+        String::new(),
+        |page, line| page + line + "\n",
+    );
+    assert_eq!(held("good.plan", &plan), None);
+    let too_long = |line: &&str| line.chars().count() > 80;
+    assert_eq!(plan.lines().filter(too_long).collect::<Vec<_>>(), Vec::<&str>::new());
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+}
+
+#[test]
+fn a_plan_that_this_host_refuses_is_shown_with_the_problems_beside_it() {
+    let output = output(&["plan", "wrong_on_this_host.toml", "--host", "host.json"]);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("cannot run here: 5 problems"), "{shown}");
+    assert!(shown.contains("vCPU 1: not on this host"), "{shown}");
+    assert!(text(&output.stderr).contains("there is no bridge br7"));
+    assert_eq!(output.status.code(), Some(11));
+}
+
+#[test]
+fn both_forms_of_the_command_line_are_read_by_bash_as_what_qemu_gets() {
+    let plan = json(&["plan", "good.toml", "--host", "host.json", "--json"]);
+    let path = plan["plan"]["qemu"]["path"].as_str().map(str::to_owned);
+    let arguments = plan["plan"]["argv"].as_array().expect("a list").iter().filter_map(Value::as_str);
+    let wanted: Vec<_> = path.into_iter().chain(arguments.map(str::to_owned)).collect();
+    assert_eq!(bash_words(&["plan", "good.toml", "--host", "host.json", "--argv"]), wanted);
+    assert_eq!(bash_words(&["plan", "good.toml", "--host", "host.json", "--argv", "--lines"]), wanted);
+    assert!(wanted.iter().any(|word| word.contains("it's `a` $HOME \"b\" \\ *")));
+}
+
+/// The words that bash makes of what vmrun prints.
+fn bash_words(words: &[&str]) -> Vec<String> {
+    let printed = output(words).stdout;
+    let script = format!("printf '%s\\0' {}", text(&printed));
+    let bash = Command::new("bash").args(["-c", &script]).output().expect("bash is there");
+    assert!(bash.status.success(), "{}", text(&bash.stderr));
+    text(&bash.stdout).split_terminator('\0').map(str::to_owned).collect()
+}
+
+fn json(words: &[&str]) -> Value {
+    serde_json::from_slice(&output(words).stdout).expect("the answer is JSON")
+}
+
+#[test]
+fn the_command_line_with_lines_has_one_option_a_line() {
+    let printed = output(&["plan", "good.toml", "--host", "host.json", "--argv", "--lines"]).stdout;
+    let lines: Vec<_> = text(&printed).lines().collect();
+    let (last, before) = lines.split_last().expect("some lines");
+    assert!(before.iter().all(|line| line.ends_with(" \\")), "{before:?}");
+    assert!(!last.ends_with('\\'));
+    assert!(lines.iter().any(|line| line.starts_with("  -accel ")), "{lines:?}");
+}
+
+#[test]
+fn problems_as_json_say_where_and_what_and_the_exit_code() {
+    let output = output(&["check", "wrong_on_this_host.toml", "--host", "host.json", "--json"]);
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&record["v"], &record["exit"], output.status.code()), (&1.into(), &11.into(), Some(11)));
+    let bridge = record["problems"].as_array().unwrap().iter().find(|problem| problem["at"] == "net[0].bridge").unwrap();
+    assert_eq!((&bridge["line"], &bridge["column"]), (&17.into(), &10.into()));
+    assert_eq!(bridge["class"], "impossible");
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn mistakes_as_json_are_problems_too() {
+    let record = json(&["check", "unknown_keys.toml", "--json"]);
+    let lines: Vec<_> = record["problems"].as_array().unwrap().iter().map(|problem| &problem["line"]).collect();
+    assert_eq!(lines, [3, 6, 7, 12, 13]);
+    assert_eq!(record["exit"], 10);
+}
+
+#[test]
+fn a_dump_of_the_host_can_be_planned_for() {
+    let dump = output(&["host", "--dump", "good.toml"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("host.json");
+    fs::write(&file, &dump.stdout).unwrap();
+    let there = json(&["plan", "good.toml", "--json", "--host", file.to_str().unwrap()]);
+    let here = json(&["plan", "good.toml", "--json"]);
+    assert_eq!(there["plan"]["argv"], here["plan"]["argv"]);
+    assert_eq!(there["problems"], here["problems"]);
+}
+
+#[test]
+fn help_fits_80x24_for_every_command() {
+    let commands = vmrun::cli::args::Cli::command();
+    let names: Vec<_> = commands.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    assert!(names.contains(&"plan".to_owned()));
+    fits(&["--help"]);
+    names.iter().for_each(|name| fits(&[name, "--help"]));
+}
+
+fn fits(words: &[&str]) {
+    let output = output(words);
+    let help = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{words:?}");
+    assert!(help.lines().count() <= 24, "{words:?} has {} lines\n{help}", help.lines().count());
+    assert!(help.lines().all(|line| line.chars().count() <= 80), "{words:?} is too wide\n{help}");
+}
+
+#[test]
+fn there_are_colours_only_where_they_are_wanted() {
+    let words = |color| ["--color", color, "check", "unknown_keys.toml"];
+    let colored = |mut command: Command| command.output().unwrap().stderr.contains(&0x1b);
+    assert!(!colored(vmrun(&words("auto"))));
+    assert!(!colored(vmrun(&words("never"))));
+    assert!(colored(vmrun(&words("always"))));
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let mut child = vmrun(&["plan", "good.toml", "--host", "host.json", "--argv"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn the_first_line_is_all_that_head_takes() {
+    let mut child = vmrun(&["host", "--dump"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(first, "{\n");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_told() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = vmrun(&["plan", "good.toml", "--host", "host.json"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("vmrun: cannot write to standard output: "));
+}
+
+#[test]
+fn closed_streams_do_no_harm() {
+    let script = "exec \"$0\" plan good.toml --host host.json >&- 2>&-";
+    let status = Command::new("bash").args(["-c", script, env!("CARGO_BIN_EXE_vmrun")]).current_dir(golden()).status();
+    assert_eq!(status.unwrap().code(), Some(0));
+}
+
+#[test]
+fn lines_for_the_journal_carry_their_level() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let journal = File::create(&path).unwrap();
+    let metadata = journal.metadata().unwrap();
+    let stream = format!("{}:{}", metadata.st_dev(), metadata.st_ino());
+    let command = &mut vmrun(&["check", "newer_schema.toml"]);
+    let status = command.env("JOURNAL_STREAM", stream).stderr(journal).status().unwrap();
+    assert_eq!(status.code(), Some(10));
+    let lines = fs::read_to_string(&path).unwrap();
+    assert!(lines.lines().count() > 1 && lines.lines().all(|line| line.starts_with("<3>")), "{lines}");
+}
+
+#[test]
+fn a_file_of_more_than_a_mebibyte_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("large.toml");
+    fs::write(&file, "#".repeat((1 << 20) + 1)).unwrap();
+    let told = told(&["check", file.to_str().unwrap()]);
+    assert!(told.starts_with("exit 10\n") && told.contains("a profile has at most 1048576"), "{told}");
+}
