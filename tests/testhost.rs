@@ -122,6 +122,40 @@ fn a_guest_on_huge_pages_is_given_both_functions_of_the_card() {
     assert_eq!(back, "bochs-drm\nsnd_hda_intel");
 }
 
+#[test]
+fn vmrun_demo_starts_a_guest_under_kvm_that_reads_the_profiles_vendor_id() {
+    for qemu in setup::qemus() {
+        let report = host::on(&Layout::KVM, |host| host.ask(&demo(&qemu)));
+        let says = |line: &str| report.lines().any(|said| said.contains(line));
+        assert!(says("hypervisor signature=\"sugoidesu\""), "{}: {report}", qemu.version);
+        assert!(says("vcpus present=2 started=2"), "{}: {report}", qemu.version);
+    }
+}
+
+/// A script that writes a profile and runs the demo guest with it, in a folder that it leaves empty again.
+fn demo(qemu: &Qemu) -> String {
+    format!(
+        "cd $(mktemp -d)
+         cat >profile.toml <<'PROFILE'
+schema = 1
+name = \"vendor\"
+[machine]
+accel = \"kvm\"
+[memory]
+size = \"64M\"
+[cpu]
+cores = 2
+hv = [\"relaxed\", \"vapic\", \"time\"]
+hv_vendor_id = \"sugoidesu\"
+[qemu]
+binary = \"{qemu}\"
+PROFILE
+         {vmrun} demo --report profile.toml",
+        qemu = qemu.binary.display(),
+        vmrun = env!("CARGO_BIN_EXE_vmrun"),
+    )
+}
+
 /// A script that runs the demo guest under KVM in `qemu` with `options` and prints what it reports.
 fn guest(qemu: &Qemu, options: &str) -> String {
     format!(
