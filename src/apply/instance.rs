@@ -26,9 +26,7 @@ pub enum Standing {
     Stopped,
     /// The run died before the host was put back.
     Owed,
-    /// The host is being prepared or put back.
-    Changing,
-    /// The guest runs and is supervised.
+    /// A vmrun is with the guest: it prepares the host, supervises, or puts the host back.
     Running,
     /// The guest runs and its supervisor is gone.
     Orphan,

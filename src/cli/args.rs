@@ -60,10 +60,20 @@ pub enum Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a guest until it ends, then put the host back
+    Run(Run),
     /// Show everything that would be done, without doing it
     Plan(Plan),
     /// Say whether a profile can run here; needs no root, starts nothing
     Check(Check),
+    /// Run a tiny guest of our own that reports what it sees
+    Demo(Demo),
+    /// Say how a guest is
+    Status(Status),
+    /// Press a guest's power button and wait for its end
+    Stop(Stop),
+    /// Put the host back after a run that was cut short
+    Recover(Recover),
     /// Show what vmrun sees of this machine
     Host(Host),
 }

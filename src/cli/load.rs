@@ -52,15 +52,42 @@ impl Loaded {
         Ok(Self { sheet, profile, keys, setting })
     }
 
+    /// A profile that vmrun carries, called `name`.
+    ///
+    /// # Errors
+    /// When it has mistakes.
+    pub(super) fn embedded(name: &str, text: &str) -> Result<Self, Rejected> {
+        let sheet = Sheet { name: name.to_owned(), text: text.to_owned() };
+        let (profile, keys) = match source::read::<Profile>(text) {
+            Ok(read) => read,
+            Err(mistakes) => return Err(mistaken(sheet, mistakes)),
+        };
+        let setting = place::setting(Path::new(name), profile.name(), &Caller::current());
+        Ok(Self { sheet, profile, keys, setting })
+    }
+
+    /// Replaces the profile by what `change` makes of it.
+    pub(super) fn change(&mut self, change: impl FnOnce(Profile) -> Profile) {
+        self.profile = change(self.profile.clone());
+    }
+
     /// Plans it for the host, or for the one whose facts a file holds.
     ///
     /// # Errors
     /// When that file cannot be read.
     pub(super) fn plan(&self, host: &HostFile) -> Result<Planned, Rejected> {
-        let host = match &host.host {
-            Some(path) => dumped(path)?,
-            None => Host::read(&Root::default(), &self.profile.wants(&self.setting)),
-        };
+        match &host.host {
+            Some(path) => Ok(self.plan_for(dumped(path)?)),
+            None => Ok(self.plan_here()),
+        }
+    }
+
+    /// Plans it for this host.
+    pub(super) fn plan_here(&self) -> Planned {
+        self.plan_for(Host::read(&Root::default(), &self.profile.wants(&self.setting)))
+    }
+
+    fn plan_for(&self, host: Host) -> Planned {
         let plan = self.profile.plan(&host, &self.setting);
         let (problems, contents): (&[Problem], &Contents) = match &plan {
             Ok(plan) => (&[], plan),
@@ -69,7 +96,7 @@ impl Loaded {
         let refusals = problems.iter().map(|problem| Finding::refusal(problem, &self.keys));
         let warnings = contents.warnings.iter().map(|problem| Finding::warning(problem, &self.keys));
         let findings = refusals.chain(warnings).collect();
-        Ok(Planned { host, plan, findings })
+        Planned { host, plan, findings }
     }
 }
 

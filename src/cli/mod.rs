@@ -2,12 +2,17 @@
 
 pub mod args;
 mod check;
+mod demo;
+mod ending;
+mod guest;
 mod host;
 mod load;
 pub mod output;
 mod place;
 mod plan;
+mod progress;
 mod render;
+mod run;
 
 use crate::plan::Class;
 use args::{Cli, Command};
@@ -121,8 +126,13 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let output = Output::new(cli.global);
     match &cli.command {
+        Command::Run(args) => run::run(args, output),
         Command::Plan(args) => plan::run(args, output),
         Command::Check(args) => check::run(args, output),
+        Command::Demo(args) => demo::run(args, output),
+        Command::Status(args) => guest::status(args, output),
+        Command::Stop(args) => guest::stop(args, output),
+        Command::Recover(args) => guest::recover(args, output),
         Command::Host(args) => host::run(args, output),
     }
 }

@@ -19,10 +19,13 @@ pub(super) fn run_dir(guest: &GuestName, caller: &Caller) -> PathBuf {
     runs(caller).join(guest.as_str())
 }
 
-/// Folder of the runs of all guests.
+/// Folder of the runs of all guests: `VMRUN_RUNTIME_DIR`, else as said at [`run_dir`].
 ///
 /// Without a login session there is no runtime folder (`XDG_RUNTIME_DIR`); then they lie with what is kept.
 pub(super) fn runs(caller: &Caller) -> PathBuf {
+    if let Some(chosen) = folder("VMRUN_RUNTIME_DIR") {
+        return chosen;
+    }
     match (caller.euid, folder("XDG_RUNTIME_DIR")) {
         (0, _) => PathBuf::from("/run/vmrun"),
         (_, Some(runtime)) => runtime.join("vmrun"),
@@ -30,8 +33,11 @@ pub(super) fn runs(caller: &Caller) -> PathBuf {
     }
 }
 
-/// Folder of what is kept: `/var/lib/vmrun` for root, else `vmrun` in `XDG_STATE_HOME`.
+/// Folder of what is kept: `VMRUN_STATE_DIR`, else `/var/lib/vmrun` for root, else `vmrun` in `XDG_STATE_HOME`.
 pub(super) fn state_dir(caller: &Caller) -> PathBuf {
+    if let Some(chosen) = folder("VMRUN_STATE_DIR") {
+        return chosen;
+    }
     if caller.euid == 0 {
         return PathBuf::from("/var/lib/vmrun");
     }

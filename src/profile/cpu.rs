@@ -118,6 +118,12 @@ impl Cpu {
         self.pinning.pinned()
     }
 
+    /// The same with one socket and one die of `cores` cores with `threads` sibling threads each.
+    pub(super) fn with_topology(self, cores: u32, threads: u32) -> Self {
+        let (cores, threads) = (NonZeroU32::new(cores), NonZeroU32::new(threads));
+        Self { sockets: None, dies: None, cores, threads, ..self }
+    }
+
     /// The same without pins of iothreads, for a guest without disks.
     pub(super) fn without_iothread_pins(self) -> Self {
         Self { pinning: self.pinning.without_iothreads(), ..self }

@@ -31,6 +31,13 @@ impl Profile {
         }
     }
 
+    /// The same profile with one socket of `cores` cores with `threads` sibling threads each.
+    #[must_use]
+    pub fn with_topology(mut self, cores: u32, threads: u32) -> Self {
+        self.cpu = self.cpu.with_topology(cores, threads);
+        self
+    }
+
     /// The same profile with each vCPU on the CPUs given for it, and the other threads of QEMU on `emulator` or, without,
     /// where no vCPU is. Whatever `cpu.pinning` said before is gone.
     #[must_use]

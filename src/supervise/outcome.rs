@@ -17,6 +17,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// A run that could not even begin, because of `what`.
+    #[must_use]
+    pub fn unable(what: String) -> Self {
+        Self::of(Ended::Failed(Failure { stage: Stage::Folder, what, log: Vec::new() }))
+    }
+
     /// A run that ended like this and left nothing.
     #[must_use]
     pub(super) fn of(ended: Ended) -> Self {

@@ -76,7 +76,7 @@ pub(super) fn command(page: &mut String, indent: usize, width: usize, text: &str
 }
 
 /// Adds `rows` as a table with `head`, two columns in; the last column is wrapped at `width`.
-pub(super) fn table<const N: usize>(page: &mut String, width: usize, head: [&str; N], rows: &[[String; N]]) {
+pub(in crate::cli) fn table<const N: usize>(page: &mut String, width: usize, head: [&str; N], rows: &[[String; N]]) {
     let head = head.map(str::to_owned);
     let widths: Vec<_> = (0..N)
         .map(|column| rows.iter().chain([&head]).map(|row| columns(&row[column])).max().unwrap_or_default())

@@ -9,3 +9,4 @@ mod pins;
 pub(super) mod plan;
 
 pub(super) use json::plan as plan_json;
+pub(super) use layout::table;

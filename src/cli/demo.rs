@@ -1,0 +1,191 @@
+//! `vmrun demo`: a tiny guest of our own on a profile's machine, and what it saw beside what the profile says.
+
+use super::args::{Demo, Then};
+use super::load::{Loaded, Rejected};
+use super::output::{Output, Weight};
+use super::progress::{Progress, millis};
+use super::render::table;
+use super::run::{accepted, carry_out};
+use super::{Exit, ending};
+use crate::demo::{self, Compared, Report};
+use crate::demo_image::GUEST_ELF;
+use crate::host::{Cpu, Host};
+use crate::profile::Profile;
+use crate::supervise::{Ended, Notice, Placed};
+use crate::unit::CpuSet;
+use rustix::fs::{MemfdFlags, memfd_create};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Most cores of the guest without a profile.
+const CORES: u32 = 2;
+
+/// What was heard while the guest ran.
+#[derive(Default)]
+struct Heard {
+    report: Report,
+    threads: Vec<Placed>,
+    times: Vec<(String, Duration)>,
+}
+
+/// Runs the demo guest on a profile, or on a machine of our own.
+pub(super) fn run(args: &Demo, output: Output) -> Exit {
+    let (image, path) = match in_memory() {
+        Ok(made) => made,
+        Err(error) => {
+            output.say(Weight::Error, &format!("vmrun: there is no memory for the demo guest: {error}"));
+            return Exit::Internal;
+        }
+    };
+    let exit = match loaded(args, path) {
+        Ok(loaded) => shown(args, &loaded, output),
+        Err(rejected) => rejected.tell(output),
+    };
+    // QEMU has read it.
+    drop(image);
+    exit
+}
+
+/// The guest as a file that needs no name: QEMU finds it below this process in `/proc`, and nothing is left behind.
+fn in_memory() -> io::Result<(File, PathBuf)> {
+    let mut file = File::from(memfd_create("vmrun-demo-guest", MemfdFlags::CLOEXEC)?);
+    file.write_all(GUEST_ELF)?;
+    let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+    Ok((file, path.into()))
+}
+
+fn loaded(args: &Demo, image: PathBuf) -> Result<Loaded, Rejected> {
+    let mut loaded = match &args.profile {
+        Some(path) => Loaded::read(path)?,
+        None => Loaded::embedded("demo.toml", demo::PROFILE)?,
+    };
+    let then = word(args.then);
+    loaded.change(|profile| profile.into_demo(image, then));
+    if args.profile.is_none() {
+        let host = loaded.plan_here().host;
+        loaded.change(|profile| spread(profile, &host));
+    }
+    Ok(loaded)
+}
+
+fn word(then: Then) -> &'static str {
+    match then {
+        Then::Poweroff => "poweroff",
+        Then::Wait => "wait",
+        Then::Ignore => "ignore",
+        Then::Reset => "reset",
+        Then::Panic => "panic",
+        Then::Hang => "hang",
+        Then::Spin => "spin",
+        Then::Crash => "crash",
+    }
+}
+
+/// The guest's cores on the host's last cores, sibling threads on sibling threads where the host has them.
+fn spread(profile: Profile, host: &Host) -> Profile {
+    let mut cores: BTreeMap<CpuSet, Vec<u32>> = BTreeMap::new();
+    for Cpu { id, siblings, .. } in &host.cpus {
+        cores.entry(siblings.clone()).or_default().push(*id);
+    }
+    let paired = cores.values().any(|threads| threads.len() > 1);
+    let threads = if paired { 2 } else { 1 };
+    let most = usize::try_from(CORES).unwrap_or(1);
+    let chosen: Vec<_> = cores.into_values().rev().filter(|core| core.len() >= threads).take(most).collect();
+    let cpus = chosen.iter().rev().flat_map(|core| core.iter().take(threads));
+    let (cores, threads) = (u32::try_from(chosen.len()).unwrap_or(1).max(1), if paired { 2 } else { 1 });
+    profile.with_topology(cores, threads).with_pins(cpus.map(|cpu| CpuSet::of(*cpu)).collect(), None)
+}
+
+fn shown(args: &Demo, loaded: &Loaded, output: Output) -> Exit {
+    let quiet = Output { quiet: output.quiet || args.report, ..output };
+    let (plan, host) = match accepted(loaded, loaded.plan_here(), quiet) {
+        Ok(accepted) => accepted,
+        Err(exit) => return exit,
+    };
+    let contents = (*plan).clone();
+    let name = contents.name.to_string();
+    let progress = Progress::new(&name, quiet);
+    let heard = RefCell::new(Heard::default());
+    let outcome = carry_out(plan, &host, loaded, &|notice| {
+        heard.borrow_mut().hear(notice);
+        if !matches!(notice, Notice::Guest { .. }) || output.json {
+            progress.tell(notice);
+        }
+    });
+    progress.finish();
+    let heard = heard.into_inner();
+    if !output.json {
+        let answer = if args.report {
+            report(&heard.report)
+        } else {
+            page(&contents.emulator, &demo::compare(&contents, &heard.report), &heard, output.width)
+        };
+        _ = output.answer(&answer, Exit::Good);
+    }
+    let ended = matches!(outcome.ended, Ended::PoweredOff) && !heard.report.is_whole();
+    let exit = ending::tell(&name, &outcome, quiet);
+    let differs = demo::compare(&contents, &heard.report).iter().any(|fact| !fact.is_equal());
+    match exit {
+        Exit::Good if ended || differs => Exit::Internal,
+        exit => exit,
+    }
+}
+
+impl Heard {
+    fn hear(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Guest { line } => self.report.hear(line),
+            Notice::Pinned { threads, took } => {
+                self.threads.clone_from(threads);
+                self.times.push((format!("{} threads placed and read back", threads.len()), *took));
+            }
+            Notice::Stage { what, took } => self.times.push((what.clone(), *took)),
+            Notice::Output { .. } | Notice::Service { .. } | Notice::Note(_) | Notice::Warning(_) => {}
+        }
+    }
+}
+
+fn report(report: &Report) -> String {
+    report.lines().map(|line| format!("{line}\n")).collect()
+}
+
+/// Everything for a person: pins, times, the report, the comparison.
+fn page(emulator: &crate::plan::Emulator, facts: &[Compared], heard: &Heard, width: usize) -> String {
+    let version = emulator.version.map(|version| version.to_string()).unwrap_or_default();
+    let mut page = format!("QEMU {version} ({})\n\n", emulator.path.display());
+    page.push_str("Threads, as the kernel had them before the guest's first instruction\n");
+    let rows: Vec<_> = heard.threads.iter().map(thread).collect();
+    table(&mut page, width, ["thread", "id", "host CPUs"], &rows);
+    page.push_str("\nTimes\n");
+    let rows: Vec<_> = heard.times.iter().map(|(what, took)| [what.clone(), millis(*took)]).collect();
+    table(&mut page, width, ["what", "took"], &rows);
+    page.push_str("\nThe guest's own report\n");
+    for line in heard.report.lines() {
+        page.push_str("  ");
+        page.push_str(line);
+        page.push('\n');
+    }
+    page.push_str("\nPlanned, and seen by the guest\n");
+    let rows: Vec<_> = facts.iter().map(fact).collect();
+    table(&mut page, width, ["fact", "planned", "seen", ""], &rows);
+    page
+}
+
+fn thread(Placed { tid, what, cpus, sched: _ }: &Placed) -> [String; 3] {
+    [what.clone(), tid.to_string(), cpus.to_string()]
+}
+
+fn fact(fact: &Compared) -> [String; 4] {
+    let verdict = if fact.is_equal() { "equal" } else { "DIFFERENT" };
+    [
+        fact.what.to_owned(),
+        fact.planned.clone(),
+        fact.seen.clone().unwrap_or_else(|| "nothing".to_owned()),
+        verdict.to_owned(),
+    ]
+}

@@ -1,0 +1,69 @@
+//! `vmrun run`: a guest from an untouched host to an untouched host.
+
+use super::args::Run;
+use super::load::{Loaded, Planned};
+use super::output::{Output, Weight};
+use super::progress::Progress;
+use super::render::{finding, plan_json};
+use super::{Exit, ending};
+use crate::host::{Host, Root};
+use crate::plan::Plan;
+use crate::supervise::{self, Notice, Order, Outcome};
+use std::path::PathBuf;
+
+/// Runs the guest of a profile; refused, nothing is touched.
+pub(super) fn run(args: &Run, output: Output) -> Exit {
+    let loaded = match Loaded::read(&args.profile) {
+        Ok(loaded) => loaded,
+        Err(rejected) => return rejected.tell(output),
+    };
+    match accepted(&loaded, loaded.plan_here(), output) {
+        Ok((plan, host)) => {
+            let progress = Progress::new(plan.name.as_str(), output);
+            let outcome = carry_out(plan, &host, &loaded, &|notice| progress.tell(notice));
+            progress.finish();
+            ending::tell(loaded.profile.name().as_str(), &outcome, output)
+        }
+        Err(exit) => exit,
+    }
+}
+
+/// The plan, when nothing stands against it. Problems and warnings are told.
+pub(super) fn accepted(loaded: &Loaded, planned: Planned, output: Output) -> Result<(Plan, Host), Exit> {
+    let exit = planned.exit();
+    if exit != Exit::Good && output.json {
+        return Err(output.answer_json(&finding::json(&loaded.sheet, &planned.findings, exit), exit));
+    }
+    if !planned.findings.is_empty() && (exit != Exit::Good || !output.quiet) {
+        let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
+        output.say(weight, &finding::text(&loaded.sheet, &planned.findings, output.width));
+    }
+    planned.plan.map(|plan| (plan, planned.host)).map_err(|_| exit)
+}
+
+/// Carries the plan out and returns when all is over.
+pub(super) fn carry_out(plan: Plan, host: &Host, loaded: &Loaded, tell: &dyn Fn(&Notice)) -> Outcome {
+    let log_dir = log_dir(loaded, &plan);
+    let plan_json = plan_json(&plan).to_string().into_bytes();
+    let boot_id = host.boot_id.clone();
+    let order = Order {
+        plan,
+        root: Root::default(),
+        boot_id,
+        log_dir: log_dir.clone(),
+        folder: loaded.setting.dir.clone(),
+        plan_json,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(supervise::run(order, tell)),
+        Err(error) => Outcome::unable(format!("there is no event loop: {error}")),
+    };
+    ending::keep(&log_dir, &outcome);
+    outcome
+}
+
+/// Where the logs of a guest are kept.
+fn log_dir(loaded: &Loaded, plan: &Plan) -> PathBuf {
+    loaded.setting.state_dir.join(plan.name.as_str())
+}
