@@ -48,10 +48,10 @@ fn var(name: &str) -> OsString {
 
 /// Compiles the guest in the folder `source` to the file `elf`. Panics with the compiler's words when
 /// that fails, as a build script does; what it only warns of becomes warnings of cargo.
-pub fn compile_guest(rustc: &OsStr, source: &Path, elf: &Path) {
-    let script = joined("-Clink-arg=-Wl,-T,", source.join("link.ld"));
+pub(crate) fn compile_guest(rustc: &OsStr, source: &Path, elf: &Path) {
+    let script = joined("-Clink-arg=", source.join("link.ld"));
     let mut command = Command::new(rustc);
-    command.arg(source.join("main.rs")).args(FLAGS).arg("--target").arg(TARGET).arg(script);
+    command.arg(source.join("main.rs")).args(FLAGS).arg("--target").arg(TARGET).arg("-Clink-arg=-T").arg(script);
     command.args(remapped(rustc, source)).arg("-o").arg(elf);
     let output = run(&mut command);
     for line in String::from_utf8_lossy(&output.stderr).lines() {

@@ -14,7 +14,7 @@ use std::path::Path;
 use serde_json::json;
 use vmrun::demo_image::GUEST_ELF;
 
-use crate::support::demo_guest::{Machine, Monitor, Report, qemus};
+use crate::support::demo_guest::{Machine, Report, qemus};
 
 const Q35: [&str; 2] = ["-machine", "q35"];
 const PC: [&str; 2] = ["-machine", "pc"];
@@ -31,13 +31,12 @@ fn reports(arguments: &[&str]) -> Vec<Report> {
     qemus().iter().map(|qemu| report(qemu)).collect()
 }
 
-/// A guest that has reported, on each QEMU, and its monitor.
-fn obeying(command_line: &str, arguments: &[&str]) -> Vec<(Machine, Monitor)> {
+/// A guest that has reported, on each QEMU.
+fn obeying(command_line: &str, arguments: &[&str]) -> Vec<Machine> {
     let machine = |qemu: &Path| {
         let machine = Machine::start(qemu, command_line, arguments);
         machine.report();
-        let monitor = machine.monitor();
-        (machine, monitor)
+        machine
     };
     qemus().iter().map(|qemu| machine(qemu)).collect()
 }
@@ -90,7 +89,9 @@ fn every_vcpu_tells_its_own_place() {
 
 #[test]
 fn packages_and_dies_are_told_apart() {
-    let cpu = ["-cpu", "qemu64,vendor=GenuineIntel", "-smp", "8,sockets=2,dies=2,cores=2,threads=1"];
+    // With 0x1f as the highest leaf SeaBIOS ends QEMU 10.0 by an assertion: a leaf beyond the last is answered from it,
+    // whatever subleaf the register happens to hold.
+    let cpu = ["-cpu", "qemu64,vendor=GenuineIntel,min-level=0x20", "-smp", "8,sockets=2,dies=2,cores=2,threads=1"];
     for report in reports(&[&Q35[..], &cpu].concat()) {
         assert_eq!(report.one("topology"), "packages=2 cores=4 threads=1 dies=2 source=0x1f");
         assert_eq!(report.all("vcpu")[7], "index=7 apic=7 package=1 die=1 core=1 thread=0");
@@ -187,8 +188,8 @@ fn tables_name_and_clock_are_reported() {
 
 #[test]
 fn a_brief_report_leaves_single_vcpus_and_functions_out() {
-    for (machine, _) in qemus().iter().map(|qemu| (Machine::start(qemu, "report=brief", &["-smp", "2"]), ())) {
-        let report = machine.report();
+    for qemu in qemus() {
+        let report = Machine::start(&qemu, "report=brief", &["-smp", "2"]).report();
         assert_eq!(report.one("vcpus"), "present=2 started=2");
         assert!(report.all("vcpu").is_empty() && report.all("pci").is_empty(), "{report:#?}");
     }
@@ -209,11 +210,11 @@ fn an_unknown_word_is_an_error_and_powers_off() {
 #[test]
 fn waiting_costs_nothing_and_ends_by_the_power_button() {
     for board in [Q35, PC] {
-        for (machine, mut monitor) in obeying("then=wait report=brief", &[&board[..], &["-smp", "2"]].concat()) {
+        for mut machine in obeying("then=wait report=brief", &[&board[..], &["-smp", "2"]].concat()) {
             assert_eq!(machine.line().as_deref(), Some("waiting"));
-            assert!(monitor.halted_with_interrupts());
-            monitor.power_button();
-            assert_eq!(monitor.event("SHUTDOWN")["reason"], "guest-shutdown");
+            assert!(machine.monitor.halted_with_interrupts());
+            machine.monitor.power_button();
+            assert_eq!(machine.monitor.event("SHUTDOWN")["reason"], "guest-shutdown");
             let (rest, status) = machine.rest();
             assert!(status.success());
             assert_eq!(rest, ["power button"]);
@@ -223,21 +224,21 @@ fn waiting_costs_nothing_and_ends_by_the_power_button() {
 
 #[test]
 fn the_power_button_can_be_ignored() {
-    for (machine, mut monitor) in obeying("then=ignore report=brief", &Q35) {
+    for mut machine in obeying("then=ignore report=brief", &Q35) {
         assert_eq!(machine.line().as_deref(), Some("waiting"));
         for _ in 0..2 {
-            monitor.power_button();
+            machine.monitor.power_button();
             assert_eq!(machine.line().as_deref(), Some("power button ignored"));
         }
-        assert!(monitor.halted_with_interrupts());
-        assert!(monitor.running());
+        assert!(machine.monitor.halted_with_interrupts());
+        assert!(machine.monitor.running());
     }
 }
 
 #[test]
 fn resets_are_counted_and_end() {
     for board in [Q35, PC] {
-        for (machine, _) in obeying("then=reset resets=2 report=brief", &board) {
+        for machine in obeying("then=reset resets=2 report=brief", &board) {
             assert_eq!(machine.line().as_deref(), Some("reset 1 of 2"));
             machine.report();
             assert_eq!(machine.line().as_deref(), Some("reset 2 of 2"));
@@ -251,16 +252,16 @@ fn resets_are_counted_and_end() {
 #[test]
 fn a_panic_is_told_by_pvpanic() {
     let stay = ["-device", "pvpanic", "-action", "panic=pause"];
-    for (machine, mut monitor) in obeying("then=panic report=brief", &[&Q35[..], &stay].concat()) {
+    for mut machine in obeying("then=panic report=brief", &[&Q35[..], &stay].concat()) {
         assert_eq!(machine.line().as_deref(), Some("panic"));
-        assert_eq!(monitor.event("GUEST_PANICKED")["action"], "pause");
-        assert_eq!(monitor.execute("query-status", &json!({}))["status"], "guest-panicked");
+        assert_eq!(machine.monitor.event("GUEST_PANICKED")["action"], "pause");
+        assert_eq!(machine.monitor.execute("query-status", &json!({}))["status"], "guest-panicked");
     }
 }
 
 #[test]
 fn a_panic_without_pvpanic_is_an_error_and_powers_off() {
-    for (machine, _) in obeying("then=panic report=brief", &Q35) {
+    for machine in obeying("then=panic report=brief", &Q35) {
         let (rest, status) = machine.rest();
         assert!(status.success());
         assert_eq!(rest, ["error panic=absent the machine has no pvpanic"]);
@@ -269,36 +270,35 @@ fn a_panic_without_pvpanic_is_an_error_and_powers_off() {
 
 #[test]
 fn a_hanging_guest_is_deaf() {
-    for (_machine, mut monitor) in obeying("then=hang report=brief", &Q35) {
-        assert!(!monitor.halted_with_interrupts());
-        monitor.power_button();
-        assert!(monitor.running());
+    for mut machine in obeying("then=hang report=brief", &Q35) {
+        assert!(!machine.monitor.halted_with_interrupts());
+        machine.monitor.power_button();
+        assert!(machine.monitor.running());
     }
 }
 
 #[test]
 fn a_spinning_guest_stays_at_work() {
-    for (_machine, mut monitor) in obeying("then=spin report=brief", &Q35) {
-        monitor.spins();
-        monitor.power_button();
-        assert!(monitor.running());
+    for mut machine in obeying("then=spin report=brief", &Q35) {
+        machine.monitor.spins();
+        machine.monitor.power_button();
+        assert!(machine.monitor.running());
     }
 }
 
 #[test]
 fn a_crash_resets_the_machine() {
-    for (machine, mut monitor) in
-        obeying("then=crash report=brief", &[&Q35[..], &["-no-shutdown", "-no-reboot"]].concat())
-    {
-        assert_eq!(monitor.event("SHUTDOWN")["reason"], "guest-reset");
-        drop(machine);
+    for mut machine in obeying("then=crash report=brief", &[&Q35[..], &["-no-reboot"]].concat()) {
+        assert_eq!(machine.monitor.event("SHUTDOWN")["reason"], "guest-reset");
+        let (rest, status) = machine.rest();
+        assert!(rest.is_empty() && status.success(), "{status}: {rest:?}");
     }
 }
 
 #[test]
 fn the_same_sources_elsewhere_give_the_same_bytes() {
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
-    let source = elsewhere.path().join("a checkout/of the guest");
+    let source = elsewhere.path().join("a checkout, of/the=guest");
     fs::create_dir_all(&source).expect("room for a directory");
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guest");
     for file in fs::read_dir(here).expect("the guest's sources") {

@@ -3,10 +3,11 @@
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::setup;
 /// What every line of the guest begins with.
 const PREFIX: &str = "vmrun-guest: ";
 /// How long anything may take before the test is given up; far more than the slowest host needs.
-const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The QEMU programs to test with: `$VMRUN_TEST_QEMU`, or else both versions of the set-up.
 pub(crate) fn qemus() -> Vec<PathBuf> {
@@ -33,7 +34,10 @@ pub(crate) fn qemus() -> Vec<PathBuf> {
 pub(crate) struct Machine {
     child: Child,
     lines: Receiver<String>,
-    directory: TempDir,
+    /// QEMU's monitor, which has heard every event since the guest's first instruction.
+    pub(crate) monitor: Monitor,
+    /// Where the guest's file lies, which QEMU reads again at a reset.
+    _directory: TempDir,
 }
 
 impl Machine {
@@ -45,14 +49,18 @@ impl Machine {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let kernel = directory.path().join("guest.elf");
         fs::write(&kernel, GUEST_ELF).expect("room for the guest");
+        let (ours, theirs) = UnixStream::pair().expect("two ends of a socket");
         let mut command = Command::new(qemu);
-        command.args(["-accel", "tcg", "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio"]);
-        command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket(&directory).display()));
+        command.args(["-accel", "tcg", "-nodefaults", "-no-user-config", "-display", "none", "-S"]);
+        command.args(["-serial", "file:/dev/stdout", "-chardev", "socket,id=monitor,fd=0"]);
+        command.args(["-mon", "chardev=monitor,mode=control"]);
         command.arg("-kernel").arg(kernel).args(["-append", command_line]).args(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped());
         let Ok(mut child) = command.spawn() else { panic!("{} does not start", qemu.display()) };
+        // The command holds QEMU's end, which would keep the connection open when QEMU has ended.
+        drop(command);
         let lines = lines_of(child.stdout.take().expect("a pipe was asked for"));
-        Self { child, lines, directory }
+        Self { child, lines, monitor: Monitor::open(ours), _directory: directory }
     }
 
     /// The next line of the guest, `None` when QEMU has ended.
@@ -62,7 +70,7 @@ impl Machine {
     pub(crate) fn line(&self) -> Option<String> {
         let line = match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Disconnected) => return None,
             Err(error) => panic!("the guest says nothing: {error}"),
         };
         let Some(fact) = line.strip_prefix(PREFIX) else { panic!("not a line of the guest: {line}") };
@@ -89,11 +97,6 @@ impl Machine {
         let rest = std::iter::from_fn(|| self.line()).collect();
         (rest, self.child.wait().expect("a child of this process"))
     }
-
-    /// A connection to QEMU's monitor. The guest must have said something before, so that the socket is there.
-    pub(crate) fn monitor(&self) -> Monitor {
-        Monitor::connect(&socket(&self.directory))
-    }
 }
 
 impl Drop for Machine {
@@ -102,10 +105,6 @@ impl Drop for Machine {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn socket(directory: &TempDir) -> PathBuf {
-    directory.path().join("qmp")
 }
 
 fn lines_of(output: ChildStdout) -> Receiver<String> {
@@ -146,13 +145,14 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    fn connect(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).expect("QEMU's monitor");
+    /// Opens the conversation, and lets the guest run.
+    fn open(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
         let mut monitor = Self { stream: BufReader::new(stream), events: Vec::new() };
         let greeting = monitor.read();
         assert!(greeting.get("QMP").is_some(), "not a greeting: {greeting}");
         monitor.execute("qmp_capabilities", &json!({}));
+        monitor.execute("cont", &json!({}));
         monitor
     }
 
