@@ -11,7 +11,8 @@ pub(super) struct Clock {
     /// What it shows at the start; Windows expects `localtime`.
     base: Option<Base>,
     /// What drives it.
-    clock: Option<Source>,
+    #[serde(rename = "clock")]
+    source: Option<Source>,
     /// Whether ticks that the guest missed are made up for.
     driftfix: Option<Driftfix>,
 }
@@ -40,7 +41,7 @@ enum Driftfix {
 
 impl Clock {
     pub(super) fn draft(&self, scene: &Scene, draft: &mut Draft) {
-        let Self { base, clock, driftfix } = self;
+        let Self { base, source, driftfix } = self;
         let argv = &mut draft.contents.argv;
         if let Some(base) = base {
             let base = match base {
@@ -49,8 +50,8 @@ impl Clock {
             };
             argv.rtc.set("base", base, Origin::given("clock.base"));
         }
-        if let Some(clock) = clock {
-            let clock = match clock {
+        if let Some(source) = source {
+            let clock = match source {
                 Source::Host => "host",
                 Source::Rt => "rt",
                 Source::Vm => "vm",

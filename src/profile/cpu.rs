@@ -158,7 +158,7 @@ impl Cpu {
         if *hide_kvm {
             draft.contents.argv.cpu.switch("kvm", false, Origin::given("cpu.hide_kvm"));
         }
-        if model.0 == "host" && scene.kvm() {
+        if matches!(model.0.as_str(), "host" | "max") && scene.kvm() {
             self.draft_host_model(scene, draft);
         }
         Hyperv::draft(hv.as_ref(), *hv_spinlocks, hv_vendor_id.as_ref(), scene, draft);

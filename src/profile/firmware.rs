@@ -33,8 +33,8 @@ enum Kind {
     Bios,
 }
 
-pub(super) fn is_uefi(firmware: &Option<Firmware>) -> bool {
-    firmware.as_ref().is_some_and(|firmware| firmware.kind == Kind::Uefi)
+pub(super) fn is_uefi(firmware: Option<&Firmware>) -> bool {
+    firmware.is_some_and(|firmware| firmware.kind == Kind::Uefi)
 }
 
 pub(super) fn draft(firmware: Option<&Firmware>, machine: &Machine, scene: &Scene, draft: &mut Draft) {

@@ -38,7 +38,7 @@ fn timeout() -> Period {
 
 impl Hook {
     pub(super) fn paths(&self, setting: &Setting) -> Vec<PathBuf> {
-        let programs = self.run.first().into_iter().chain(self.undo.iter().flat_map(|undo| undo.first()));
+        let programs = self.run.first().into_iter().chain(self.undo.iter().filter_map(|undo| undo.first()));
         programs.flat_map(|name| program::candidates(name, setting)).collect()
     }
 }

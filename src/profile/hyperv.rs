@@ -82,9 +82,10 @@ impl Hyperv {
         let asked: BTreeSet<Hv> = hv.iter().flat_map(|hv| hv.0.iter().copied()).collect();
         let wanted = with_needs(&asked);
         for (hv, property, _) in ENLIGHTENMENTS.iter().filter(|(hv, ..)| wanted.contains(hv)) {
-            let origin = match asked.contains(hv) {
-                true => Origin::given("cpu.hv"),
-                false => Origin::derived("cpu.hv", "another enlightenment needs it"),
+            let origin = if asked.contains(hv) {
+                Origin::given("cpu.hv")
+            } else {
+                Origin::derived("cpu.hv", "another enlightenment needs it")
             };
             // QEMU 7.2 without KVM: "kernel doesn't allow setting HyperV VP_INDEX", and no start.
             if scene.kvm() || *hv != Hv::Vpindex {

@@ -12,7 +12,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// The guest's memory; QEMU's `-m` and a memory backend.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Memory {
     /// Amount; 1G unless given.
@@ -27,12 +27,6 @@ pub(super) struct Memory {
     /// Whether other programs may map it; off unless given.
     #[serde(default)]
     share: bool,
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self { size: None, hugepages: Hugepages::default(), prealloc: None, path: None, share: false }
-    }
 }
 
 /// `true`, `false`, `"2M"` or `"1G"`.

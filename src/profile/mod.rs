@@ -144,7 +144,8 @@ impl Profile {
         } = self;
         let emulator = qemu.emulator(host, setting);
         let accel = machine.accel(host);
-        let scene = Scene { host, setting, name, accel, version: emulator.version, uefi: firmware::is_uefi(firmware) };
+        let scene =
+            Scene { host, setting, name, accel, version: emulator.version, uefi: firmware::is_uefi(firmware.as_ref()) };
         let mut draft = Draft::new(name.clone(), emulator, setting.run_dir.clone());
         draft.slots = Slots::new(machine.chipset());
 
@@ -185,9 +186,9 @@ impl Profile {
         paths.extend(self.memory.paths(setting));
         paths.extend(self.firmware.iter().flat_map(|firmware| firmware.paths(setting)));
         paths.extend(self.kernel.iter().flat_map(|kernel| kernel.paths(setting)));
-        paths.extend(self.disk.iter().flat_map(|disk| disk.paths(setting)));
-        paths.extend(self.net.iter().flat_map(net::Net::paths));
-        paths.extend(self.pci.iter().flat_map(|pci| pci.paths(setting)));
+        paths.extend(self.disk.iter().filter_map(|disk| disk.paths(setting)));
+        paths.extend(self.net.iter().filter_map(net::Net::paths));
+        paths.extend(self.pci.iter().filter_map(|pci| pci.paths(setting)));
         paths.extend(self.hooks_dir.iter().flat_map(|dir| hooks_dir::folders(dir, setting)));
         paths.extend(self.hook.iter().flat_map(|hook| hook.paths(setting)));
         paths.extend(self.service.iter().flat_map(|service| service.paths(setting)));

@@ -154,16 +154,15 @@ fn tap(id: &str, bridge: &str, model: Model, key: &str, scene: &Scene, draft: &m
     let fd = draft.pass(Descriptor::Tap { bridge: bridge.to_owned() });
     let mut netdev = json!({"type": "tap", "id": id, "fd": fd.to_string()});
     if model == Model::Virtio {
-        match scene.host.path(Path::new(VHOST_NET)) {
-            PathFact::Missing => draft.warn(
+        if *scene.host.path(Path::new(VHOST_NET)) == PathFact::Missing {
+            draft.warn(
                 Problem::new(Class::Missing, key, format!("there is no {VHOST_NET}"))
                     .why("QEMU moves each packet itself, instead of the kernel")
                     .fix("modprobe vhost_net"),
-            ),
-            _ => {
-                netdev["vhost"] = json!(true);
-                netdev["vhostfd"] = json!(draft.pass(Descriptor::VhostNet).to_string());
-            }
+            );
+        } else {
+            netdev["vhost"] = json!(true);
+            netdev["vhostfd"] = json!(draft.pass(Descriptor::VhostNet).to_string());
         }
     }
     netdev

@@ -46,13 +46,9 @@ fn place(i: usize, function: &Pci, functions: &[Pci], earlier: &[Option<Place>],
     let mates = mates(function, functions);
     let first = mates.iter().find_map(|&mate| earlier.get(mate).and_then(Option::as_ref));
     let number = function_number(i, &mates, functions);
-    match first {
-        Some(first) => Some(Place { bus: first.bus.clone(), addr: PciSlot::new(first.addr.device(), number)? }),
-        None => {
-            let place = slots.next(&mut contents.argv, &origin)?;
-            Some(Place { addr: PciSlot::new(place.addr.device(), number)?, bus: place.bus })
-        }
-    }
+    let shared = first.cloned();
+    let Place { bus, addr } = shared.or_else(|| slots.next(&mut contents.argv, &origin))?;
+    Some(Place { bus, addr: PciSlot::new(addr.device(), number)? })
 }
 
 /// Indices of the functions of one host device that have no address of their own, in the order of the profile.

@@ -84,13 +84,11 @@ impl Qemu {
 
     /// The program that the host has for this profile.
     pub(super) fn emulator(&self, host: &Host, setting: &Setting) -> Emulator {
-        match &host.qemu {
-            Some(found) => Emulator { path: found.path.clone(), version: Some(found.version) },
-            None => {
-                let path = self.binary(setting).unwrap_or_else(|| "qemu-system-x86_64".into());
-                Emulator { path, version: None }
-            }
+        if let Some(found) = &host.qemu {
+            return Emulator { path: found.path.clone(), version: Some(found.version) };
         }
+        let path = self.binary(setting).unwrap_or_else(|| "qemu-system-x86_64".into());
+        Emulator { path, version: None }
     }
 
     pub(super) fn draft(&self, host: &Host, draft: &mut Draft) {

@@ -77,7 +77,7 @@ impl TryFrom<String> for Unit {
 
 impl Service {
     pub(super) fn paths(&self, setting: &Setting) -> Vec<PathBuf> {
-        let program = self.run.iter().flat_map(|run| run.first());
+        let program = self.run.iter().filter_map(|run| run.first());
         program.flat_map(|name| program::candidates(name, setting)).collect()
     }
 

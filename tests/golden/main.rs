@@ -1,0 +1,48 @@
+//! Planning, held against files: `<table>/<case>.toml` beside `.plan`, one argument a line, or `.err`, one problem a
+//! paragraph. `UPDATE=1 cargo test --test golden` writes them anew; the diff is what to review.
+//!
+//! A case starts with its [`scene`]. What is planned there also starts in the real QEMU, see [`real_qemu`].
+
+mod cases;
+mod real_qemu;
+mod scene;
+#[path = "../support/setup.rs"]
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod setup;
+mod shipped;
+mod stand_in;
+mod text;
+
+use cases::Case;
+use std::env;
+use std::fs;
+
+#[test]
+fn every_case_is_planned_as_its_file_says() {
+    let update = env::var_os("UPDATE").is_some();
+    let wrong: Vec<String> = cases::all().iter().filter_map(|case| judge(case, update)).collect();
+    assert!(wrong.is_empty(), "{}\nUPDATE=1 writes what is planned now; review the diff", wrong.join("\n"));
+}
+
+/// What is wrong with `case`; with `update` its file is written instead.
+fn judge(case: &Case, update: bool) -> Option<String> {
+    let (extension, found) = case.outcome();
+    let expected_in = case.path.with_extension(extension);
+    let stale = case.path.with_extension(if extension == "plan" { "err" } else { "plan" });
+    if update {
+        fs::write(&expected_in, &found).expect("the golden is written");
+        let _ = fs::remove_file(stale);
+        return None;
+    }
+    let expected = fs::read_to_string(&expected_in).unwrap_or_default();
+    let first = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
+    let name = expected_in.display();
+    match first {
+        _ if stale.exists() => Some(format!("{}: is there, but the case now has {extension}", stale.display())),
+        Some((expected, found)) => Some(format!("{name}\n  expected: {expected}\n  found:    {found}")),
+        None if expected != found => {
+            Some(format!("{name}: {} lines expected, {} found", expected.lines().count(), found.lines().count()))
+        }
+        None => None,
+    }
+}

@@ -1,0 +1,94 @@
+//! Everything that is planned starts in the real QEMU, in both versions: it takes every option, builds the machine,
+//! stays paused and greets on the descriptor that it was given.
+
+use crate::cases::{self, Case};
+use crate::setup;
+use crate::shipped;
+use crate::stand_in::StandIn;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use vmrun::plan::Contents;
+
+#[test]
+fn qemu_7_2_starts_everything_that_is_planned() {
+    starts_everything("VMRUN_TEST_QEMU_7_2", "7.2");
+}
+
+#[test]
+fn qemu_10_0_starts_everything_that_is_planned() {
+    starts_everything("VMRUN_TEST_QEMU_10_0", "10.0");
+}
+
+fn starts_everything(name: &str, version: &str) {
+    let qemu = setup::path(name);
+    let cases = cases::all().into_iter().chain(shipped::all());
+    let failures = cases.filter_map(|case| {
+        let plan = case.plan().ok()?;
+        start(&qemu, &plan).err().map(|why| format!("{} in QEMU {version}: {why}", case_name(&case)))
+    });
+    let failures: Vec<String> = failures.collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn case_name(case: &Case) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    case.path.strip_prefix(root).unwrap_or(&case.path).display().to_string()
+}
+
+/// Starts `qemu` as `plan` says, with stand-ins, waits for its greeting and ends it.
+fn start(qemu: &Path, plan: &Contents) -> Result<(), String> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let socket = dir.path().join("qmp");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    let monitor = UnixStream::connect(&socket).expect("its own listener");
+    monitor.set_read_timeout(Some(Duration::from_mins(1))).expect("a limit for a QEMU that hangs");
+    let mut child = spawn(qemu, &StandIn::new(dir.path()).words(plan.argv.args()), listener);
+    let outcome = greet(monitor);
+    let status = child.wait().expect("a child");
+    let mut said = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
+    match outcome {
+        Ok(()) if status.success() => Ok(()),
+        Ok(()) => Err(format!("{status}: {said}")),
+        Err(error) => Err(format!("no greeting ({error}), {status}: {said}")),
+    }
+}
+
+/// QEMU with the listening socket as descriptor 3, as in a real start; a captured serial port is one end of a pair.
+fn spawn(qemu: &Path, words: &[String], listener: UnixListener) -> Child {
+    let (serial, _far_end) = UnixStream::pair().expect("a pair");
+    let command = r#"exec "$0" "$@" 3<&0 4<&1 5<&1 6<&1 0</dev/null 1>&2"#;
+    Command::new("/bin/sh")
+        .args(["-c", command])
+        .arg(qemu)
+        .args(words)
+        .stdin(Stdio::from(OwnedFd::from(listener)))
+        .stdout(Stdio::from(OwnedFd::from(serial)))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell")
+}
+
+fn greet(mut monitor: UnixStream) -> Result<(), String> {
+    let mut answers = BufReader::new(monitor.try_clone().expect("a second handle"));
+    let mut next = || {
+        let mut line = String::new();
+        answers.read_line(&mut line).map_err(|error| error.to_string())?;
+        Ok::<_, String>(line)
+    };
+    let greeting = next()?;
+    if !greeting.contains("\"QMP\"") {
+        return Err(format!("it said {greeting:?}"));
+    }
+    let words = b"{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"query-status\"}\n{\"execute\":\"quit\"}\n";
+    monitor.write_all(words).map_err(|error| error.to_string())?;
+    let (_, status) = (next()?, next()?);
+    if !status.contains("\"prelaunch\"") {
+        return Err(format!("it is not paused before its first instruction: {status}"));
+    }
+    Ok(())
+}

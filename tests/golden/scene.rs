@@ -1,0 +1,104 @@
+//! Where a case plays. The comment lines at its start set it:
+//!
+//! | line | means |
+//! | --- | --- |
+//! | `# host: zen3` | the captured machine `tests/hosts/zen3.json`, which is also meant without the line |
+//! | `# qemu: 7.2` | the version of QEMU, 10.0 without the line; `none` for none |
+//! | `# kvm: denied` | state of KVM, instead of what the machine has |
+//! | `# systemd: no` | there is no systemd |
+//! | `# missing: PATH` | nothing stands there; a bare name is missing everywhere |
+//! | `# plain: PATH` | a file that is not executable stands there |
+//! | `# block: PATH` | a block device stands there |
+//! | `# folder: PATH FILE…` | a folder with executable files stands there |
+//!
+//! Any other path that the profile names is an executable regular file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use vmrun::host::{Host, PathFact, Qemu, Wants};
+use vmrun::profile::Setting;
+
+/// A scene.
+pub(crate) struct Scene {
+    host: Host,
+    paths: Vec<(PathBuf, PathFact)>,
+}
+
+impl Scene {
+    /// The scene that the comment lines at the start of `text` set; `path` is for messages.
+    pub(crate) fn parse(text: &str, path: &Path) -> Self {
+        let lines = text.lines().map_while(|line| line.strip_prefix("# "));
+        let lines: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
+        let machine = lines.iter().find(|(key, _)| *key == "host").map_or("zen3", |(_, name)| name);
+        let mut scene = Self { host: captured(machine), paths: Vec::new() };
+        scene.host.qemu = qemu("10.0");
+        for (key, value) in lines {
+            scene.set(key, value).unwrap_or_else(|| panic!("{}: `# {key}: {value}` sets nothing", path.display()));
+        }
+        scene
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Option<()> {
+        match key {
+            "host" => {}
+            "qemu" => self.host.qemu = qemu(value),
+            "kvm" => self.host.kvm = serde_json::from_value(value.into()).ok()?,
+            "systemd" => self.host.systemd = value != "no",
+            "missing" => self.paths.push((value.into(), PathFact::Missing)),
+            "plain" => self.paths.push((value.into(), PathFact::File { size: 1, executable: false })),
+            "block" => self.paths.push((value.into(), PathFact::Block)),
+            "folder" => {
+                let (path, files) = value.split_once(' ').unwrap_or((value, ""));
+                let files = files.split_whitespace().map(PathBuf::from).collect();
+                self.paths.push((path.into(), PathFact::Folder { files }));
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// The folders that a profile of guest `name` stands in.
+    #[allow(clippy::unused_self, reason = "a scene may come to set them")]
+    pub(crate) fn setting(&self, name: &str) -> Setting {
+        Setting {
+            dir: "/home/alice/vm".into(),
+            home: Some("/home/alice".into()),
+            run_dir: Path::new("/run/vmrun").join(name),
+            state_dir: "/var/lib/vmrun".into(),
+        }
+    }
+
+    /// The machine, with what stands at the paths in `wants`.
+    pub(crate) fn host(&self, wants: &Wants) -> Host {
+        let mut host = self.host.clone();
+        host.paths = wants.paths.iter().map(|path| (path.clone(), self.fact(path))).collect();
+        host
+    }
+
+    fn fact(&self, path: &Path) -> PathFact {
+        if let Some((_, fact)) = self.paths.iter().find(|(named, _)| path.ends_with(named)) {
+            return fact.clone();
+        }
+        // A program lives in /usr/bin and in no other folder of programs; a tree of hooks is where the scene puts it.
+        let elsewhere = ["/usr/local/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
+        if elsewhere.iter().any(|folder| path.parent() == Some(Path::new(folder))) || path.ends_with("qemu.d") {
+            return PathFact::Missing;
+        }
+        if path.starts_with("/dev") {
+            return PathFact::Other;
+        }
+        PathFact::File { size: 4 << 20, executable: true }
+    }
+}
+
+/// The machine captured in `tests/hosts/NAME.json`.
+pub(crate) fn captured(name: &str) -> Host {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts").join(name).with_extension("json");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn qemu(version: &str) -> Option<Qemu> {
+    let version = version.parse().ok()?;
+    Some(Qemu { path: "/usr/bin/qemu-system-x86_64".into(), version })
+}

@@ -1,0 +1,97 @@
+//! The profiles and examples that come with vmrun: each can be planned, and starts.
+
+use crate::cases::{Case, Failure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use vmrun::plan::{Problem, Sched};
+use vmrun::profile::Profile;
+
+/// The header of the scene in which a shipped profile plays.
+const SCENES: [(&str, &str); 1] = [("pinning.toml", "# host: quad-ht\n")];
+
+/// All shipped profiles.
+pub(crate) fn all() -> Vec<Case> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = |name: &str| fs::read_dir(root.join(name)).expect("the folder is there");
+    let entries = folder("profiles").chain(folder("examples")).map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|ext| ext == "toml")).collect();
+    paths.sort();
+    paths.into_iter().map(case).collect()
+}
+
+fn case(path: PathBuf) -> Case {
+    let scene = SCENES.iter().find(|(name, _)| path.ends_with(name)).map_or("", |(_, header)| header);
+    let mut case = Case::of(path, Some(scene));
+    case.text = case.text.replace("REGULAR_USER", "alice");
+    case
+}
+
+fn shipped(name: &str) -> Case {
+    all().into_iter().find(|case| case.path.ends_with(name)).unwrap_or_else(|| panic!("{name} is not shipped"))
+}
+
+#[test]
+fn every_shipped_profile_can_be_planned() {
+    let cases = all();
+    assert!(cases.len() >= 7);
+    let refused = cases.iter().filter_map(|case| {
+        let why = match case.plan() {
+            Ok(_) => return None,
+            Err(Failure::Text(mistake)) => mistake,
+            Err(Failure::Refused(refusal)) => crate::text::problems(&refusal.problems),
+        };
+        Some(format!("{}\n{why}", case.path.display()))
+    });
+    let refused: Vec<String> = refused.collect();
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+#[test]
+fn the_windows_profile_asks_for_the_one_line_to_edit() {
+    let mut case = shipped("profiles/windows.toml");
+    case.text = case.text.replace("\"alice\"", "\"REGULAR_USER\"");
+    let Err(Failure::Refused(refusal)) = case.plan() else { panic!("the login is a placeholder") };
+    let told: Vec<_> = refusal.problems.iter().map(|Problem { at, what, .. }| format!("{at}: {what}")).collect();
+    assert_eq!(told, ["service[2].user: this host has no account REGULAR_USER"]);
+}
+
+#[test]
+fn examples_are_free_of_warnings() {
+    let warned = all().into_iter().filter(|case| case.path.parent().is_some_and(|folder| folder.ends_with("examples")));
+    let warned: Vec<String> = warned
+        .flat_map(|case| case.plan().map_or_else(|_| Vec::new(), |plan| plan.warnings))
+        .map(|warning| format!("{}: {}", warning.at, warning.what))
+        .collect();
+    assert_eq!(warned, Vec::<String>::new());
+}
+
+#[test]
+fn the_demo_keeps_the_machine_and_leaves_the_disks() {
+    let case = shipped("profiles/windows.toml");
+    let profile: Profile = toml::from_str(&case.text).unwrap();
+    let demo = profile.into_demo("/run/vmrun/Windows/guest".into(), "poweroff");
+    let setting = case.scene.setting("Windows");
+    let plan = demo.plan(&case.scene.host(&demo.wants(&setting)), &setting).unwrap();
+    let line = plan.argv.words().join("\n");
+    for kept in ["hv-vendor-id=sugoidesu", "vfio-pci", "usb-host", "\"hugetlb\":true", "then=poweroff"] {
+        assert!(line.contains(kept), "{kept} is not in\n{line}");
+    }
+    for gone in ["Windows.img", "pflash"] {
+        assert!(!line.contains(gone), "{gone} is in\n{line}");
+    }
+    assert!(plan.services.is_empty() && plan.hooks.is_empty() && plan.files.is_empty());
+}
+
+#[test]
+fn pins_can_be_given_to_any_profile() {
+    let case = shipped("profiles/demo.toml");
+    let profile: Profile = toml::from_str(&case.text).unwrap();
+    let pins = (0..profile.vcpus()).map(|vcpu| vmrun::unit::CpuSet::of([0, 8, 1, 9][vcpu as usize])).collect();
+    let pinned = profile.with_pins(pins, None);
+    let setting = case.scene.setting("demo");
+    let plan = pinned.plan(&case.scene.host(&pinned.wants(&setting)), &setting).unwrap();
+    let vcpus: Vec<_> = plan.pins.vcpus.iter().map(|place| place.cpus.clone().unwrap().to_string()).collect();
+    assert_eq!(vcpus, ["0", "8", "1", "9"]);
+    assert!(plan.pins.vcpus.iter().all(|place| place.sched == Sched::Normal));
+    assert_eq!(plan.pins.emulator.clone().unwrap().to_string(), "2-7,10-15");
+}

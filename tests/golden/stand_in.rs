@@ -1,0 +1,145 @@
+//! A planned command line with what the test machine lacks replaced: cards, bridges, sound servers, KVM, huge pages,
+//! and every file. All other words stay, so that QEMU judges them.
+
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use vmrun::plan::Arg;
+
+/// RAM of every guest that is started here.
+const RAM: u64 = 256 << 20;
+
+/// Replaces things of the host by files in `dir`.
+pub(crate) struct StandIn<'a> {
+    dir: &'a Path,
+}
+
+impl<'a> StandIn<'a> {
+    pub(crate) fn new(dir: &'a Path) -> Self {
+        Self { dir }
+    }
+
+    /// The words of `args` for the test machine.
+    pub(crate) fn words(&self, args: Vec<Arg>) -> Vec<String> {
+        args.into_iter().flat_map(|arg| self.argument(arg)).collect()
+    }
+
+    fn argument(&self, Arg { option, value, origins: _ }: Arg) -> Vec<String> {
+        let Some(value) = value else { return vec![option] };
+        let value = match option.as_str() {
+            "-accel" => "tcg,thread=multi".into(),
+            "-cpu" => cpu(&value),
+            "-m" => format!("size={}M", RAM >> 20),
+            "-vnc" => format!("unix:{}", self.dir.join("vnc").display()),
+            "-kernel" => self.kernel(),
+            "-initrd" => self.file("initrd", 4096),
+            "-chardev" => self.chardev(&value),
+            _ if value.starts_with('{') => {
+                self.json(&option, serde_json::from_str(&value).expect("vmrun wrote JSON")).to_string()
+            }
+            _ => value,
+        };
+        vec![option, value]
+    }
+
+    fn json(&self, option: &str, mut value: Value) -> Value {
+        match (option, value["driver"].as_str().or(value["qom-type"].as_str()).or(value["type"].as_str())) {
+            ("-device", Some("vfio-pci")) => {
+                // Any PCI function does; its place is what is judged.
+                take(&mut value, &["host", "x-vga"]);
+                value["driver"] = json!("virtio-rng-pci");
+            }
+            ("-netdev", Some("tap")) => value = json!({"type": "user", "id": value["id"]}),
+            ("-audiodev", _) => {
+                take(&mut value, &["server"]);
+                value["driver"] = json!("none");
+            }
+            ("-display", _) => value = json!({"type": "none"}),
+            ("-object", Some(kind)) if kind.starts_with("memory-backend") => {
+                take(&mut value, &["hugetlb", "hugetlbsize", "host-nodes", "policy"]);
+                value["size"] = json!(RAM);
+                value["prealloc"] = json!(false);
+                if value.get("mem-path").is_some() {
+                    value["mem-path"] = json!(self.dir);
+                }
+            }
+            ("-blockdev", Some("host_device" | "host_cdrom")) => value["driver"] = json!("file"),
+            _ => {}
+        }
+        if let Some(name) = value.get("node-name").filter(|_| value.get("filename").is_some()) {
+            value["filename"] = json!(self.disk(name.as_str().expect("a name")));
+        }
+        if value.get("romfile").is_some() {
+            value["romfile"] = json!(self.file("rom", 4096));
+        }
+        value
+    }
+
+    fn chardev(&self, value: &str) -> String {
+        match value.split_once(",path=") {
+            Some((start, _)) => format!("{start},path={}", self.dir.join("chardev").display()),
+            None => value.to_owned(),
+        }
+    }
+
+    /// An image for the lower node `name`: flash chips are small, and disks have a header for any format.
+    fn disk(&self, name: &str) -> String {
+        if name.starts_with("fw-") {
+            return self.file(name, 2 << 20);
+        }
+        let path = self.file(name, 16 << 20);
+        fs::write(&path, empty_qcow2()).expect("an image is written");
+        File::options().write(true).open(&path).and_then(|file| file.set_len(16 << 20)).expect("the image is grown");
+        path
+    }
+
+    /// The head of a Linux kernel of boot protocol 2.12, as far as QEMU reads it.
+    fn kernel(&self) -> String {
+        let path = self.file("kernel", 0);
+        let mut image = vec![0; 64 << 10];
+        image[0x1f1] = 1;
+        image[0x202..0x206].copy_from_slice(b"HdrS");
+        image[0x206..0x208].copy_from_slice(&0x020c_u16.to_le_bytes());
+        image[0x211] = 1;
+        fs::write(&path, image).expect("a kernel is written");
+        path
+    }
+
+    fn file(&self, name: &str, size: u64) -> String {
+        let path: PathBuf = self.dir.join(name);
+        File::create(&path).and_then(|file| file.set_len(size)).expect("a file is made");
+        path.display().to_string()
+    }
+}
+
+fn cpu(value: &str) -> String {
+    let parts = value.split(',').enumerate().map(|(i, part)| if i == 0 && part == "host" { "max" } else { part });
+    // QEMU 7.2 without KVM does not start with it.
+    parts.filter(|part| *part != "hv-vpindex=on").collect::<Vec<_>>().join(",")
+}
+
+fn take(value: &mut Value, keys: &[&str]) {
+    let object = value.as_object_mut().expect("an object");
+    for key in keys {
+        object.shift_remove(*key);
+    }
+}
+
+/// The first clusters of an empty qcow2 image of 1 MiB. QEMU: `docs/interop/qcow2.txt`.
+fn empty_qcow2() -> Vec<u8> {
+    const CLUSTER: usize = 1 << 16;
+    let mut image = vec![0; 4 * CLUSTER];
+    let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"QFI\xfb");
+    put(4, &2_u32.to_be_bytes());
+    put(20, &16_u32.to_be_bytes());
+    put(24, &(1_u64 << 20).to_be_bytes());
+    put(36, &1_u32.to_be_bytes());
+    put(40, &(3 * CLUSTER as u64).to_be_bytes());
+    put(48, &(CLUSTER as u64).to_be_bytes());
+    put(56, &1_u32.to_be_bytes());
+    // The refcount table, its one block, and a reference for each of the four clusters.
+    put(CLUSTER, &(2 * CLUSTER as u64).to_be_bytes());
+    (0..4).for_each(|cluster| put(2 * CLUSTER + 2 * cluster, &1_u16.to_be_bytes()));
+    image
+}

@@ -1,0 +1,114 @@
+//! Plans and refusals as lines.
+
+use std::fmt::Write as _;
+use vmrun::plan::{
+    Command, Contents, Descriptor, FIRST_DESCRIPTOR, Hook, OnError, Placement, Problem, Ready, Sched, Service, What,
+};
+
+/// A plan: its arguments one a line, then everything else.
+pub(crate) fn of(plan: &Contents) -> String {
+    let arguments = plan.argv.args().into_iter().map(|arg| match arg.value {
+        Some(value) => format!("{} {value}", arg.option),
+        None => arg.option,
+    });
+    let mut lines: Vec<String> = arguments.collect();
+    lines.push(String::new());
+    lines
+        .extend((FIRST_DESCRIPTOR..).zip(&plan.descriptors).map(|(fd, what)| format!("fd {fd}: {}", descriptor(what))));
+    lines.extend(plan.env.iter().map(|(name, value)| format!("env {name}={value}")));
+    lines.extend(pins(plan));
+    lines.extend(
+        plan.files.iter().map(|file| format!("file {}: copy of {}", file.path.display(), file.copy_of.display())),
+    );
+    lines.extend(
+        plan.changes.iter().flat_map(|change| change.steps().into_iter().map(|step| format!("change: {step}"))),
+    );
+    lines.extend(plan.hooks.iter().map(hook));
+    lines.extend(plan.services.iter().map(service));
+    lines.push(format!("ending: {:?}", plan.ending));
+    let mut text = lines.join("\n");
+    text.push('\n');
+    for warning in &plan.warnings {
+        write!(text, "\nwarning {}", problem(warning)).expect("a string takes all");
+    }
+    text
+}
+
+/// Refusals, one a paragraph.
+pub(crate) fn problems(problems: &[Problem]) -> String {
+    problems.iter().map(|found| format!("{:?} {}", found.class, problem(found))).collect::<Vec<_>>().join("\n")
+}
+
+fn problem(Problem { at, what, why, fix, class: _ }: &Problem) -> String {
+    let mut text = format!("{at}: {what}\n");
+    for (label, part) in [("why", why), ("fix", fix)] {
+        if !part.is_empty() {
+            text.push_str(&format!("  {label}: {}\n", part.replace('\n', "\n       ")));
+        }
+    }
+    text
+}
+
+fn descriptor(descriptor: &Descriptor) -> String {
+    match descriptor {
+        Descriptor::Qmp => "QMP".into(),
+        Descriptor::Serial => "serial port".into(),
+        Descriptor::Tap { bridge } => format!("tap on {bridge}"),
+        Descriptor::VhostNet => "vhost-net".into(),
+    }
+}
+
+fn pins(plan: &Contents) -> Vec<String> {
+    let vcpus = plan.pins.vcpus.iter().enumerate().map(|(i, place)| format!("pin vcpu {i}: {}", placement(place)));
+    let iothreads = plan.pins.iothreads.iter().map(|(id, place)| format!("pin iothread {id}: {}", placement(place)));
+    let emulator = plan.pins.emulator.iter().map(|cpus| format!("pin emulator: {cpus}"));
+    vcpus.chain(iothreads).chain(emulator).collect()
+}
+
+fn placement(Placement { cpus, sched }: &Placement) -> String {
+    let cpus = cpus.as_ref().map_or_else(|| "anywhere".to_owned(), ToString::to_string);
+    match sched {
+        Sched::Normal => cpus,
+        Sched::Nice(nice) => format!("{cpus} nice {nice}"),
+        Sched::Fifo(priority) => format!("{cpus} fifo {priority}"),
+    }
+}
+
+fn command(Command { argv, user, env, timeout }: &Command) -> String {
+    let mut text = shlex::try_join(argv.iter().map(String::as_str)).expect("no NUL");
+    if let Some(user) = user {
+        write!(text, " as {user}").expect("a string takes all");
+    }
+    if let Some(timeout) = timeout {
+        write!(text, " within {timeout}").expect("a string takes all");
+    }
+    for (name, value) in env {
+        write!(text, " with {name}={value}").expect("a string takes all");
+    }
+    text
+}
+
+fn hook(Hook { key, name, at, run, undo, on_error }: &Hook) -> String {
+    let undo = undo.as_ref().map(|undo| format!("; undo {}", command(undo))).unwrap_or_default();
+    let warn = if *on_error == OnError::Warn { "; a failure only warns" } else { "" };
+    format!("hook {at} {key} {name}: {}{undo}{warn}", command(run))
+}
+
+fn service(Service { key, name, what, start, required }: &Service) -> String {
+    let required = if *required { " required" } else { "" };
+    let what = match what {
+        What::Unit { unit, user } => {
+            format!("unit {unit}{}", user.as_ref().map(|user| format!(" of {user}")).unwrap_or_default())
+        }
+        What::Command { run, restart, delay, burst, ready, stop_timeout } => format!(
+            "{}; restart {restart:?} after {delay}, {burst} times; ready {}; {stop_timeout} to stop",
+            command(run),
+            match ready {
+                Ready::Exec => "at once".to_owned(),
+                Ready::Notify => "when it says so".to_owned(),
+                Ready::File(path) => format!("with {}", path.display()),
+            }
+        ),
+    };
+    format!("service {start:?}{required} {key} {name}: {what}")
+}
