@@ -1,5 +1,7 @@
 //! Hooks and companion services, with real processes.
 
+#![allow(clippy::unwrap_used)] // in a test, a panic is the report
+
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, UCred, sendmsg};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -503,5 +505,7 @@ fn until_gone(pid: u32) {
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
     use std::os::fd::AsFd;
     let Ok(pidfd) = pidfd_open(Pid::from_raw(pid.cast_signed()).unwrap(), PidfdFlags::empty()) else { return };
-    poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
+    let mut polled = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    // The signal that a child has ended may interrupt it.
+    while poll(&mut polled, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
 }

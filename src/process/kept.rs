@@ -35,9 +35,10 @@ impl Kept {
     /// Takes as many of the lines as fit, and gives back the others.
     fn fill_head<'a>(&mut self, lines: &'a str) -> &'a str {
         let room = LIMIT - self.head.len();
-        let end = match lines.len() <= room {
-            true => lines.len(),
-            false => lines[..boundary(lines, room)].rfind('\n').map_or(0, |at| at + 1),
+        let end = if lines.len() <= room {
+            lines.len()
+        } else {
+            lines[..boundary(lines, room)].rfind('\n').map_or(0, |at| at + 1)
         };
         self.head.push_str(&lines[..end]);
         &lines[end..]

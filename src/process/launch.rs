@@ -6,6 +6,7 @@ use super::output::Output;
 use super::{Identity, ProcessError, Running, session};
 use crate::host::Root;
 use crate::plan::Command;
+use crate::unit::Period;
 use nix::unistd::geteuid;
 use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ impl From<&Command> for Launch {
             argv: command.argv.clone(),
             user: command.user.clone(),
             env: command.env.iter().map(|(name, value)| (name.clone(), value.into())).collect(),
-            timeout: command.timeout.map(|period| period.get()),
+            timeout: command.timeout.map(Period::get),
             ..Self::default()
         }
     }

@@ -98,7 +98,9 @@ mod test {
 
     fn lines(pieces: &[&[u8]]) -> String {
         let (mut lines, mut out) = (Lines::default(), String::new());
-        pieces.iter().for_each(|piece| lines.push(piece, &mut out));
+        for piece in pieces {
+            lines.push(piece, &mut out);
+        }
         lines.finish(&mut out);
         out
     }

@@ -2,6 +2,7 @@
 
 use super::{End, Kept, Launch, ProcessError, start};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How long a command gets to end after SIGTERM, when its time is over.
 const GRACE: Duration = Duration::from_secs(5);
@@ -24,19 +25,15 @@ pub struct Ran {
 /// As [`start`]. A command that fails is not an error here: see [`Ran::end`].
 pub async fn run(launch: &Launch, each: &mut dyn FnMut(&str)) -> Result<Ran, ProcessError> {
     let mut running = start(launch)?;
-    let in_time = match launch.timeout {
-        Some(limit) => tokio::time::timeout(limit, running.ended(each)).await.map_err(|_| limit),
-        None => Ok(running.ended(each).await),
-    };
-    let end = match in_time {
-        Ok(()) => {
-            running.drain(each).await;
-            running.reap()
-        }
-        Err(limit) => match running.stop(GRACE, each).await {
+    let limit = launch.timeout.unwrap_or(Duration::MAX);
+    let end = if timeout(limit, running.ended(each)).await.is_ok() {
+        running.drain(each).await;
+        running.reap()
+    } else {
+        match running.stop(GRACE, each).await {
             End::Stuck => End::Stuck,
-            _ => End::TimedOut(limit),
-        },
+            End::Exited(_) | End::Killed(_) | End::TimedOut(_) => End::TimedOut(limit),
+        }
     };
     Ok(Ran { end, output: running.kept().clone() })
 }

@@ -32,7 +32,7 @@ pub struct Running {
 impl Running {
     pub(super) fn new(child: Child, uid: u32, output: Output) -> Result<Self, ProcessError> {
         let pid = child.id().ok_or_else(|| ProcessError::refused("the command was waited for already"))?;
-        let watch = || Ok(watched(stat::open(pid)?)?);
+        let watch = || watched(stat::open(pid)?);
         let pidfd = watch()
             .map_err(|error: std::io::Error| ProcessError::io(format!("process {pid} cannot be watched"), error))?;
         // It is not reaped, so that it has its entry in /proc, be it a zombie's.
@@ -140,5 +140,5 @@ async fn read_on(output: &mut Output, each: &mut dyn FnMut(&str)) {
     while output.read(each).await {
         tokio::task::yield_now().await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

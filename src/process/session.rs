@@ -136,7 +136,9 @@ mod test {
     impl Machine {
         fn with(paths: &[&str]) -> Self {
             let machine = Self(tempfile::tempdir().unwrap());
-            paths.iter().for_each(|path| machine.file(path, ""));
+            for path in paths {
+                machine.file(path, "");
+            }
             machine
         }
 

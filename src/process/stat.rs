@@ -124,7 +124,7 @@ mod test {
         child.kill().unwrap();
         let pidfd = super::open(child.id()).unwrap();
         let mut polled = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(&pidfd), nix::poll::PollFlags::POLLIN)];
-        nix::poll::poll(&mut polled, nix::poll::PollTimeout::NONE).unwrap();
+        while nix::poll::poll(&mut polled, nix::poll::PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
         assert!(!recorded.is_alive());
         child.wait().unwrap();
         assert!(!recorded.kill_recorded().unwrap());

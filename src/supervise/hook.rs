@@ -70,8 +70,8 @@ async fn run_as(name: &str, command: &Command, at: Phase, scene: &Scene, tell: T
     let mut each = |line: &str| tell(&Notice::Output { from: name.to_owned(), line: line.to_owned() });
     let failure = |what, tail| HookFailure { name: name.to_owned(), at, what, tail };
     let ran = run(&launch, &mut each).await.map_err(|error| failure(error.whole(), vec![]))?;
-    match ran.end.is_success() {
-        true => Ok(()),
-        false => Err(failure(ran.end.to_string(), ran.output.last_lines(TAIL))),
+    if ran.end.is_success() {
+        return Ok(());
     }
+    Err(failure(ran.end.to_string(), ran.output.last_lines(TAIL)))
 }

@@ -40,7 +40,7 @@ impl Appears {
         }
         if !self.is_there() {
             // It cannot be watched any more. Not there is what can be said, until the time is over.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -6,6 +6,7 @@ use super::ready::Awaited;
 use crate::plan::{Command, Ready, Restart, Service, Start, What};
 use crate::process::{End, Identity, Running, start};
 use crate::supervise::ServiceNews;
+use crate::unit::Period;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -31,7 +32,7 @@ enum State {
     /// Not started, stopped, given up, or ended as it may.
     Away,
     /// It runs since then.
-    Up { running: Running, since: Instant, awaited: Option<Awaited> },
+    Up { running: Box<Running>, since: Instant, awaited: Option<Awaited> },
     /// It is started again then.
     Pause { until: Instant },
 }
@@ -69,7 +70,7 @@ impl Companion {
 
     /// How long it may take until it is ready, where the profile says so.
     pub(super) fn ready_within(&self) -> Option<Duration> {
-        self.run.timeout.map(|period| period.get())
+        self.run.timeout.map(Period::get)
     }
 
     /// Starts it.
@@ -80,7 +81,7 @@ impl Companion {
         let running = start(&launch).map_err(|error| error.whole())?;
         (around.note)(&self.name, Some(running.id()));
         around.news(&self.name, ServiceNews::Started { pid: running.id().pid });
-        self.state = State::Up { running, since: Instant::now(), awaited: Some(awaited) };
+        self.state = State::Up { running: Box::new(running), since: Instant::now(), awaited: Some(awaited) };
         Ok(())
     }
 
@@ -133,7 +134,7 @@ impl Companion {
     }
 
     /// Takes what runs of it, so that it is away.
-    pub(super) fn take(&mut self) -> Option<Running> {
+    pub(super) fn take(&mut self) -> Option<Box<Running>> {
         match std::mem::replace(&mut self.state, State::Away) {
             State::Up { running, .. } => Some(running),
             State::Away | State::Pause { .. } => None,
@@ -197,9 +198,8 @@ async fn until_ready_or_ended(
     loop {
         tokio::select! {
             biased;
-            () = awaited.came() => match awaited.counts(running) {
-                true => return Came::Ready,
-                false => {}
+            () = awaited.came() => if awaited.counts(running) {
+                return Came::Ready;
             },
             () = running.ended(each) => return Came::Ended,
         }
