@@ -99,10 +99,10 @@ fn the_plan_reads_as_its_golden_in_80_columns() {
     let output = output(&["plan", "good.toml", "--host", "host.json"]);
     let shown = text(&output.stdout);
     // Where runs have their folder depends on who tests.
-    let plan: String = shown.lines().filter(|line| !line.contains("its folder while it runs")).fold(
-        String::new(),
-        |page, line| page + line + "\n",
-    );
+    let plan: String = shown
+        .lines()
+        .filter(|line| !line.contains("its folder while it runs"))
+        .fold(String::new(), |page, line| page + line + "\n");
     assert_eq!(held("good.plan", &plan), None);
     let too_long = |line: &&str| line.chars().count() > 80;
     assert_eq!(plan.lines().filter(too_long).collect::<Vec<_>>(), Vec::<&str>::new());
@@ -158,7 +158,8 @@ fn problems_as_json_say_where_and_what_and_the_exit_code() {
     let output = output(&["check", "wrong_on_this_host.toml", "--host", "host.json", "--json"]);
     let record: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&record["v"], &record["exit"], output.status.code()), (&1.into(), &11.into(), Some(11)));
-    let bridge = record["problems"].as_array().unwrap().iter().find(|problem| problem["at"] == "net[0].bridge").unwrap();
+    let bridge =
+        record["problems"].as_array().unwrap().iter().find(|problem| problem["at"] == "net[0].bridge").unwrap();
     assert_eq!((&bridge["line"], &bridge["column"]), (&17.into(), &10.into()));
     assert_eq!(bridge["class"], "impossible");
     assert_eq!(text(&output.stderr), "");
