@@ -148,13 +148,18 @@ fn unreadable(path: &Path, error: &io::Error) -> Rejected {
     let (reason, fix) = match error.kind() {
         io::ErrorKind::NotFound => ("there is no such file", "write one, or start with `vmrun demo`, which needs none"),
         io::ErrorKind::IsADirectory => ("it is a folder", "name the profile in it"),
-        io::ErrorKind::PermissionDenied => ("this user may not read it", "give read permission on it"),
-        _ => ("the file cannot be read", ""),
+        io::ErrorKind::PermissionDenied => ("this user has no permission", "chmod a+r, or run as its owner"),
+        _ => ("the kernel refuses", ""),
     };
     let why = if fix.is_empty() { error.to_string() } else { String::new() };
-    let problem = Problem::new(Class::Invalid, "", reason).why(why).fix(fix);
+    let what = format!("{} cannot be read: {reason}", path.display());
+    unusable(path, &Problem::new(Class::Invalid, "", what).why(why).fix(fix))
+}
+
+/// A file of which nothing can be shown.
+fn unusable(path: &Path, problem: &Problem) -> Rejected {
     let sheet = Sheet { name: shown(path), text: String::new() };
-    Rejected { sheet, findings: vec![Finding::refusal(&problem, &Keys::default())], exit: Exit::Invalid }
+    Rejected { sheet, findings: vec![Finding::refusal(problem, &Keys::default())], exit: Exit::Invalid }
 }
 
 fn mistaken(sheet: Sheet, mistakes: Vec<Mistake>) -> Rejected {
@@ -166,8 +171,6 @@ fn dumped(path: &Path) -> Result<Host, Rejected> {
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let what = format!("this is no dump of a host: {error}");
-        let problem = Problem::new(Class::Invalid, "", what).fix("make one with `vmrun host --dump`");
-        let sheet = Sheet { name: shown(path), text: String::new() };
-        Rejected { sheet, findings: vec![Finding::refusal(&problem, &Keys::default())], exit: Exit::Invalid }
+        unusable(path, &Problem::new(Class::Invalid, "", what).fix("make one with `vmrun host --dump`"))
     })
 }

@@ -27,10 +27,10 @@ pub(in crate::cli) struct Finding {
 }
 
 impl Finding {
-    /// A mistake in the text.
+    /// A mistake in the text; one with an empty place at its start is about the whole.
     pub(in crate::cli) fn mistake(Mistake { span, what, help }: Mistake) -> Self {
         let problem = Problem::new(Class::Invalid, "", what).fix(help.unwrap_or_default());
-        Self { problem, span: Some(span), warning: false }
+        Self { problem, span: Some(span).filter(|span| *span != (0..0)), warning: false }
     }
 
     /// A reason to refuse, placed by its key.

@@ -36,7 +36,7 @@ pub(super) struct Parsed<'t> {
 pub(super) fn parse(text: &str) -> Result<Parsed<'_>, Vec<Mistake>> {
     let (root, errors) = DeTable::parse_recoverable(text);
     let document = Document { root };
-    let errors = one_a_line(text, errors);
+    let errors = without_followers(text, one_a_line(text, errors));
     let mut mistakes: Vec<_> = errors.iter().map(|error| mistake(text, &document, error)).collect();
     if !errors.iter().all(is_local) {
         return Err(in_order(mistakes));
@@ -69,9 +69,29 @@ fn one_a_line(text: &str, mut errors: Vec<Error>) -> Vec<Error> {
     errors
 }
 
+/// Without what comes after an array that was left open: the parser took the rest of the file for its elements.
+fn without_followers(text: &str, mut errors: Vec<Error>) -> Vec<Error> {
+    if let Some(open) = errors.iter().position(|error| is_open_array(text, error)) {
+        errors.truncate(open + 1);
+    }
+    errors
+}
+
 fn start(error: &Error) -> usize {
     error.span().map_or(0, |span| span.start)
 }
+
+/// Beginnings of the parser's messages, what they mean, and the remedy.
+const PLAIN: &[(&str, &str, &str)] = &[
+    ("cannot recurse further", "tables and arrays are nested more than 80 deep", ""),
+    ("unclosed array table", "the header of the table is not closed", "close it with `]]`"),
+    ("unclosed table", "the header of the table is not closed", "close it with `]`"),
+    ("unclosed inline table", "the table that is written on one line is not closed", "close it with `}`"),
+    ("invalid basic string, expected `\"`", "the text is not closed", "close it with `\"`"),
+    ("invalid literal string, expected `'`", "the text is not closed", "close it with `'`"),
+    ("key with no value", "the key has no value", "write `=` and a value behind it"),
+    ("unexpected leading zero", "a number does not start with 0", "write it without the zero"),
+];
 
 fn mistake(text: &str, document: &Document<'_>, error: &Error) -> Mistake {
     let span = error.span().unwrap_or(0..0);
@@ -82,14 +102,28 @@ fn mistake(text: &str, document: &Document<'_>, error: &Error) -> Mistake {
     if message.starts_with("string values must be quoted") {
         return unquoted(text, document, span);
     }
-    if message.starts_with("cannot recurse further") {
-        return Mistake::new(span, "tables and arrays are nested more than 80 deep");
-    }
-    if message.starts_with("unclosed array") {
+    if is_open_array(text, error) {
         let open = opening(document, &span).unwrap_or(span);
         return Mistake::new(open, "the array that opens here is not closed").help("close it with `]`");
     }
-    Mistake::new(span, message.replace(", expected nothing", ""))
+    match PLAIN.iter().find(|(start, ..)| message.starts_with(start)) {
+        Some((_, what, "")) => Mistake::new(span, *what),
+        Some((_, what, help)) => Mistake::new(span, *what).help(*help),
+        None => Mistake::new(span, message.replace(", expected nothing", "")),
+    }
+}
+
+/// Whether the parser ran out of an array: to its end, or into the `key =` of a later line.
+fn is_open_array(text: &str, error: &Error) -> bool {
+    let message = error.message();
+    let line = || text[start(error)..].lines().next().unwrap_or_default();
+    let is_key = || line().split_once('=').is_some_and(|(key, _)| key.trim().bytes().all(is_bare));
+    let element = message.starts_with("missing comma between array elements");
+    (message.starts_with("unclosed array") && !message.starts_with("unclosed array table")) || (element && is_key())
+}
+
+fn is_bare(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
 fn duplicate(text: &str, document: &Document<'_>, span: Range<usize>) -> Mistake {

@@ -142,7 +142,7 @@ fn all_mistakes_of_a_file_are_told_at_once_in_their_order() {
 fn a_key_that_was_wrong_is_not_missing_as_well() {
     assert_eq!(
         told("[[pci]]\nhost = 1\naddr = 1\n"),
-        ["1: expected a text in quotes, found the number 1 (put it in quotes: \"1\")"]
+        ["1: expected a text in quotes, found the number 1 (put it in quotes, with its unit if it has one: \"1\")"]
     );
 }
 
@@ -181,12 +181,18 @@ fn a_key_given_twice_names_the_first_line() {
 fn several_mistakes_of_syntax_are_told_one_a_line() {
     let told = told("[cpu\nvcpus = 1\nfoo\n= 3\n");
     assert_eq!(told.len(), 3, "{told:?}");
-    assert!(told[0].contains("unclosed table"), "{told:?}");
+    assert!(told[0].contains("the header of the table is not closed"), "{told:?}");
 }
 
 #[test]
 fn an_array_left_open_is_told_where_it_opens() {
     let told = told("[cpu]\npin = [1, 2\n");
+    assert_eq!(told, ["[: the array that opens here is not closed (close it with `]`)"]);
+}
+
+#[test]
+fn what_follows_an_array_left_open_is_not_told_as_a_mistake_of_its_own() {
+    let told = told("[cpu]\npin = [1, 2\nmode = \"named\"\n[[pci]]\nhost = \"a\"\naddr = 1\n");
     assert_eq!(told, ["[: the array that opens here is not closed (close it with `]`)"]);
 }
 

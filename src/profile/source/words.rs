@@ -9,7 +9,7 @@ use toml::de::{DeValue, Error};
 pub(super) fn mistake(text: &str, error: &Error, node: &Node<'_, '_>) -> Mistake {
     let (span, message) = (error.span().unwrap_or(0..0), error.message());
     if let Some((key, known)) = listed(message, "unknown field ") {
-        let what = format!("unknown key `{key}` in {}", around(text, node));
+        let what = format!("unknown key `{key}`{}", around(text, node));
         return suggest(Mistake::new(span, what), key, &known, "the keys here are");
     }
     if let Some((word, known)) = listed(message, "unknown variant ") {
@@ -72,15 +72,15 @@ fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     distances.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
 
-/// The table that `node` is in, as its header stands in the text.
+/// The table that `node` is in, as its header stands in the text; nothing for the root.
 fn around(text: &str, node: &Node<'_, '_>) -> String {
     let names: Vec<_> = node.path[..node.path.len() - 1].iter().collect();
     let array = matches!(names.last(), Some(Turn::Index(_)));
     let dotted: Vec<_> = names.into_iter().filter_map(key).collect();
     match (dotted.is_empty(), array && text.contains("[[")) {
-        (true, _) => "the file".to_owned(),
-        (false, true) => format!("[[{}]]", dotted.join(".")),
-        (false, false) => format!("[{}]", dotted.join(".")),
+        (true, _) => String::new(),
+        (false, true) => format!(" in [[{}]]", dotted.join(".")),
+        (false, false) => format!(" in [{}]", dotted.join(".")),
     }
 }
 
@@ -122,7 +122,7 @@ fn mistyped(text: &str, span: Range<usize>, wanted: &str, node: &Node<'_, '_>) -
             mistake.help(format!("write it without quotes: {text}"))
         }
         DeValue::Integer(_) | DeValue::Float(_) if wanted.contains("string") => {
-            mistake.help(format!("put it in quotes: \"{written}\""))
+            mistake.help(format!("put it in quotes, with its unit if it has one: \"{written}\""))
         }
         _ => mistake,
     }
@@ -170,6 +170,7 @@ fn plain(wanted: &str) -> String {
         "u32" => "a whole number from 0 to 4294967295",
         "i32" => "a whole number from -2147483648 to 2147483647",
         _ if wanted.starts_with("struct ") => "a table",
+        _ if wanted.starts_with("a nonzero u") => "a whole number from 1",
         _ => wanted,
     };
     words.to_owned()
