@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// Where programs are looked for when our own `PATH` says nothing.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What every command gets as we have it: the language, and where vmrun's own folders were moved to, so that a hook that
+/// calls vmrun speaks of the same guests.
+const SHARED: [&str; 4] = ["LANG", "LC_ALL", "VMRUN_RUNTIME_DIR", "VMRUN_STATE_DIR"];
 /// What makes up a graphical session.
 const GRAPHICAL: [&str; 3] = ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"];
 
@@ -28,7 +31,7 @@ pub fn session(identity: &Identity, root: &Root) -> BTreeMap<String, OsString> {
     let ours = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let mut env = account(identity);
     env.insert("PATH".into(), absolute(ours("PATH")));
-    env.extend(["LANG", "LC_ALL"].into_iter().filter_map(|name| Some((name.to_owned(), ours(name)?))));
+    env.extend(SHARED.into_iter().filter_map(|name| Some((name.to_owned(), ours(name)?))));
     let runtime = PathBuf::from(format!("/run/user/{}", identity.uid));
     env.extend(manager(&runtime, root));
     if identity.is_ours() {

@@ -7,9 +7,9 @@ use crate::apply::Instance;
 use crate::plan::Point;
 use crate::process::ProcessId;
 use crate::qemu::{Guest, Paused, Pinned, QemuError, Thread, qmp_socket, spawn};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Instant;
 
@@ -67,7 +67,6 @@ fn qemu_failure(error: QemuError) -> Failure {
 
 /// The log of this run; the one of the run before is kept beside it.
 fn open_log(dir: &Path) -> io::Result<File> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let path = dir.join("qemu.log");
     match std::fs::rename(&path, dir.join("qemu.log.1")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

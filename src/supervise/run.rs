@@ -12,6 +12,8 @@ use crate::apply::{ApplyError, Instance, Lease, recover};
 use crate::host::Root;
 use crate::plan::Plan;
 use std::error::Error;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::LocalSet;
@@ -55,6 +57,9 @@ async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
             return Outcome { unrestored, ..Outcome::of(failure(Stage::Host, what)) };
         }
         Err(error) => return Outcome::of(failure(Stage::Folder, sentence(&error))),
+    }
+    if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&order.log_dir) {
+        return Outcome::of(failure(Stage::Folder, format!("cannot make {}: {error}", order.log_dir.display())));
     }
     let opened = Signals::new().and_then(|signals| Ok((signals, Control::listen(&dir, first_status(&order))?)));
     let (signals, control) = match opened {

@@ -8,7 +8,7 @@ mod ready;
 
 use super::{Notice, Scene, ServiceNews, Tell};
 use crate::plan::{Change, Service, Start, UnitState, What};
-use crate::process::{ProcessId, Running};
+use crate::process::ProcessId;
 use companion::{Companion, Turn};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -126,7 +126,7 @@ impl<'a> Companions<'a> {
 
     /// Lets go of them; they run on.
     pub fn leave(&mut self) {
-        self.companions.iter_mut().filter_map(Companion::take).for_each(Running::leave);
+        self.companions.iter_mut().filter_map(Companion::take).for_each(|running| running.leave());
     }
 
     async fn start_one(&mut self, index: usize) -> Result<(), ServiceFailure> {
