@@ -33,7 +33,7 @@ fn profile(qemu: &Qemu, samba: &Samba, barrier: &Barrier, image: &str) -> String
 
         [cpu.pinning]
         vcpus = [0, 1]
-        emulator = "0-1"
+        emulator = 0
         iothreads = 1
 
         [memory]
@@ -155,13 +155,15 @@ fn assert_masks(status: &str) {
         .skip(1)
         .map(|block| (block.lines().next().unwrap_or_default().trim().to_owned(), value(block, "Cpus_allowed_list:")))
         .collect();
-    let of = |name: &str| -> Vec<&str> {
-        threads.iter().filter(|(thread, _)| thread.starts_with(name)).map(|(_, cpus)| cpus.as_str()).collect()
+    let place = |name: &str| match name {
+        name if name.starts_with("CPU 1/") || name.starts_with("IO io0") => "1",
+        _ => "0",
     };
-    assert_eq!(of("CPU 0/"), ["0"], "{threads:?}");
-    assert_eq!(of("CPU 1/"), ["1"], "{threads:?}");
-    assert_eq!(of("IO io"), ["1"], "{threads:?}");
-    assert_eq!(of("qemu-system"), ["0-1"], "{threads:?}");
+    assert!(threads.iter().any(|(name, _)| name.starts_with("CPU 1/")), "{threads:?}");
+    assert!(threads.iter().any(|(name, _)| name.starts_with("IO io0")), "{threads:?}");
+    for (name, cpus) in &threads {
+        assert_eq!(cpus, place(name), "{name} of {threads:?}");
+    }
 }
 
 fn assert_report(report: &Report) {

@@ -6,8 +6,8 @@ use crate::plan::{Class, Problem};
 use std::path::Path;
 
 /// Features of a descriptor that need more than a pair of flash chips, or trust in keys that the user did not choose.
-/// QEMU: `docs/interop/firmware.json`.
-const UNASKED: [&str; 6] = ["secure-boot", "enrolled-keys", "requires-smm", "amd-sev", "amd-sev-es", "amd-sev-snp"];
+/// The others, like `amd-sev`, say what a firmware can do as well. QEMU: `docs/interop/firmware.json`.
+const UNASKED: [&str; 3] = ["secure-boot", "enrolled-keys", "requires-smm"];
 
 /// The first plain firmware for `machine`.
 pub(super) fn first<'a>(machine: &MachineType, host: &'a Host) -> Option<&'a Firmware> {
