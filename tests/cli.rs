@@ -191,7 +191,9 @@ fn help_fits_80x24_for_every_command() {
     let names: Vec<_> = commands.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     assert!(names.contains(&"plan".to_owned()));
     fits(&["--help"]);
-    names.iter().for_each(|name| fits(&[name, "--help"]));
+    for name in names {
+        fits(&[&name, "--help"]);
+    }
 }
 
 fn fits(words: &[&str]) {

@@ -11,8 +11,7 @@ use std::path::PathBuf;
     version,
     about = "Run a guest on plain QEMU, its threads pinned before its first instruction",
     override_usage = "vmrun [OPTIONS] COMMAND | PROFILE.toml",
-    after_help = "Start with `vmrun demo`; then `vmrun plan windows.toml` and `sudo vmrun windows.toml`.\n\
-                  `vmrun help run` tells more about a command and how it exits.",
+    after_help = "Start with `vmrun demo`, then `vmrun plan windows.toml`; more: `vmrun help run`.",
     disable_help_subcommand = false,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -37,7 +36,7 @@ pub struct Global {
     /// Say only what is wrong
     #[arg(short, long, global = true, display_order = 101)]
     pub quiet: bool,
-    /// Say more; twice: everything
+    /// Log what is done; twice: in detail
     #[arg(short, long, global = true, display_order = 102, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Answer in JSON
@@ -145,8 +144,9 @@ pub struct Demo {
     /// A profile whose CPU, memory and devices the demo guest gets
     #[arg(value_name = "PROFILE")]
     pub profile: Option<PathBuf>,
-    /// What the guest does after its report
-    #[arg(long, value_name = "WHAT", default_value = "poweroff", hide_default_value = true)]
+    /// Afterwards: poweroff, wait, ignore, reset, panic, hang, spin or crash
+    #[arg(long, value_name = "WHAT", default_value = "poweroff")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
     pub then: Then,
     /// Only the guest's report, on standard output
     #[arg(long)]

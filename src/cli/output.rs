@@ -6,6 +6,7 @@ use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::linux::fs::MetadataExt;
+use tracing::Level;
 
 /// Columns when the output is no terminal.
 const COLUMNS: usize = 100;
@@ -35,7 +36,7 @@ pub enum Weight {
 }
 
 impl Output {
-    /// As the options and the terminal want it. Sets the colours of the whole process.
+    /// As the options and the terminal want it. Sets the colours of the whole process, and how much it logs.
     #[must_use]
     pub fn new(global: Global) -> Self {
         match global.color {
@@ -44,6 +45,7 @@ impl Output {
             Color::Never => ColorChoice::Never,
         }
         .write_global();
+        log(global);
         Self { quiet: global.quiet, json: global.json, width: width() }
     }
 
@@ -78,13 +80,30 @@ impl Output {
     }
 }
 
+/// Logs to standard error for whoever follows along; `VMRUN_LOG` (error, warn, info, debug, trace) wins over `-v`.
+fn log(global: Global) {
+    let asked = match (global.quiet, global.verbose) {
+        (true, _) => Level::ERROR,
+        (false, 0) => Level::WARN,
+        (false, 1) => Level::INFO,
+        (false, 2) => Level::DEBUG,
+        (false, _) => Level::TRACE,
+    };
+    let level = std::env::var("VMRUN_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(asked);
+    let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).without_time();
+    let colored = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+    // A log that nobody can read is no reason to stop; and a logger that is there already, of a test, stays.
+    _ = lines.with_ansi(colored).log_internal_errors(false).try_init();
+}
+
 fn write(stream: &mut impl Write, text: &str) -> io::Result<()> {
     stream.write_all(text.as_bytes())?;
     stream.flush()
 }
 
 fn leveled(weight: Weight, text: &str) -> String {
-    text.lines().map(|line| format!("<{}>{line}\n", weight as u8)).collect()
+    let level = weight as u8;
+    text.lines().fold(String::new(), |lines, line| lines + &format!("<{level}>{line}\n"))
 }
 
 /// Whether standard error goes to the journal; systemd.exec(5), `$JOURNAL_STREAM`.

@@ -1,6 +1,7 @@
 //! A command line for a shell.
 
 use crate::plan::Contents;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The command line on one line, quoted for a POSIX shell.
@@ -34,5 +35,5 @@ fn head(contents: &Contents) -> String {
 
 /// `word` for a POSIX shell. Profiles cannot hold a NUL, which is all that cannot be quoted.
 pub(super) fn quoted(word: &str) -> String {
-    shlex::try_quote(word).map_or_else(|_| format!("'{}'", word.escape_debug()), |word| word.into_owned())
+    shlex::try_quote(word).map_or_else(|_| format!("'{}'", word.escape_debug()), Cow::into_owned)
 }

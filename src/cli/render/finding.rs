@@ -96,10 +96,15 @@ fn place<'a>(sheet: &'a Sheet, finding: &Finding) -> Element<'a> {
 
 /// `span` cut to whole characters of its first line, since what follows is rarely what is meant.
 fn within(text: &str, span: Range<usize>) -> Range<usize> {
-    let start = text.floor_char_boundary(span.start);
+    let start = character(text, span.start);
     let line = text[start..].find('\n').map_or(text.len(), |length| start + length);
-    let end = text.ceil_char_boundary(span.end.max(start)).min(line);
+    let end = character(text, span.end.max(start)).min(line);
     start..end
+}
+
+/// The start of the character of `text` that the byte `offset` is in.
+fn character(text: &str, offset: usize) -> usize {
+    (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 
 fn record(sheet: &Sheet, finding: &Finding) -> Value {
@@ -113,7 +118,7 @@ fn record(sheet: &Sheet, finding: &Finding) -> Value {
 
 /// Line and column of a byte, both from 1; columns in characters.
 fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text[..text.floor_char_boundary(offset)];
+    let before = &text[..character(text, offset)];
     let line = before.rsplit('\n').next().unwrap_or_default();
     (before.matches('\n').count() + 1, line.chars().count() + 1)
 }

@@ -15,7 +15,7 @@ pub(super) fn columns(text: &str) -> usize {
 
 /// `text` in lines of at most `width` columns, broken after spaces and commas where there are any.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(8);
+    let (text, width) = (visible(text), width.max(8));
     let mut lines = vec![String::new()];
     for piece in text.split_inclusive([' ', ',']) {
         for piece in cut(piece, width) {
@@ -32,13 +32,22 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
 /// `text` in lines of at most `width` columns, broken at spaces only; a longer word has a line of its own.
 fn words(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
+    for word in visible(text).split(' ') {
         match lines.last_mut().filter(|line| columns(line) + 1 + columns(word) <= width) {
-            Some(line) => *line += &format!(" {word}"),
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
             None => lines.push(word.to_owned()),
         }
     }
     lines
+}
+
+/// `text` with its control characters written out, so that a terminal does not obey what a profile holds.
+fn visible(text: &str) -> String {
+    let written = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(written).collect()
 }
 
 /// `piece` in parts of at most `width` columns.
@@ -108,6 +117,11 @@ mod test {
     #[test]
     fn a_word_longer_than_the_line_is_cut() {
         assert_eq!(wrapped("abcdefghijklmnopq", 8), ["abcdefgh", "ijklmnop", "q"]);
+    }
+
+    #[test]
+    fn a_terminal_is_not_told_what_to_do() {
+        assert_eq!(wrapped("a\u{1b}[2Jb\nc", 40), ["a\\u{1b}[2Jb\\nc"]);
     }
 
     #[test]

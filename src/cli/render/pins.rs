@@ -12,7 +12,7 @@ pub(super) fn cores(page: &mut String, width: usize, pins: &Pins, host: &Host) {
     for core in cores_of(host) {
         let row = Row::of(&core, &threads);
         match rows.last_mut() {
-            Some(before) if before.joins(&row) => before.absorb(row),
+            Some(before) if before.joins(&row) => before.absorb(&row),
             _ => rows.push(row),
         }
     }
@@ -50,7 +50,7 @@ impl Row {
         self.node == next.node && self.who.is_empty() && next.who.is_empty()
     }
 
-    fn absorb(&mut self, next: Self) {
+    fn absorb(&mut self, next: &Self) {
         self.cores.extend(next.cores.iter());
         self.siblings.extend(next.siblings.iter());
     }

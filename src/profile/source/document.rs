@@ -124,22 +124,22 @@ fn without(array: &mut DeArray<'_>, index: usize) {
 fn table_nodes<'d, 't>(table: &'d DeTable<'t>, way: &[Turn], nodes: &mut Vec<Node<'d, 't>>) {
     for (key, value) in table {
         let path = joined(way, Turn::Key(key.get_ref().to_string()));
-        value_nodes(value, Some(key.span()), path, nodes);
+        value_nodes(value, Some(key.span()), &path, nodes);
     }
 }
 
 fn value_nodes<'d, 't>(
     value: &'d Spanned<DeValue<'t>>,
     key: Option<Range<usize>>,
-    path: Vec<Turn>,
+    path: &[Turn],
     nodes: &mut Vec<Node<'d, 't>>,
 ) {
-    nodes.push(Node { path: path.clone(), key, span: value.span(), value: value.get_ref() });
+    nodes.push(Node { path: path.to_vec(), key, span: value.span(), value: value.get_ref() });
     match value.get_ref() {
-        DeValue::Table(table) => table_nodes(table, &path, nodes),
+        DeValue::Table(table) => table_nodes(table, path, nodes),
         DeValue::Array(array) => {
             for (index, element) in array.iter().enumerate() {
-                value_nodes(element, None, joined(&path, Turn::Index(index)), nodes);
+                value_nodes(element, None, &joined(path, Turn::Index(index)), nodes);
             }
         }
         _ => {}

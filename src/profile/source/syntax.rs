@@ -128,8 +128,8 @@ fn is_bare(byte: u8) -> bool {
 
 fn duplicate(text: &str, document: &Document<'_>, span: Range<usize>) -> Mistake {
     let key = &text[span.clone()];
-    let before = document.nodes().into_iter().filter_map(|node| node.key);
-    let first = before.filter(|first| first.start < span.start && text[first.clone()] == *key).next_back();
+    let mut keys = document.nodes().into_iter().filter_map(|node| node.key);
+    let first = keys.rfind(|first| first.start < span.start && text[first.clone()] == *key);
     let mistake = Mistake::new(span.clone(), format!("`{key}` is given a second time"));
     match first {
         Some(first) => mistake.help(format!("it is given first on line {}", line_of(text, first.start) + 1)),
