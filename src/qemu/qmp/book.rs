@@ -47,10 +47,11 @@ impl Book {
 
     /// Hands a command its reply; one for a command that was struck out is dropped.
     pub(super) fn succeed(&self, id: Option<u64>, value: Value) {
-        match id.and_then(|id| self.pages().waiting.remove(&id)) {
-            Some(Waiting { reply, .. }) => _ = reply.send(Ok(value)),
-            None => tracing::debug!(?id, "late reply dropped"),
-        }
+        let Some(waiting) = id.and_then(|id| self.pages().waiting.remove(&id)) else {
+            tracing::debug!(?id, "late reply dropped");
+            return;
+        };
+        let _ = waiting.reply.send(Ok(value));
     }
 
     /// Fails the command `id`.
@@ -65,10 +66,11 @@ impl Book {
                 None => pages.waiting.pop_first().map(|(_, waiting)| waiting),
             }
         };
-        match waiting {
-            Some(Waiting { command, reply }) => _ = reply.send(Err(QmpError::Refused { command, class, desc })),
-            None => tracing::debug!(?id, %class, %desc, "late refusal dropped"),
-        }
+        let Some(Waiting { command, reply }) = waiting else {
+            tracing::debug!(?id, %class, %desc, "late refusal dropped");
+            return;
+        };
+        let _ = reply.send(Err(QmpError::Refused { command, class, desc }));
     }
 
     /// Notes the end of the connection: every command that waits or is still to come fails.

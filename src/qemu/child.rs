@@ -1,0 +1,188 @@
+//! The process of QEMU: made, signalled, waited for.
+
+use super::QemuError;
+use super::environment::inherited;
+use super::log_tail::Log;
+use super::mask::Mask;
+use crate::plan::{FIRST_DESCRIPTOR, Plan};
+use nix::libc;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::process::{ExitStatus, Stdio};
+use tokio::process::{Child, Command};
+
+/// A QEMU that was executed. Until it is [released](Self::release) it is killed when dropped: its guest has not run.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    pid: u32,
+    pidfd: OwnedFd,
+    log: Log,
+    disposable: bool,
+}
+
+impl Process {
+    /// Executes the emulator of `plan`. Its inherited descriptors are `passed`, in this order; `locks` come after them.
+    pub(super) fn start(plan: &Plan, log: File, passed: &[OwnedFd], locks: &[OwnedFd]) -> Result<Self, QemuError> {
+        let log = Log::from_here(log);
+        let failed = |source| QemuError::Start { path: plan.emulator.path.clone(), source };
+        let mut child = command(plan, log.file(), passed, locks).and_then(Prepared::spawn).map_err(failed)?;
+        let (pid, pidfd) = match identify(&child) {
+            Ok(identity) => identity,
+            Err(source) => {
+                let _ = child.start_kill();
+                return Err(failed(source));
+            }
+        };
+        tracing::info!(pid, path = %plan.emulator.path.display(), "QEMU executed");
+        Ok(Self { child, pid, pidfd, log, disposable: true })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub(super) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    pub(super) fn log_tail(&self) -> Vec<String> {
+        self.log.tail()
+    }
+
+    /// From now on the guest outlives this value.
+    pub(super) fn release(&mut self) {
+        self.disposable = false;
+    }
+
+    /// Waits for its end; may be dropped and called again, also after the end.
+    pub(super) async fn wait(&mut self) -> Result<ExitStatus, QemuError> {
+        self.child.wait().await.map_err(|source| QemuError::Process { doing: "wait for", pid: self.pid, source })
+    }
+
+    /// Sends SIGKILL. A QEMU that is gone already is no failure.
+    pub(super) fn kill(&self) -> Result<(), QemuError> {
+        match pidfd_send_signal(&self.pidfd, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(QemuError::Process { doing: "kill", pid: self.pid, source: error.into() }),
+        }
+    }
+
+    /// What is to be said when QEMU ended too early.
+    pub(super) fn died(&self, status: ExitStatus) -> QemuError {
+        QemuError::Died { status, log: self.log.tail() }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.disposable {
+            // Nobody is left to hear of a failure.
+            let _ = self.kill();
+        }
+    }
+}
+
+fn identify(child: &Child) -> io::Result<(u32, OwnedFd)> {
+    let gone = || io::Error::other("it ended at once");
+    let pid = child.id().ok_or_else(gone)?;
+    let raw = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
+    // The child is not waited for yet, so the number is still its own.
+    Ok((pid, pidfd_open(raw, PidfdFlags::empty())?))
+}
+
+/// The command and what keeps its descriptors alive until it was executed.
+struct Prepared {
+    command: Command,
+    _high: Vec<OwnedFd>,
+    _low: Vec<File>,
+}
+
+impl Prepared {
+    fn spawn(mut self) -> io::Result<Child> {
+        self.command.spawn()
+    }
+}
+
+fn command(plan: &Plan, log: &File, passed: &[OwnedFd], locks: &[OwnedFd]) -> io::Result<Prepared> {
+    let mut command = Command::new(&plan.emulator.path);
+    command.args(plan.argv.words());
+    command.env_clear().envs(inherited(std::env::vars_os())).envs(&plan.env);
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
+
+    let first = RawFd::try_from(FIRST_DESCRIPTOR).map_err(io::Error::other)?;
+    let count = RawFd::try_from(passed.len() + locks.len()).map_err(io::Error::other)?;
+    let end = first + count;
+    let low = occupy(end)?;
+    let high = passed.iter().chain(locks).map(|fd| duplicate(fd, end)).collect::<io::Result<Vec<_>>>()?;
+    let moves = high.iter().zip(first..).map(|(from, to)| (from.as_raw_fd(), to)).collect::<Vec<_>>();
+    let emulator = plan.pins.emulator.as_ref().map(Mask::of);
+    // SAFETY: the closure runs in the child between fork and exec and makes system calls only; it does not allocate,
+    // lock or panic. What it needs was computed before.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(move || become_qemu(&moves, end, emulator));
+    }
+    Ok(Prepared { command, _high: high, _low: low })
+}
+
+/// Opens files until the numbers below `end` are taken, so that the pipe by which the standard library hears of a
+/// failed exec does not get a number that is about to be QEMU's.
+fn occupy(end: RawFd) -> io::Result<Vec<File>> {
+    let mut files = Vec::new();
+    loop {
+        let file = File::open("/dev/null")?;
+        if file.as_raw_fd() >= end {
+            return Ok(files);
+        }
+        files.push(file);
+    }
+}
+
+/// The same open file under a number of at least `least`, closed on exec.
+fn duplicate(fd: &OwnedFd, least: RawFd) -> io::Result<OwnedFd> {
+    Ok(rustix::io::fcntl_dupfd_cloexec(fd, least)?)
+}
+
+fn become_qemu(moves: &[(RawFd, RawFd)], end: RawFd, emulator: Option<Mask>) -> io::Result<()> {
+    // Its own session: a terminal's Ctrl-C goes to the whole group, and QEMU takes it for a pulled plug.
+    rustix::process::setsid()?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    reset_oom_score();
+    if let Some(mask) = emulator {
+        mask.apply(0)?;
+    }
+    for &(from, to) in moves {
+        place(from, to)?;
+    }
+    close_the_rest_on_exec(end);
+    Ok(())
+}
+
+/// A lowered score of vmrun is not for the guest, whose memory is what the kernel would want back. proc(5).
+fn reset_oom_score() {
+    use rustix::fs::{Mode, OFlags, open};
+    // Failing leaves the score as inherited, which is no reason not to run.
+    if let Ok(file) = open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = rustix::io::write(&file, b"0");
+    }
+}
+
+fn place(from: RawFd, to: RawFd) -> io::Result<()> {
+    // SAFETY: both are plain numbers to the kernel; `to` belongs to nobody in this process, which is about to be QEMU.
+    #[allow(unsafe_code)]
+    let status = unsafe { libc::dup2(from, to) };
+    if status < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Descriptors that vmrun itself inherited, from a careless shell say, may lack the mark.
+fn close_the_rest_on_exec(first: RawFd) {
+    // SAFETY: marks descriptors only. A kernel before 5.11 knows no such call or flag; then those vmrun opened itself
+    // have the mark all the same.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+    }
+}

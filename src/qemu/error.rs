@@ -1,0 +1,65 @@
+//! What can go wrong with QEMU.
+
+use super::QmpError;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+/// Why QEMU did not start, or does not do as it is told.
+#[derive(Debug, thiserror::Error)]
+pub enum QemuError {
+    /// Something that QEMU inherits cannot be opened; nothing was started.
+    #[error("cannot open {what} for QEMU")]
+    Descriptor {
+        /// What it is, with its name: the bridge, the device, the socket.
+        what: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The program cannot be executed; nothing was started.
+    #[error("cannot execute {}", path.display())]
+    Start {
+        /// The program.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// QEMU ended before the guest ran: an option it refuses, a device it cannot open. It has been waited for.
+    #[error("QEMU ended before the guest ran ({status}){}", quoted(log))]
+    Died {
+        /// How.
+        status: ExitStatus,
+        /// Last lines of what it printed in this run.
+        log: Vec<String>,
+    },
+    /// The monitor gave no reply that can be used.
+    #[error(transparent)]
+    Qmp(#[from] QmpError),
+    /// A thread is not where it shall be.
+    #[error("cannot place {thread}: {why}")]
+    Pin {
+        /// The thread, like `vCPU 3 (thread 4711)`.
+        thread: String,
+        /// What stands against it.
+        why: String,
+        /// What the kernel said, when it was the kernel; its kind tells a lack of permission.
+        source: Option<io::Error>,
+    },
+    /// The kernel cannot tell about the process, or signal it.
+    #[error("cannot {doing} QEMU (process {pid})")]
+    Process {
+        /// What was tried: `wait for`, `kill`.
+        doing: &'static str,
+        /// Its process id.
+        pid: u32,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+fn quoted(log: &[String]) -> String {
+    if log.is_empty() {
+        return " and printed nothing".to_owned();
+    }
+    format!(", and printed:\n  {}", log.join("\n  "))
+}

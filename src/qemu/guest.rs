@@ -1,0 +1,315 @@
+//! The phases of a QEMU, each a type: it boots, it is paused with every thread in place, its guest runs.
+//!
+//! ```text
+//! spawn ──▶ Booting ──told──▶ pin ──▶ Paused ──cont──▶ Guest
+//!              │                        │                │
+//!              └── dropped: killed ─────┘                └── dropped: goes on
+//! ```
+
+use super::QemuError;
+use super::child::Process;
+use super::pin::{Pinned, Threads, Told};
+use super::qmp::{Call, Event, Events, Qmp, QmpError, QueryCpus, QueryIothreads, QueryStatus, Status};
+use crate::plan::Pins;
+use qapi::Command;
+use qapi::qmp::{cont, quit, system_powerdown};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::ops::{Deref, DerefMut};
+use std::os::fd::BorrowedFd;
+use std::process::ExitStatus;
+use std::time::Duration;
+use tokio::net::UnixStream;
+
+/// How long a QEMU whose monitor is closed may take to end before it counts as alive; and how long the last events of
+/// one that ended may take through the socket.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// A QEMU that was executed and has not answered yet. Killed when dropped.
+#[derive(Debug)]
+pub struct Booting {
+    guest: Guest,
+    vhost: bool,
+    ahead: [Call; 3],
+    replies: Vec<Value>,
+}
+
+/// A QEMU whose threads are in place and whose guest has not run an instruction. Killed when dropped.
+#[derive(Debug)]
+pub struct Paused {
+    guest: Guest,
+}
+
+/// A QEMU whose guest runs, or ran. It goes on when this is dropped.
+#[derive(Debug)]
+pub struct Guest {
+    process: Process,
+    qmp: Qmp,
+    events: Events,
+    threads: Option<Threads>,
+    connected: bool,
+    exited: Option<ExitStatus>,
+    /// The host's end of the guest's serial port.
+    pub serial: Option<UnixStream>,
+}
+
+/// Something that came from QEMU.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// It said something.
+    Event(Event),
+    /// Its monitor is gone. It may end in a moment, or go on without.
+    Disconnected,
+    /// It has ended and was waited for; all its events came before.
+    Exited(ExitStatus),
+}
+
+impl Booting {
+    pub(super) fn new(process: Process, qmp: Qmp, events: Events, serial: Option<UnixStream>, vhost: bool) -> Self {
+        let ahead = ["qmp_capabilities", QueryCpus::NAME, QueryIothreads::NAME].map(|name| qmp.call(name, &json!({})));
+        let guest = Guest { process, qmp, events, threads: None, connected: true, exited: None, serial };
+        Self { guest, vhost, ahead, replies: Vec::new() }
+    }
+
+    /// Process id of QEMU.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.guest.pid()
+    }
+
+    /// Waits until QEMU has told its threads. There is no limit by the clock: filling huge pages alone may take minutes.
+    ///
+    /// May be dropped and called again until it has succeeded.
+    ///
+    /// # Errors
+    /// [`QemuError::Died`] with what QEMU printed, when it ended instead; [`QemuError::Qmp`] when it runs and its
+    /// monitor does not do.
+    pub async fn told(&mut self) -> Result<Told, QemuError> {
+        let Self { guest, ahead, replies, .. } = self;
+        tokio::select! {
+            biased;
+            told = all(ahead, replies) => match told {
+                Err(QmpError::Closed) => Err(guest.ended_or(QmpError::Closed).await),
+                told => Ok(told?),
+            },
+            status = guest.process.wait() => Err(guest.process.died(status?)),
+        }
+    }
+
+    /// Puts every thread in its place and reads that back.
+    ///
+    /// # Errors
+    /// [`QemuError::Pin`]; QEMU has been killed and waited for then.
+    pub async fn pin(mut self, pins: &Pins, told: &Told) -> Result<Paused, QemuError> {
+        match Threads::pin(self.pid(), pins, told, self.vhost) {
+            Ok(threads) => {
+                self.guest.threads = Some(threads);
+                Ok(Paused { guest: self.guest })
+            }
+            Err(error) => Err(self.guest.given_up(error).await),
+        }
+    }
+
+    /// Kills QEMU and waits for its end. No guest has run.
+    ///
+    /// # Errors
+    /// [`QemuError::Process`].
+    pub async fn kill(mut self) -> Result<ExitStatus, QemuError> {
+        self.guest.process.kill()?;
+        self.guest.wait().await
+    }
+}
+
+impl Paused {
+    /// Lets the guest run. From now on it outlives vmrun.
+    ///
+    /// # Errors
+    /// [`QemuError::Qmp`], or [`QemuError::Died`] when QEMU ended meanwhile; it has been killed and waited for.
+    pub async fn cont(mut self) -> Result<Guest, QemuError> {
+        match self.guest.qmp.execute(&cont {}).await {
+            Ok(_) => {
+                self.guest.process.release();
+                Ok(self.guest)
+            }
+            Err(QmpError::Closed) => {
+                let error = self.guest.ended_or(QmpError::Closed).await;
+                Err(self.guest.given_up(error).await)
+            }
+            Err(error) => Err(self.guest.given_up(error.into()).await),
+        }
+    }
+
+    /// Kills QEMU and waits for its end. No guest has run.
+    ///
+    /// # Errors
+    /// [`QemuError::Process`].
+    pub async fn abandon(mut self) -> Result<ExitStatus, QemuError> {
+        self.guest.process.kill()?;
+        self.guest.wait().await
+    }
+}
+
+impl Deref for Paused {
+    type Target = Guest;
+
+    fn deref(&self) -> &Guest {
+        &self.guest
+    }
+}
+
+impl DerefMut for Paused {
+    fn deref_mut(&mut self) -> &mut Guest {
+        &mut self.guest
+    }
+}
+
+impl Guest {
+    /// Process id of QEMU.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Descriptor of the process, readable once it has ended; `pidfd_open(2)`.
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.process.pidfd()
+    }
+
+    /// The monitor, for any command; clones may be kept.
+    #[must_use]
+    pub fn qmp(&self) -> &Qmp {
+        &self.qmp
+    }
+
+    /// The threads and where they are.
+    #[must_use]
+    pub fn threads(&self) -> &[Pinned] {
+        self.threads.as_ref().map_or(&[], Threads::pinned)
+    }
+
+    /// Last lines of what QEMU printed in this run.
+    #[must_use]
+    pub fn log_tail(&self) -> Vec<String> {
+        self.process.log_tail()
+    }
+
+    /// See [`Threads::place_newcomers`].
+    ///
+    /// # Errors
+    /// [`QemuError::Pin`].
+    pub fn place_newcomers(&mut self) -> Result<Vec<Pinned>, QemuError> {
+        self.threads.as_mut().map_or_else(|| Ok(Vec::new()), Threads::place_newcomers)
+    }
+
+    /// Presses the power button. Whether the guest heeds it, an event will tell.
+    ///
+    /// # Errors
+    /// See [`QmpError`].
+    pub async fn powerdown(&self) -> Result<(), QmpError> {
+        self.qmp.execute(&system_powerdown {}).await.map(drop)
+    }
+
+    /// Ends QEMU at once, its images flushed; to the guest that is a pulled plug.
+    ///
+    /// A monitor that is closed before, or instead of, the reply is no failure: the process tells.
+    ///
+    /// # Errors
+    /// See [`QmpError`].
+    pub async fn quit(&self) -> Result<(), QmpError> {
+        match self.qmp.execute(&quit {}).await {
+            Ok(_) | Err(QmpError::Closed) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the guest runs.
+    ///
+    /// # Errors
+    /// See [`QmpError`].
+    pub async fn status(&self) -> Result<Status, QmpError> {
+        self.qmp.execute(&QueryStatus {}).await
+    }
+
+    /// Sends SIGKILL. QEMU has ended when [`wait`](Self::wait) returns, not before: a thread in the kernel may hold it.
+    ///
+    /// # Errors
+    /// [`QemuError::Process`]; not when it is gone already.
+    pub fn kill(&self) -> Result<(), QemuError> {
+        self.process.kill()
+    }
+
+    /// Waits for the end of the process; may be dropped and called again.
+    ///
+    /// # Errors
+    /// [`QemuError::Process`].
+    pub async fn wait(&mut self) -> Result<ExitStatus, QemuError> {
+        self.process.wait().await
+    }
+
+    /// The next event; `None` once the monitor is gone. The process may live on then.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        self.events.next().await
+    }
+
+    /// The next thing that happens: events in order, the loss of the monitor once, the end of the process last.
+    ///
+    /// May be dropped and called again; after [`News::Exited`] it says so again.
+    ///
+    /// # Errors
+    /// [`QemuError::Process`].
+    pub async fn next(&mut self) -> Result<News, QemuError> {
+        if self.exited.is_none() && self.connected {
+            tokio::select! {
+                biased;
+                event = self.events.next() => return Ok(self.said(event)),
+                status = self.process.wait() => self.exited = Some(status?),
+            }
+        }
+        // What it said last is still in the socket, and tells why it ended.
+        if self.connected
+            && let Ok(event) = tokio::time::timeout(ENDING, self.events.next()).await
+        {
+            return Ok(self.said(event));
+        }
+        self.connected = false;
+        match self.exited {
+            Some(status) => Ok(News::Exited(status)),
+            None => self.process.wait().await.map(News::Exited),
+        }
+    }
+
+    fn said(&mut self, event: Option<Event>) -> News {
+        self.connected = event.is_some();
+        event.map_or(News::Disconnected, News::Event)
+    }
+
+    /// The better reason for a closed monitor: that QEMU ended.
+    async fn ended_or(&mut self, closed: QmpError) -> QemuError {
+        match tokio::time::timeout(ENDING, self.process.wait()).await {
+            Ok(Ok(status)) => self.process.died(status),
+            Ok(Err(error)) => error,
+            Err(_) => closed.into(),
+        }
+    }
+
+    /// Kills a QEMU whose guest has not run, waits for its end, and hands `error` on.
+    async fn given_up(mut self, error: QemuError) -> QemuError {
+        match self.process.kill() {
+            Ok(()) => self.process.wait().await.err().unwrap_or(error),
+            Err(worse) => worse,
+        }
+    }
+}
+
+async fn all(ahead: &mut [Call; 3], replies: &mut Vec<Value>) -> Result<Told, QmpError> {
+    for call in ahead.iter_mut().skip(replies.len()) {
+        replies.push(call.await?);
+    }
+    Ok(Told { vcpus: read(QueryCpus::NAME, &replies[1])?, iothreads: read(QueryIothreads::NAME, &replies[2])? })
+}
+
+fn read<'a, T: Deserialize<'a>>(command: &str, reply: &'a Value) -> Result<T, QmpError> {
+    let unreadable = |source| QmpError::Unreadable { command: command.to_owned(), reply: reply.clone(), source };
+    T::deserialize(reply).map_err(unreadable)
+}

@@ -1,0 +1,186 @@
+//! Puts every thread of QEMU on its host CPUs, and reads back that it is there.
+//!
+//! vCPUs and iothreads are known by the thread ids that QEMU tells, never by name, and only those below QEMU's own
+//! `/proc/PID/task` are touched. All other threads inherited the emulator's mask at exec; they are checked.
+
+mod order;
+mod proc;
+
+use super::QemuError;
+use super::mask::Mask;
+use super::qmp::{Iothread, Vcpu};
+use crate::plan::{Pins, Sched};
+use crate::unit::CpuSet;
+use nix::errno::Errno;
+use order::Order;
+use std::fmt;
+use std::io;
+
+/// A thread of QEMU and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// Its id.
+    pub tid: i32,
+    /// Its part.
+    pub what: Thread,
+    /// Host CPUs on which it may run, as the kernel says.
+    pub cpus: CpuSet,
+    /// Its scheduling class, as far as vmrun set it.
+    pub sched: Sched,
+    /// Its name, from `comm`; empty when it ended meanwhile.
+    pub name: String,
+}
+
+/// The part of a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Thread {
+    /// The vCPU with this index.
+    Vcpu(u32),
+    /// The iothread with this id.
+    Iothread(String),
+    /// A vhost worker, which moves network packets in the kernel.
+    Vhost,
+    /// Any other: the main loop, displays, workers.
+    Emulator,
+}
+
+/// Where the threads of one QEMU are.
+#[derive(Debug)]
+pub struct Threads {
+    pid: u32,
+    pinned: Vec<Pinned>,
+    /// Masks of vCPUs and iothreads; a thread made by one of them starts with its mask.
+    special: Vec<Mask>,
+    /// Where threads without a place of their own belong.
+    rest: Mask,
+    watch_vhost: bool,
+}
+
+/// What QEMU told about its threads.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Its vCPUs, from `query-cpus-fast`.
+    pub vcpus: Vec<Vcpu>,
+    /// Its iothreads, from `query-iothreads`.
+    pub iothreads: Vec<Iothread>,
+}
+
+impl Threads {
+    /// Places the threads of process `pid` as `pins` says. `vhost` tells whether it was given `/dev/vhost-net`, whose
+    /// workers are no threads of QEMU before Linux 6.4.
+    ///
+    /// A vCPU without a place may run wherever vmrun may; with `pins` empty nothing is touched.
+    ///
+    /// # Errors
+    /// [`QemuError::Pin`] when a thread is missing, shared (single-threaded TCG runs all vCPUs in one) or not QEMU's,
+    /// and when the kernel refuses or gives less than was asked.
+    pub fn pin(pid: u32, pins: &Pins, told: &Told, vhost: bool) -> Result<Self, QemuError> {
+        let home = Mask::read(0).map_err(|errno| failed("QEMU", "vmrun's own host CPUs cannot be read", errno))?;
+        let tasks = proc::tasks(pid)?;
+        let orders = order::orders(pid, pins, told, home, &tasks)?;
+        let mut threads = Self {
+            pid,
+            pinned: Vec::with_capacity(tasks.len()),
+            special: orders.iter().filter_map(|order| order.mask).collect(),
+            rest: pins.emulator.as_ref().map_or(home, Mask::of),
+            watch_vhost: vhost && !pins.is_empty(),
+        };
+        for order in orders {
+            let mask = order.carry_out()?;
+            let name = proc::name(pid, order.tid);
+            threads.pinned.push(Pinned {
+                tid: order.tid,
+                what: order.what,
+                cpus: mask.cpus(),
+                sched: order.sched,
+                name,
+            });
+        }
+        threads.place_rest(&tasks, pins.emulator.is_some())?;
+        // Whoever was born while its parent was on the way may have the parent's mask.
+        threads.place_newcomers()?;
+        Ok(threads)
+    }
+
+    /// All threads and where they are: vCPUs first, then iothreads, then the rest.
+    #[must_use]
+    pub fn pinned(&self) -> &[Pinned] {
+        &self.pinned
+    }
+
+    /// Takes note of threads that are new since, and moves those that inherited the mask of a vCPU or an iothread to
+    /// the emulator's host CPUs. Returns the new ones.
+    ///
+    /// To be called when something happened (an event), not by the clock.
+    ///
+    /// # Errors
+    /// [`QemuError::Pin`] when the kernel refuses, and when the process is gone.
+    pub fn place_newcomers(&mut self) -> Result<Vec<Pinned>, QemuError> {
+        let tasks = proc::tasks(self.pid)?;
+        self.pinned.retain(|thread| thread.what == Thread::Vhost || tasks.binary_search(&thread.tid).is_ok());
+        let before = self.pinned.len();
+        self.place_rest(&tasks, false)?;
+        Ok(self.pinned[before..].to_vec())
+    }
+
+    /// Places those of `tasks`, and vhost workers, that have no place yet. `all` moves any that is elsewhere, otherwise
+    /// only those that inherited a mask are moved: one that somebody placed by hand stays there.
+    fn place_rest(&mut self, tasks: &[i32], all: bool) -> Result<(), QemuError> {
+        let mut known = self.pinned.iter().map(|thread| thread.tid).collect::<Vec<_>>();
+        known.sort_unstable();
+        let workers = if self.watch_vhost { proc::vhost_workers(self.pid)? } else { Vec::new() };
+        let new = tasks.iter().chain(&workers).filter(|tid| known.binary_search(tid).is_err());
+        for &tid in new {
+            let name = proc::name(self.pid, tid);
+            let vhost = workers.contains(&tid) || name == proc::vhost_name(self.pid);
+            let what = if vhost { Thread::Vhost } else { Thread::Emulator };
+            if let Some(mask) = self.settle(tid, &what, all || vhost)? {
+                self.pinned.push(Pinned { tid, what, cpus: mask.cpus(), sched: Sched::Normal, name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where `tid` is in the end; `None` when it has ended.
+    fn settle(&self, tid: i32, what: &Thread, force: bool) -> Result<Option<Mask>, QemuError> {
+        let now = match Mask::read(tid) {
+            Err(Errno::ESRCH) => return Ok(None),
+            now => now.map_err(|errno| failed(&thread(what, tid), "its host CPUs cannot be read", errno))?,
+        };
+        if now == self.rest || !(force || self.special.contains(&now)) {
+            return Ok(Some(now));
+        }
+        let order = Order { tid, what: what.clone(), mask: Some(self.rest), sched: Sched::Normal };
+        match order.carry_out() {
+            Err(QemuError::Pin { source: Some(source), .. }) if is_gone(&source) => Ok(None),
+            placed => placed.map(Some),
+        }
+    }
+}
+
+impl fmt::Display for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vcpu(index) => write!(f, "vCPU {index}"),
+            Self::Iothread(id) => write!(f, "iothread {id}"),
+            Self::Vhost => f.write_str("a vhost worker"),
+            Self::Emulator => f.write_str("a thread of QEMU"),
+        }
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ESRCH as i32)
+}
+
+fn thread(what: &Thread, tid: i32) -> String {
+    format!("{what} (thread {tid})")
+}
+
+fn failed(thread: &str, why: &str, source: impl Into<io::Error>) -> QemuError {
+    QemuError::Pin { thread: thread.to_owned(), why: why.to_owned(), source: Some(source.into()) }
+}
+
+fn refused(thread: String, why: String) -> QemuError {
+    QemuError::Pin { thread, why, source: None }
+}

@@ -1,0 +1,41 @@
+//! What `/proc` tells about threads.
+
+use super::{QemuError, failed};
+use std::fs;
+
+/// Ids of the threads of process `pid`, ascending.
+pub(super) fn tasks(pid: u32) -> Result<Vec<i32>, QemuError> {
+    numbers(&format!("/proc/{pid}/task"))
+}
+
+/// Name of thread `tid`; empty when it has ended. A kernel thread of its own is found by its id alone.
+pub(super) fn name(pid: u32, tid: i32) -> String {
+    let comm = fs::read_to_string(format!("/proc/{pid}/task/{tid}/comm")).or_else(|_| comm_of_process(tid));
+    comm.map_or_else(|_| String::new(), |comm| comm.trim_end().to_owned())
+}
+
+/// Name of the vhost workers of process `pid`. Linux: `vhost_task_create`, `drivers/vhost/vhost.c`.
+pub(super) fn vhost_name(pid: u32) -> String {
+    format!("vhost-{pid}")
+}
+
+/// The vhost workers of process `pid` that are kernel threads of their own, as they are before Linux 6.4.
+pub(super) fn vhost_workers(pid: u32) -> Result<Vec<i32>, QemuError> {
+    let name = vhost_name(pid);
+    let mut all = numbers("/proc")?;
+    all.retain(|&process| comm_of_process(process).is_ok_and(|comm| comm.trim_end() == name));
+    Ok(all)
+}
+
+fn comm_of_process(process: i32) -> std::io::Result<String> {
+    fs::read_to_string(format!("/proc/{process}/comm"))
+}
+
+/// The entries of `folder` that are numbers, ascending.
+fn numbers(folder: &str) -> Result<Vec<i32>, QemuError> {
+    let entries = fs::read_dir(folder).map_err(|source| failed("QEMU", &format!("{folder} cannot be read"), source))?;
+    let mut numbers =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect::<Vec<i32>>();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
