@@ -1,0 +1,11 @@
+//! Floor `qemu` against real QEMUs: 7.2 and 10.0, or those that `VMRUN_TEST_QEMU_7_2` and `_10_0` name.
+
+mod qemu {
+    mod harness;
+
+    mod descriptors;
+    mod ending;
+    mod failures;
+    mod pins;
+    mod tap;
+}

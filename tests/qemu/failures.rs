@@ -1,0 +1,34 @@
+//! A QEMU that does not start says why.
+
+use super::harness::{QEMU_7_2, Run, for_each_qemu};
+use vmrun::plan::Descriptor;
+use vmrun::qemu::QemuError;
+
+for_each_qemu! {
+    a_bad_option_is_shown_in_its_own_words
+}
+
+async fn a_bad_option_is_shown_in_its_own_words(qemu: (&str, &str)) {
+    let run = Run::new(qemu).tcg().with("-device", "nosuch");
+    std::fs::write(run.folder.path().join("qemu.log"), "what an earlier run said\n").unwrap();
+    let error = run.paused().await.unwrap_err();
+    let QemuError::Died { status, log } = &error else { panic!("{error}") };
+    assert_eq!(status.code(), Some(1));
+    assert!(log.iter().any(|line| line.contains("nosuch")), "{log:?}");
+    assert!(error.to_string().contains("nosuch") && !error.to_string().contains("earlier"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let error = Run::new(("VMRUN_TEST_NO_SUCH", "/nonexistent/qemu")).spawn().unwrap_err();
+    assert!(matches!(&error, QemuError::Start { source, .. } if source.kind() == std::io::ErrorKind::NotFound));
+    assert!(error.to_string().contains("/nonexistent/qemu"), "{error}");
+}
+
+#[tokio::test]
+async fn a_bridge_that_is_not_there_is_named_and_nothing_starts() {
+    let mut run = Run::new(QEMU_7_2);
+    run.draft.pass(Descriptor::Tap { bridge: "nosuchbr".into() });
+    let error = run.spawn().unwrap_err();
+    assert!(matches!(&error, QemuError::Descriptor { what, .. } if what.contains("nosuchbr")), "{error}");
+}
