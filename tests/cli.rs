@@ -90,6 +90,14 @@ fn every_wrong_command_line_is_told_as_its_golden_says() {
 }
 
 #[test]
+fn a_profile_where_a_command_belongs_is_run() {
+    let run = told(&["run", "wrong_types.toml"]);
+    assert!(run.starts_with("exit 10\n"), "{run}");
+    assert_eq!(told(&["wrong_types.toml"]), run);
+    assert_eq!(told(&["--color", "never", "wrong_types.toml", "-v"]), run);
+}
+
+#[test]
 fn a_good_profile_is_checked_without_a_word() {
     assert_eq!(told(&["check", "good.toml", "--host", "host.json"]), "exit 0\n");
 }
