@@ -1,5 +1,7 @@
 //! Every way a run ends: its exit code, its one-line reason, and that nothing is left behind. Real QEMU, both versions.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use support::setup::qemus;

@@ -57,7 +57,7 @@ impl Stage {
     fn lines(&self, name: &str) -> Vec<String> {
         let told = self.told.borrow();
         let lines = told.iter().filter_map(|notice| match notice {
-            Notice::Output { from, line } if from == name => Some(line.clone()),
+            Notice::Output { from, line, .. } if from == name => Some(line.clone()),
             _ => None,
         });
         lines.collect()

@@ -31,10 +31,10 @@ pub fn make_file(file: &NewFile) -> Result<(), ApplyError> {
             other => other,
         }
     };
-    let made = make();
+    let result = make();
     // Already gone when the copy never began.
     let _ = fs::remove_file(&next);
-    made.map_err(ApplyError::io("make", path))
+    result.map_err(ApplyError::io("make", path))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ async fn run_to_end(command: &Command) -> Result<(), ApplyError> {
     let line = Step::Run(command.clone()).to_string();
     let failed = |why: String| ApplyError::Refused(format!("`{line}` {why}"));
     let mut last = String::new();
-    let ran = run(&Launch::from(command), &mut |text| last = text.to_owned())
+    let ran = run(&Launch::from(command), &mut |text| text.clone_into(&mut last))
         .await
         .map_err(|error| failed(format!("could not be run: {error}")))?;
     if ran.end.is_success() {

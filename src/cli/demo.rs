@@ -151,7 +151,7 @@ impl Heard {
 }
 
 fn report(report: &Report) -> String {
-    report.lines().map(|line| format!("{line}\n")).collect()
+    report.lines().flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Everything for a person: pins, times, the report, the comparison.

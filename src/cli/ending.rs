@@ -92,8 +92,8 @@ fn log(ended: &Ended) -> &[String] {
 fn host_state(name: &str, outcome: &Outcome) -> String {
     let Outcome { ended, unrestored, failed_hooks, .. } = outcome;
     if !unrestored.is_empty() {
-        let steps: String = unrestored.iter().map(|left| format!("\n      {}: {}", left.step, left.why)).collect();
-        return format!("the host is not fully put back; `vmrun recover {name}` tries again:{steps}");
+        let steps: Vec<_> = unrestored.iter().map(|left| format!("\n      {}: {}", left.step, left.why)).collect();
+        return format!("the host is not fully put back; `vmrun recover {name}` tries again:{}", steps.concat());
     }
     match ended {
         Ended::Failed(failure) if matches!(failure.stage, Stage::Busy | Stage::Folder) => {

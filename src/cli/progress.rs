@@ -1,8 +1,9 @@
 //! What a run shows while it goes on.
 
 use super::output::{Output, Weight};
-use crate::supervise::{Notice, ServiceNews};
+use crate::supervise::{Notice, ServiceNews, Speaker};
 use std::cell::RefCell;
+use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 /// Takes the notices of a run: stages are gathered in one line, the rest is told as it comes. Quiet, only what is odd
@@ -10,12 +11,14 @@ use std::time::Duration;
 pub(super) struct Progress {
     name: String,
     output: Output,
+    /// Whether a person looks on.
+    watched: bool,
     stages: RefCell<Vec<String>>,
 }
 
 impl Progress {
     pub(super) fn new(name: &str, output: Output) -> Self {
-        Self { name: name.to_owned(), output, stages: RefCell::new(Vec::new()) }
+        Self { name: name.to_owned(), output, watched: stderr().is_terminal(), stages: RefCell::new(Vec::new()) }
     }
 
     /// Takes one notice.
@@ -35,7 +38,9 @@ impl Progress {
             Notice::Pinned { threads, took } => {
                 self.stages.borrow_mut().push(format!("pinned {} threads {}", threads.len(), millis(*took)));
             }
-            Notice::Output { from, line } => self.line(Weight::Info, &format!("{from} | {line}")),
+            // A chatty companion is for who looks on; its log has it in any case.
+            Notice::Output { by: Speaker::Companion, .. } if !self.watched => {}
+            Notice::Output { from, line, .. } => self.line(Weight::Info, &format!("{from} | {line}")),
             Notice::Guest { line } => self.line(Weight::Info, &format!("guest | {line}")),
             Notice::Service { name, what } => self.news(name, what),
             Notice::Note(text) => self.line(Weight::Info, &format!("{}: {text}", self.name)),

@@ -1,6 +1,6 @@
 //! Runs hooks.
 
-use super::{Notice, Scene, Tell};
+use super::{Notice, Scene, Speaker, Tell};
 use crate::plan::{Command, Hook, Point};
 use crate::process::{Stdin, run};
 use std::fmt;
@@ -67,7 +67,8 @@ async fn run_as(name: &str, command: &Command, at: Phase, scene: &Scene, tell: T
     let mut launch = scene.launch(command, "hook", name, Some(at));
     launch.stdin = Stdin::Bytes(scene.plan_json.clone());
     launch.timeout.get_or_insert(TIMEOUT);
-    let mut each = |line: &str| tell(&Notice::Output { from: name.to_owned(), line: line.to_owned() });
+    let mut each =
+        |line: &str| tell(&Notice::Output { by: Speaker::Hook, from: name.to_owned(), line: line.to_owned() });
     let failure = |what, tail| HookFailure { name: name.to_owned(), at, what, tail };
     let ran = run(&launch, &mut each).await.map_err(|error| failure(error.whole(), vec![]))?;
     if ran.end.is_success() {

@@ -22,7 +22,7 @@ mod watch;
 
 pub use control::{Ask, Status, ask};
 pub use hook::{HookFailure, Phase, run_hook, undo_hook};
-pub use notice::{Notice, Placed, ServiceNews, Tell};
+pub use notice::{Notice, Placed, ServiceNews, Speaker, Tell};
 pub use outcome::{Ended, Failure, Outcome, Stage};
 pub use run::{Order, run};
 pub use scene::Scene;

@@ -22,7 +22,9 @@ pub enum Notice {
     },
     /// A line that a hook or a companion printed; nothing in it is obeyed by a terminal.
     Output {
-        /// Name of the hook or the companion.
+        /// Which of the two.
+        by: Speaker,
+        /// Its name.
         from: String,
         /// The line, without its line feed.
         line: String,
@@ -72,6 +74,16 @@ impl Notice {
     pub(super) fn stage(what: impl Into<String>, took: Duration) -> Self {
         Self::Stage { what: what.into(), took }
     }
+}
+
+/// Who printed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaker {
+    /// A hook.
+    Hook,
+    /// A companion.
+    Companion,
 }
 
 /// What happened to a companion.

@@ -38,7 +38,8 @@ pub struct Order {
 /// Carries out `order` and tells what happens through `tell`; returns when the guest has ended and the host is put
 /// back. It never fails half-way: what goes wrong is in the outcome.
 pub async fn run(order: Order, tell: Tell<'_>) -> Outcome {
-    LocalSet::new().run_until(claimed(order, tell)).await
+    // On the heap: the whole life of a guest is one future.
+    LocalSet::new().run_until(Box::pin(claimed(order, tell))).await
 }
 
 async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
@@ -70,7 +71,7 @@ async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
         }
     };
     let mut inputs = Inputs::new(signals, control, order.plan.ending.stop_on_hangup, tell);
-    let mut outcome = lived(&order, &instance, &mut inputs, tell).await;
+    let mut outcome = Box::pin(lived(&order, &instance, &mut inputs, tell)).await;
     outcome.raise = inputs.raise();
     let owed = !outcome.unrestored.is_empty() || matches!(outcome.ended, Ended::Left { .. });
     if !owed && let Err(error) = instance.release() {
@@ -92,7 +93,7 @@ async fn lived(order: &Order, instance: &Instance, inputs: &mut Inputs<'_>, tell
     let mut companions = Companions::new(&plan.services, scene.clone(), tell, &note);
     let hands = Hands { plan, lease: &lease, tell };
 
-    let ended = live(hands, (instance, log_dir), &mut companions, &mut scene, inputs).await;
+    let ended = Box::pin(live(hands, (instance, log_dir), &mut companions, &mut scene, inputs)).await;
     if let Ended::Left { .. } = ended {
         companions.leave();
         return Outcome::of(ended);

@@ -59,7 +59,9 @@ mod test {
 
     fn after(events: &[(&str, serde_json::Value)]) -> Ended {
         let mut verdict = Verdict::default();
-        events.iter().for_each(|(name, data)| verdict.hear(name, data));
+        for (name, data) in events {
+            verdict.hear(name, data);
+        }
         verdict.ended(ExitStatus::from_raw(0), Vec::new())
     }
 

@@ -32,7 +32,8 @@ pub(super) async fn watch(
     let mut keeping = pin!(keep_company(hands, companions, scene));
     let side = Side::new(plan, scene, tell);
     let mut watch = Watch { guest, state, deadline: None, verdict: Verdict::default(), lost: None, side, plan, tell };
-    watch.guest_runs(inputs);
+    inputs.control().tell(|status| status.state = "running".into());
+    notify::ready();
     let mut serial = SerialLines::new(watch.guest.serial.take());
     loop {
         let deadline = watch.deadline;
@@ -92,11 +93,6 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    fn guest_runs(&self, inputs: &Inputs<'_>) {
-        inputs.control().tell(|status| status.state = "running".into());
-        notify::ready();
-    }
-
     /// An event of QEMU.
     fn heard(&mut self, name: &str, data: &Value) {
         tracing::debug!(name, %data, "event");

@@ -45,7 +45,7 @@ fn start(qemu: &Path, plan: &Contents) -> Result<(), String> {
     let socket = dir.path().join("qmp");
     let listener = UnixListener::bind(&socket).expect("a socket");
     let monitor = UnixStream::connect(&socket).expect("its own listener");
-    monitor.set_read_timeout(Some(Duration::from_mins(1))).expect("a limit for a QEMU that hangs");
+    monitor.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit for a QEMU that hangs");
     let mut child = spawn(qemu, &StandIn::new(dir.path()).words(plan.argv.args()), listener);
     let outcome = greet(monitor);
     let status = child.wait().expect("a child");

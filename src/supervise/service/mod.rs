@@ -6,7 +6,7 @@ mod companion;
 mod notify;
 mod ready;
 
-use super::{Notice, Scene, ServiceNews, Tell};
+use super::{Notice, Scene, ServiceNews, Speaker, Tell};
 use crate::plan::{Change, Service, Start, UnitState, What};
 use crate::process::ProcessId;
 use companion::{Companion, Turn};
@@ -58,7 +58,7 @@ impl Around<'_> {
     }
 
     fn line(&self, name: &str, line: &str) {
-        (self.tell)(&Notice::Output { from: name.to_owned(), line: line.to_owned() });
+        (self.tell)(&Notice::Output { by: Speaker::Companion, from: name.to_owned(), line: line.to_owned() });
     }
 }
 
@@ -171,7 +171,8 @@ impl<'a> Companions<'a> {
         let Some(mut running) = companion.take() else { return };
         let (name, grace) = (companion.name.clone(), companion.stop_timeout);
         let (tell, note) = (self.around.tell, self.around.note);
-        let mut each = |line: &str| tell(&Notice::Output { from: name.clone(), line: line.to_owned() });
+        let mut each =
+            |line: &str| tell(&Notice::Output { by: Speaker::Companion, from: name.clone(), line: line.to_owned() });
         let end = tokio::select! {
             end = running.stop(grace, &mut each) => end,
             // The others are read on; what they become is for the next one who asks.
