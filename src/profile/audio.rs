@@ -83,11 +83,11 @@ impl Audio {
                 let problem = Problem::new(Class::Invalid, "audio.server", "only driver = \"pa\" takes a server");
                 draft.refuse(problem.fix("driver = \"pa\""));
             }
-            (Driver::Pa, None) => {
-                if let Some(uid) = invoker(scene) {
-                    backend["server"] = json!(format!("unix:/run/user/{uid}/pulse/native"));
-                }
-            }
+            (Driver::Pa, None) => match invoker(scene) {
+                Some(uid) => backend["server"] = json!(format!("unix:/run/user/{uid}/pulse/native")),
+                None if scene.host.euid == 0 => draft.warn(nobodys_server()),
+                None => {}
+            },
             (Driver::Pipewire, None) => {
                 if let Some(uid) = invoker(scene) {
                     let place = format!("/run/user/{uid}");
@@ -126,6 +126,12 @@ pub(super) fn draft(audio: Option<&Audio>, scene: &Scene, draft: &mut Draft) {
             draft.contents.argv.device(&device, origin);
         }
     }
+}
+
+fn nobodys_server() -> Problem {
+    Problem::new(Class::Impossible, "audio.driver", "root has no sound server")
+        .why("vmrun was started by root itself, so it does not know whose server is meant")
+        .fix("server = \"unix:/run/user/1000/pulse/native\"   # or start it by sudo")
 }
 
 /// The user whose sound server is meant, when vmrun runs as root for somebody.

@@ -2,14 +2,14 @@
 
 use super::scene::Scene;
 use super::setting::Setting;
-use crate::host::{Host, Node, Pool};
+use crate::host::{Host, Node, PathFact, Pool};
 use crate::plan::{Change, Class, Draft, Origin, Problem};
 use crate::unit::{CpuSet, Size};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The guest's memory; QEMU's `-m` and a memory backend.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,6 +33,8 @@ pub(super) struct Memory {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Hugepages(Option<Size>);
 
+/// Where systemd mounts `hugetlbfs`: its unit `dev-hugepages.mount`.
+const HUGETLBFS: &str = "/dev/hugepages";
 const DEFAULT_SIZE: Size = Size::from_bytes(1 << 30);
 const MIB: u64 = 1 << 20;
 const PAGE_2M: Size = Size::from_bytes(2 << 20);
@@ -45,7 +47,7 @@ impl Memory {
 
     /// Drafts `-m` and the backend; `pinned` are the host CPUs of the vCPUs.
     pub(super) fn draft(&self, pinned: &CpuSet, scene: &Scene, draft: &mut Draft) {
-        let Self { size, hugepages, prealloc: _, path: _, share: _ } = self;
+        let Self { size, hugepages: _, prealloc: _, path: _, share: _ } = self;
         let origin = match size {
             Some(_) => Origin::given("memory.size"),
             None => Origin::derived("memory.size", "1G unless given"),
@@ -60,21 +62,28 @@ impl Memory {
         let node = lone_node(pinned, scene.host);
         self.draft_backend(size, node, scene, draft);
         judge_multiple(size, Size::from_bytes(MIB), draft);
-        match hugepages.0 {
+        match self.page() {
             Some(page) => draft_pages(size, page, node, scene.host, draft),
             None => judge_available(size, size, scene.host, draft),
         }
     }
 
+    /// Size of the huge pages, if any. A folder that systemd mounts for them says so by its name.
+    fn page(&self) -> Option<Size> {
+        let mounted = self.path.as_deref() == Some(Path::new(HUGETLBFS));
+        self.hugepages.0.or(mounted.then_some(PAGE_2M))
+    }
+
     fn draft_backend(&self, size: Size, node: Option<&Node>, scene: &Scene, draft: &mut Draft) {
-        let Self { size: _, hugepages, prealloc, path, share } = self;
-        let prealloc = prealloc.unwrap_or(hugepages.0.is_some());
+        let Self { size: _, hugepages: _, prealloc, path, share } = self;
+        let page = self.page();
+        let prealloc = prealloc.unwrap_or(page.is_some());
         let mut backend = json!({"qom-type": "memory-backend-memfd", "id": "ram0", "size": size.bytes()});
         let mut origin = Origin::given("memory.size");
-        match (path, hugepages.0) {
+        match (path, page) {
             (Some(path), _) => {
                 backend["qom-type"] = json!("memory-backend-file");
-                backend["mem-path"] = json!(scene.setting.resolve(path));
+                backend["mem-path"] = json!(folder(path, scene, draft));
                 origin = Origin::given("memory.path");
             }
             (None, Some(page)) => {
@@ -91,13 +100,25 @@ impl Memory {
             backend["policy"] = json!("bind");
         }
         draft.contents.argv.object(&backend, origin);
-        if hugepages.0.is_some() && !prealloc {
+        if page.is_some() && !prealloc {
             draft.warn(
                 Problem::new(Class::Invalid, "memory.prealloc", "huge pages are not taken before the guest starts")
                     .why("if the pool is empty when the guest touches a page, the kernel kills QEMU (SIGBUS)"),
             );
         }
     }
+}
+
+/// The folder `path`; notes a problem when it is none.
+fn folder(path: &Path, scene: &Scene, draft: &mut Draft) -> PathBuf {
+    let path = scene.setting.resolve(path);
+    if !matches!(scene.host.path(&path), PathFact::Folder { .. }) {
+        draft.refuse(
+            Problem::new(Class::Impossible, "memory.path", format!("{} is not a folder", path.display()))
+                .fix("leave path out; huge pages need no mounted folder"),
+        );
+    }
+    path
 }
 
 /// The node that memory is bound to: the one of all pinned vCPUs, on a host that has several.
@@ -162,10 +183,12 @@ fn judge_multiple(size: Size, unit: Size, draft: &mut Draft) -> bool {
 /// Notes a problem when the host cannot give `take` bytes for a guest of `size`.
 fn judge_available(take: Size, size: Size, host: &Host, draft: &mut Draft) {
     let Some(available) = host.memory_available.filter(|available| *available < take) else { return };
+    let (take, left) = (take.bytes() / MIB, available.bytes() / MIB);
+    let what = format!("the guest takes {take}M of the host's memory, of which {left}M are available");
     draft.refuse(
-        Problem::new(Class::Impossible, "memory.size", format!("the guest needs {}M more of the host's memory, which has {}M available", take.bytes() / MIB, available.bytes() / MIB))
-            .why("MemAvailable is what the kernel can give without swapping; memory of a guest with a passed device can never be swapped")
-            .fix(format!("a size below {}M, less than the {}M asked for", available.bytes() / MIB, size.bytes() / MIB)),
+        Problem::new(Class::Impossible, "memory.size", what)
+            .why("MemAvailable is what the kernel can give without swapping, and a passed device lets nothing be swapped")
+            .fix(format!("size = \"{}M\"   # or less", (left + size.bytes() / MIB).saturating_sub(take))),
     );
 }
 

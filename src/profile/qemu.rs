@@ -28,51 +28,51 @@ const OLDEST: Version = Version::new(6, 2);
 /// First QEMU that does not read `QEMU_AUDIO_DRV` and its kin. QEMU: `docs/about/removed-features.rst`.
 const NO_AUDIO_ENV: Version = Version::new(8, 2);
 
-/// Options that vmrun writes, or must not meet, and the key to use instead.
+/// Options that vmrun writes, or must not meet, and what to do instead.
 const MANAGED: &[(&str, &str)] = &[
-    ("accel", "machine.accel"),
-    ("action", "on.reboot and on.panic"),
-    ("append", "kernel.append"),
-    ("bios", "firmware"),
-    ("boot", "boot and disk.boot_index"),
-    ("cpu", "cpu"),
-    ("daemonize", "nothing: vmrun stays with its guest"),
-    ("display", "display.kind"),
-    ("enable-kvm", "machine.accel"),
-    ("initrd", "kernel.initrd"),
-    ("kernel", "kernel.image"),
-    ("m", "memory.size"),
-    ("machine", "machine"),
-    ("M", "machine"),
-    ("mem-path", "memory.path"),
-    ("mem-prealloc", "memory.prealloc"),
-    ("name", "name"),
-    ("no-reboot", "on.reboot"),
-    ("no-shutdown", "nothing: QEMU ends with its guest"),
-    ("nodefaults", "nothing: every guest has it"),
-    ("nographic", "display.kind"),
-    ("no-user-config", "nothing: every guest has it"),
-    ("qmp", "nothing: vmrun has the monitor"),
-    ("qmp-pretty", "nothing: vmrun has the monitor"),
-    ("rtc", "clock"),
-    ("runas", "nothing: QEMU runs as vmrun's user"),
-    ("run-with", "nothing: QEMU runs as vmrun's user"),
-    ("S", "nothing: every guest is started paused"),
-    ("sandbox", "nothing: every guest has it"),
-    ("smp", "cpu.sockets, cpu.dies, cpu.cores and cpu.threads"),
-    ("uuid", "uuid"),
-    ("vga", "display.vga"),
-    ("vnc", "display.kind and display.path"),
+    ("accel", "use machine.accel"),
+    ("action", "use on.reboot and on.panic"),
+    ("append", "use kernel.append"),
+    ("bios", "use firmware"),
+    ("boot", "use boot and disk.boot_index"),
+    ("cpu", "use cpu"),
+    ("daemonize", "leave it out; vmrun stays with its guest"),
+    ("display", "use display.kind"),
+    ("enable-kvm", "use machine.accel"),
+    ("initrd", "use kernel.initrd"),
+    ("kernel", "use kernel.image"),
+    ("m", "use memory.size"),
+    ("machine", "use machine"),
+    ("M", "use machine"),
+    ("mem-path", "use memory.path"),
+    ("mem-prealloc", "use memory.prealloc"),
+    ("name", "use name"),
+    ("no-reboot", "use on.reboot"),
+    ("no-shutdown", "leave it out; QEMU ends with its guest"),
+    ("nodefaults", "leave it out; every guest has it"),
+    ("nographic", "use display.kind"),
+    ("no-user-config", "leave it out; every guest has it"),
+    ("qmp", "leave it out; vmrun has the monitor"),
+    ("qmp-pretty", "leave it out; vmrun has the monitor"),
+    ("rtc", "use clock"),
+    ("runas", "leave it out; QEMU runs as vmrun's user"),
+    ("run-with", "leave it out; QEMU runs as vmrun's user"),
+    ("S", "leave it out; every guest is started paused"),
+    ("sandbox", "leave it out; every guest has it"),
+    ("smp", "use cpu.sockets, cpu.dies, cpu.cores and cpu.threads"),
+    ("uuid", "use uuid"),
+    ("vga", "use display.vga"),
+    ("vnc", "use display.kind and display.path"),
 ];
 
-/// Options of the seed's time that today's QEMU refuses, and the key to use instead.
+/// Options of the seed's time that today's QEMU refuses, and what to do instead.
 const GONE: &[(&str, &str)] = &[
-    ("localtime", "clock.base"),
-    ("net", "net"),
-    ("nodefconfig", "nothing: every guest has -no-user-config"),
-    ("no-hpet", "machine.hpet"),
-    ("soundhw", "audio"),
-    ("usbdevice", "usb"),
+    ("localtime", "use clock.base"),
+    ("net", "use net"),
+    ("nodefconfig", "leave it out; every guest has -no-user-config"),
+    ("no-hpet", "use machine.hpet"),
+    ("soundhw", "use audio"),
+    ("usbdevice", "use usb"),
 ];
 
 impl Qemu {
@@ -132,13 +132,10 @@ fn judge_arg(arg: &str, key: &str, draft: &mut Draft) {
     let of = |table: &[(&str, &'static str)]| table.iter().find(|(name, _)| *name == option).map(|(_, key)| *key);
     if let Some(instead) = of(MANAGED) {
         draft.refuse(
-            Problem::new(Class::Invalid, key, format!("-{option} clashes with what vmrun writes itself"))
-                .fix(format!("use {instead}")),
+            Problem::new(Class::Invalid, key, format!("-{option} clashes with what vmrun writes itself")).fix(instead),
         );
     } else if let Some(instead) = of(GONE) {
-        draft.refuse(
-            Problem::new(Class::Invalid, key, format!("today's QEMU has no -{option}")).fix(format!("use {instead}")),
-        );
+        draft.refuse(Problem::new(Class::Invalid, key, format!("today's QEMU has no -{option}")).fix(instead));
     }
 }
 

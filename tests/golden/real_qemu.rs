@@ -48,6 +48,10 @@ fn start(qemu: &Path, plan: &Contents) -> Result<(), String> {
     monitor.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit for a QEMU that hangs");
     let mut child = spawn(qemu, &StandIn::new(dir.path()).words(plan.argv.args()), listener);
     let outcome = greet(monitor);
+    if outcome.is_err() {
+        // It has said nothing that is understood, so it cannot be asked to end.
+        child.kill().expect("its own child");
+    }
     let status = child.wait().expect("a child");
     let mut said = String::new();
     child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
@@ -90,5 +94,8 @@ fn greet(mut monitor: UnixStream) -> Result<(), String> {
     if !status.contains("\"prelaunch\"") {
         return Err(format!("it is not paused before its first instruction: {status}"));
     }
+    // QEMU forgets what it was told by a peer that is gone, so the peer stays. Its end may come as a reset; the status
+    // tells.
+    let _ = answers.read_to_end(&mut Vec::new());
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! | `# host: zen3` | the captured machine `tests/hosts/zen3.json`, which is also meant without the line |
 //! | `# qemu: 7.2` | the version of QEMU, 10.0 without the line; `none` for none |
 //! | `# kvm: denied` | state of KVM, instead of what the machine has |
+//! | `# invoker: 1000` | the user behind `sudo`; `none` for root itself |
 //! | `# systemd: no` | there is no systemd |
 //! | `# missing: PATH` | nothing stands there; a bare name is missing everywhere |
 //! | `# plain: PATH` | a file that is not executable stands there |
@@ -43,6 +44,7 @@ impl Scene {
             "host" => {}
             "qemu" => self.host.qemu = qemu(value),
             "kvm" => self.host.kvm = serde_json::from_value(value.into()).ok()?,
+            "invoker" => self.host.invoker = value.parse().ok(),
             "systemd" => self.host.systemd = value != "no",
             "missing" => self.paths.push((value.into(), PathFact::Missing)),
             "plain" => self.paths.push((value.into(), PathFact::File { size: 1, executable: false })),
@@ -83,6 +85,9 @@ impl Scene {
         let elsewhere = ["/usr/local/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
         if elsewhere.iter().any(|folder| path.parent() == Some(Path::new(folder))) || path.ends_with("qemu.d") {
             return PathFact::Missing;
+        }
+        if path == Path::new("/dev/hugepages") {
+            return PathFact::Folder { files: Vec::new() };
         }
         if path.starts_with("/dev") {
             return PathFact::Other;

@@ -101,6 +101,7 @@ impl<'a> StandIn<'a> {
         image[0x202..0x206].copy_from_slice(b"HdrS");
         image[0x206..0x208].copy_from_slice(&0x020c_u16.to_le_bytes());
         image[0x211] = 1;
+        image[0x22c..0x230].copy_from_slice(&0x37ff_ffff_u32.to_le_bytes());
         fs::write(&path, image).expect("a kernel is written");
         path
     }
