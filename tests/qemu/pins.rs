@@ -2,8 +2,9 @@
 
 use super::harness::{Run, for_each_qemu, on, status, tasks};
 use std::collections::BTreeMap;
+use std::process::Command;
 use vmrun::plan::{Pins, Placement, Sched};
-use vmrun::qemu::{QemuError, RunState, Thread};
+use vmrun::qemu::{QemuError, RunState, Thread, Threads};
 
 for_each_qemu! {
     eight_vcpus_and_two_iothreads_are_in_place_before_the_guest_runs
@@ -12,6 +13,7 @@ for_each_qemu! {
     a_host_cpu_that_is_not_there_is_noticed_by_reading_back
     a_real_time_vcpu_does_not_hand_its_class_on
     a_newcomer_with_a_vcpus_mask_is_moved
+    a_vhost_worker_outside_of_qemu_is_found_by_its_name
 }
 
 fn iothread(run: Run, id: &str) -> Run {
@@ -97,6 +99,10 @@ async fn a_real_time_vcpu_does_not_hand_its_class_on(qemu: (&str, &str)) {
     };
     assert_eq!(stat(0), ("0".into(), "3".into(), "1".into()));
     assert_eq!(stat(1), ("-5".into(), "0".into(), "0".into()));
+    for vcpu in paused.threads().iter().filter(|thread| matches!(thread.what, Thread::Vcpu(_))) {
+        let said = Command::new("chrt").args(["-p", &vcpu.tid.to_string()]).output().unwrap().stdout;
+        assert!(String::from_utf8(said).unwrap().contains("|SCHED_RESET_ON_FORK"));
+    }
 }
 
 async fn a_newcomer_with_a_vcpus_mask_is_moved(qemu: (&str, &str)) {
@@ -123,4 +129,25 @@ async fn a_newcomer_with_a_vcpus_mask_is_moved(qemu: (&str, &str)) {
     assert_eq!(status(guest.pid(), vcpu, "Cpus_allowed_list"), "1");
     assert!(guest.place_newcomers().unwrap().is_empty());
     guest.kill().unwrap();
+}
+
+async fn a_vhost_worker_outside_of_qemu_is_found_by_its_name(qemu: (&str, &str)) {
+    let pins = Pins { emulator: Some("0".parse().unwrap()), ..Pins::default() };
+    let run = Run::new(qemu).tcg().pins(pins.clone());
+    let mut booting = run.spawn().unwrap();
+    let told = booting.told().await.unwrap();
+    // A process of that name stands in for the kernel thread that Linux before 6.4 would make.
+    let program = run.folder.path().join(format!("vhost-{}", booting.pid()));
+    std::fs::copy("/bin/sleep", &program).unwrap();
+    let mut worker = Command::new(program).arg("60").spawn().unwrap();
+    let tid = i32::try_from(worker.id()).unwrap();
+
+    let threads = Threads::pin(booting.pid(), &pins, &told, true).unwrap();
+    let found = threads.pinned().iter().find(|thread| thread.tid == tid).cloned();
+    let cpus = status(worker.id(), tid, "Cpus_allowed_list");
+    let unasked = Threads::pin(booting.pid(), &pins, &told, false).unwrap();
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    assert_eq!((found.unwrap().what, cpus.as_str()), (Thread::Vhost, "0"));
+    assert!(unasked.pinned().iter().all(|thread| thread.what != Thread::Vhost));
 }

@@ -1,7 +1,8 @@
 //! Which thread goes where, and the calls that put it there.
 
 use super::{Mask, Pins, QemuError, Thread, Told, failed, refused, thread};
-use crate::plan::{Placement, Sched};
+use crate::plan::Sched;
+use crate::unit::CpuSet;
 use nix::libc;
 use rustix::process::{Pid, setpriority_process};
 use std::io;
@@ -12,37 +13,44 @@ pub(super) struct Order {
     pub(super) tid: i32,
     pub(super) what: Thread,
     /// Where; `None` leaves it where it is.
-    pub(super) mask: Option<Mask>,
+    pub(super) cpus: Option<CpuSet>,
     pub(super) sched: Sched,
 }
 
 impl Order {
     /// Places the thread and returns where the kernel says it is.
-    pub(super) fn carry_out(&self) -> Result<Mask, QemuError> {
+    pub(super) fn carry_out(&self) -> Result<CpuSet, QemuError> {
         let name = || thread(&self.what, self.tid);
-        if let Some(mask) = self.mask {
-            let why = || format!("the kernel refuses host CPUs {}", mask.cpus());
-            mask.apply(self.tid).map_err(|errno| failed(&name(), &why(), errno))?;
+        let wanted = self.cpus.as_ref().map(|cpus| (cpus, Mask::of(cpus)));
+        if let Some((cpus, mask)) = wanted {
+            let refused = |errno| failed(&name(), &format!("the kernel refuses host CPUs {cpus}"), errno);
+            mask.apply(self.tid).map_err(refused)?;
         }
         schedule(self.tid, self.sched)
             .map_err(|source| failed(&name(), &format!("the kernel refuses {}", class(self.sched)), source))?;
         let now = Mask::read(self.tid).map_err(|errno| failed(&name(), "its host CPUs cannot be read back", errno))?;
-        match self.mask {
-            Some(wanted) if wanted != now => Err(refused(
-                name(),
-                format!(
-                    "host CPUs {} were asked for and the kernel gave {}; the others are offline or not allowed to QEMU",
-                    wanted.cpus(),
-                    now.cpus()
-                ),
-            )),
-            _ => Ok(now),
+        match wanted {
+            None => Ok(now.cpus()),
+            Some((cpus, mask)) if mask == now => Ok(cpus.clone()),
+            Some((cpus, _)) => {
+                let now = now.cpus();
+                let why = format!(
+                    "host CPUs {cpus} were asked for and the kernel gave {now}; the others are offline or not allowed to QEMU"
+                );
+                Err(refused(name(), why))
+            }
         }
     }
 }
 
 /// The orders for vCPUs and iothreads, each thread once and all of them among `tasks`.
-pub(super) fn orders(pid: u32, pins: &Pins, told: &Told, home: Mask, tasks: &[i32]) -> Result<Vec<Order>, QemuError> {
+pub(super) fn orders(
+    pid: u32,
+    pins: &Pins,
+    told: &Told,
+    home: &CpuSet,
+    tasks: &[i32],
+) -> Result<Vec<Order>, QemuError> {
     let mut orders = vcpus(pins, told, home)?;
     orders.extend(iothreads(pins, told)?);
     one_thread_each(&orders)?;
@@ -56,7 +64,7 @@ pub(super) fn orders(pid: u32, pins: &Pins, told: &Told, home: Mask, tasks: &[i3
     Ok(orders)
 }
 
-fn vcpus(pins: &Pins, told: &Told, home: Mask) -> Result<Vec<Order>, QemuError> {
+fn vcpus(pins: &Pins, told: &Told, home: &CpuSet) -> Result<Vec<Order>, QemuError> {
     let (placed, there) = (pins.vcpus.len(), told.vcpus.len());
     if placed != 0 && placed != there {
         return Err(refused("the vCPUs".into(), format!("the plan places {placed} and QEMU has {there}")));
@@ -67,21 +75,18 @@ fn vcpus(pins: &Pins, told: &Told, home: Mask) -> Result<Vec<Order>, QemuError> 
         // Single-threaded TCG is fine as long as nobody wants its vCPUs apart.
         vcpus.dedup_by_key(|vcpu| vcpu.thread_id);
     }
-    let mask = (!pins.is_empty()).then_some(home);
-    let order = |(vcpu, placement): (&super::Vcpu, Option<&Placement>)| {
-        let what = Thread::Vcpu(vcpu.cpu_index);
-        let mask = placement.and_then(|placement| placement.cpus.as_ref()).map_or(mask, |cpus| Some(Mask::of(cpus)));
-        Order { tid: vcpu.thread_id, what, mask, sched: placement.map_or(Sched::Normal, |placement| placement.sched) }
-    };
+    let anywhere = (!pins.is_empty()).then_some(home);
     vcpus
         .into_iter()
         .map(|vcpu| {
+            let what = Thread::Vcpu(vcpu.cpu_index);
             let placement = pins.vcpus.get(vcpu.cpu_index as usize);
             if placed != 0 && placement.is_none() {
-                let why = format!("the plan places vCPUs 0 to {}", placed - 1);
-                return Err(refused(Thread::Vcpu(vcpu.cpu_index).to_string(), why));
+                return Err(refused(what.to_string(), format!("the plan places vCPUs 0 to {}", placed - 1)));
             }
-            Ok(order((vcpu, placement)))
+            let cpus = placement.and_then(|placement| placement.cpus.as_ref()).or(anywhere).cloned();
+            let sched = placement.map_or(Sched::Normal, |placement| placement.sched);
+            Ok(Order { tid: vcpu.thread_id, what, cpus, sched })
         })
         .collect()
 }
@@ -92,9 +97,8 @@ fn iothreads(pins: &Pins, told: &Told) -> Result<Vec<Order>, QemuError> {
         let Some(iothread) = told.iothreads.iter().find(|iothread| iothread.id == *id) else {
             return Err(refused(format!("iothread {id}"), "QEMU has no iothread of this id".into()));
         };
-        let mask = placement.cpus.as_ref().map(Mask::of);
         let what = Thread::Iothread(id.clone());
-        orders.push(Order { tid: iothread.thread_id, what, mask, sched: placement.sched });
+        orders.push(Order { tid: iothread.thread_id, what, cpus: placement.cpus.clone(), sched: placement.sched });
     }
     Ok(orders)
 }
@@ -146,7 +150,7 @@ fn set_policy(tid: i32, policy: i32, priority: i32) -> io::Result<()> {
 
 #[cfg(test)]
 mod test {
-    use super::{Mask, Order, Thread, Told, orders};
+    use super::{Order, Thread, Told, orders};
     use crate::plan::{Pins, Placement, Sched};
     use crate::qemu::{Iothread, QemuError, Vcpu};
     use crate::unit::CpuSet;
@@ -166,12 +170,12 @@ mod test {
         Pins { vcpus: (0..count).map(on).collect(), ..Pins::default() }
     }
 
-    fn home() -> Mask {
-        Mask::of(&[0, 1, 2, 3].into_iter().collect())
+    fn home() -> CpuSet {
+        [0, 1, 2, 3].into_iter().collect()
     }
 
     fn place(pins: &Pins, told: &Told) -> Result<Vec<Order>, QemuError> {
-        orders(100, pins, told, home(), TASKS)
+        orders(100, pins, told, &home(), TASKS)
     }
 
     fn refusal(pins: &Pins, told: &Told) -> String {
@@ -181,7 +185,8 @@ mod test {
     #[test]
     fn vcpus_are_placed_by_index_and_not_by_the_order_of_the_reply() {
         let orders = place(&vcpus(2), &told(&[(1, 102), (0, 101)])).unwrap();
-        let placed = orders.iter().map(|order| (order.tid, order.mask.unwrap().cpus().to_string())).collect::<Vec<_>>();
+        let placed =
+            orders.iter().map(|order| (order.tid, order.cpus.as_ref().unwrap().to_string())).collect::<Vec<_>>();
         assert_eq!(placed, [(101, "0".into()), (102, "1".into())]);
     }
 
@@ -217,11 +222,11 @@ mod test {
     fn vcpus_without_a_place_leave_the_emulators_host_cpus() {
         let pins = Pins { emulator: Some(CpuSet::of(0)), ..Pins::default() };
         let orders = place(&pins, &told(&[(0, 101)])).unwrap();
-        assert_eq!((orders[0].what.clone(), orders[0].mask), (Thread::Vcpu(0), Some(home())));
+        assert_eq!((&orders[0].what, &orders[0].cpus), (&Thread::Vcpu(0), &Some(home())));
     }
 
     #[test]
     fn without_pins_nothing_is_moved() {
-        assert_eq!(place(&Pins::default(), &told(&[(0, 101)])).unwrap()[0].mask, None);
+        assert_eq!(place(&Pins::default(), &told(&[(0, 101)])).unwrap()[0].cpus, None);
     }
 }
