@@ -21,7 +21,10 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Add { path, delta } => write!(f, "echo $(( $(cat {path}) + {delta} )) > {path}"),
+            Self::Add { path, delta } => {
+                let (sign, amount) = if *delta < 0 { ('-', delta.unsigned_abs()) } else { ('+', delta.unsigned_abs()) };
+                write!(f, "echo $(( $(cat {path}) {sign} {amount} )) > {path}")
+            }
             Self::Run(Command { argv, user, .. }) => {
                 if let Some(user) = user {
                     write!(f, "sudo -u {user} ")?;

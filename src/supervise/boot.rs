@@ -22,7 +22,7 @@ pub(super) async fn boot(
     log_dir: &Path,
     scene: &mut Scene,
 ) -> Result<Guest, Failure> {
-    let Hands { plan, lease, tell } = hands;
+    let Hands { plan, lease, tell, .. } = hands;
     let began = Instant::now();
     let log = open_log(log_dir)
         .map_err(|error| failure(Stage::Folder, format!("cannot write {}: {error}", log_dir.display()), Vec::new()))?;

@@ -4,6 +4,7 @@ use super::run::sentence;
 use super::{Companions, Failure, HookFailure, Notice, Scene, Stage, Tell, run_hook, unit_changes};
 use crate::apply::{ApplyError, Lease, Made, make_file};
 use crate::plan::{Change, Hook, OnError, Plan, Point, Service, Start, What};
+use std::cell::RefCell;
 use std::time::Instant;
 
 /// What the start works with: the plan, what is held for the guest and has to be given back, and who is told.
@@ -11,12 +12,24 @@ use std::time::Instant;
 pub(super) struct Hands<'a> {
     pub(super) plan: &'a Plan,
     pub(super) lease: &'a Lease,
+    /// Names of the hooks that failed where they could not veto, for the exit code.
+    pub(super) failed: &'a RefCell<Vec<String>>,
     pub(super) tell: Tell<'a>,
+}
+
+impl Hands<'_> {
+    /// Takes note of a hook that failed where it cannot veto.
+    pub(super) fn failed(self, hook: &Hook, failure: &HookFailure) {
+        (self.tell)(&Notice::Warning(failure.to_string()));
+        if hook.on_error == OnError::Abort {
+            self.failed.borrow_mut().push(hook.name.clone());
+        }
+    }
 }
 
 /// Hooks at `pre`, units and companions, files, the changes of the plan, hooks at `prepared`.
 pub(super) async fn prepare(hands: Hands<'_>, companions: &mut Companions<'_>, scene: &Scene) -> Result<(), Failure> {
-    let Hands { plan, lease, tell } = hands;
+    let Hands { plan, lease, tell, .. } = hands;
     hooks_at(Point::Pre, hands, scene).await?;
     start_companions(Start::Before, hands, companions).await?;
     let rest = async {
@@ -77,7 +90,7 @@ async fn start_unit(service: &Service, change: &Change, Hands { lease, tell, .. 
 /// Runs the hooks at `at`, in the order of the profile. Each that can be taken back is in the journal before it runs.
 /// Where the point can veto, a failure ends the start.
 pub(super) async fn hooks_at(at: Point, hands: Hands<'_>, scene: &Scene) -> Result<(), Failure> {
-    let Hands { plan, lease, tell } = hands;
+    let Hands { plan, lease, tell, .. } = hands;
     for hook in plan.hooks.iter().filter(|hook| hook.at == at) {
         let began = Instant::now();
         match noted(hook, lease, scene, tell).await? {
@@ -85,7 +98,7 @@ pub(super) async fn hooks_at(at: Point, hands: Hands<'_>, scene: &Scene) -> Resu
             Err(failed) if at.can_veto() && hook.on_error == OnError::Abort => {
                 return Err(failure(Stage::Hook, failed.to_string(), failed.tail));
             }
-            Err(failed) => tell(&Notice::Warning(failed.to_string())),
+            Err(failed) => hands.failed(hook, &failed),
         }
     }
     Ok(())

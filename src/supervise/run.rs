@@ -11,6 +11,7 @@ use super::{Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, S
 use crate::apply::{ApplyError, Instance, Lease, recover};
 use crate::host::Root;
 use crate::plan::Plan;
+use std::cell::RefCell;
 use std::error::Error;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -91,7 +92,8 @@ async fn lived(order: &Order, instance: &Instance, inputs: &mut Inputs<'_>, tell
     };
     let mut scene = scene(order);
     let mut companions = Companions::new(&plan.services, scene.clone(), tell, &note);
-    let hands = Hands { plan, lease: &lease, tell };
+    let failed = RefCell::default();
+    let hands = Hands { plan, lease: &lease, failed: &failed, tell };
 
     let ended = Box::pin(live(hands, (instance, log_dir), &mut companions, &mut scene, inputs)).await;
     if let Ended::Left { .. } = ended {
@@ -102,7 +104,7 @@ async fn lived(order: &Order, instance: &Instance, inputs: &mut Inputs<'_>, tell
     let mut state = State::Undoing;
     let undoing = put_back(hands, &mut companions, &mut scene, &ended);
     match inputs.meanwhile(&mut state, undoing).await {
-        Ok((unrestored, failed_hooks)) => Outcome { unrestored, failed_hooks, ..Outcome::of(ended) },
+        Ok(unrestored) => Outcome { unrestored, failed_hooks: failed.take(), ..Outcome::of(ended) },
         Err(_) => Outcome::of(Ended::Left { qemu: None }),
     }
 }

@@ -1,7 +1,8 @@
 //! Hooks that run beside the loop, one after the other: at a reboot of the guest, and when it is asked to stop.
 
-use super::{Notice, Scene, Tell, run_hook};
-use crate::plan::{Hook, Plan, Point};
+use super::prepare::Hands;
+use super::{Scene, run_hook};
+use crate::plan::{Hook, Point};
 use std::collections::VecDeque;
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -10,21 +11,27 @@ type Job<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// The hooks that wait for their turn.
 pub(super) struct Side<'a> {
-    plan: &'a Plan,
+    hands: Hands<'a>,
     scene: &'a Scene,
-    tell: Tell<'a>,
     jobs: VecDeque<Job<'a>>,
 }
 
 impl<'a> Side<'a> {
-    pub(super) fn new(plan: &'a Plan, scene: &'a Scene, tell: Tell<'a>) -> Self {
-        Self { plan, scene, tell, jobs: VecDeque::new() }
+    pub(super) fn new(hands: Hands<'a>, scene: &'a Scene) -> Self {
+        Self { hands, scene, jobs: VecDeque::new() }
     }
 
     /// Lines up the hooks at `at`.
     pub(super) fn hooks_at(&mut self, at: Point) {
-        let Self { plan, scene, tell, .. } = *self;
-        self.jobs.extend(plan.hooks.iter().filter(|hook| hook.at == at).map(|hook| job(hook, scene, tell)));
+        let Self { hands, scene, .. } = *self;
+        self.jobs.extend(hands.plan.hooks.iter().filter(|hook| hook.at == at).map(|hook| job(hook, scene, hands)));
+    }
+
+    /// Works on all that wait, to their end.
+    pub(super) async fn finish(&mut self) {
+        while let Some(job) = self.jobs.pop_front() {
+            job.await;
+        }
     }
 
     /// Works on the first one until it is done; for ever when there is none. Cancel-safe.
@@ -39,10 +46,10 @@ impl<'a> Side<'a> {
     }
 }
 
-fn job<'a>(hook: &'a Hook, scene: &'a Scene, tell: Tell<'a>) -> Job<'a> {
+fn job<'a>(hook: &'a Hook, scene: &'a Scene, hands: Hands<'a>) -> Job<'a> {
     Box::pin(async move {
-        if let Err(failed) = run_hook(hook, scene, tell).await {
-            tell(&Notice::Warning(failed.to_string()));
+        if let Err(failed) = run_hook(hook, scene, hands.tell).await {
+            hands.failed(hook, &failed);
         }
     })
 }

@@ -30,7 +30,7 @@ pub(super) async fn watch(
 ) -> Ended {
     let Hands { plan, tell, .. } = hands;
     let mut keeping = pin!(keep_company(hands, companions, scene));
-    let side = Side::new(plan, scene, tell);
+    let side = Side::new(hands, scene);
     let mut watch = Watch { guest, state, deadline: None, verdict: Verdict::default(), lost: None, side, plan, tell };
     inputs.control().tell(|status| status.state = "running".into());
     notify::ready();
@@ -43,6 +43,7 @@ pub(super) async fn watch(
                 Ok(News::Disconnected) => { tracing::info!("the monitor is closed"); continue }
                 Ok(News::Exited(status)) => {
                     serial.drain(tell).await;
+                    watch.side.finish().await;
                     return watch.ended(status);
                 }
                 Err(error) => return Ended::Died { how: sentence(&error), log: watch.guest.log_tail() },

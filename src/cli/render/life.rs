@@ -13,11 +13,11 @@ pub(super) fn steps(page: &mut String, width: usize, contents: &Contents) {
     let services = |start| contents.services.iter().filter(move |service| service.start == start);
     let mut list = List { page, width, number: 0 };
     list.hooks(contents, Point::Pre);
+    services(Start::Before).for_each(|service| list.service(service));
     if !contents.changes.is_empty() {
         list.step(&format!("the host is changed: {}", counted(contents.changes.len(), "change")));
     }
     list.hooks(contents, Point::Prepared);
-    services(Start::Before).for_each(|service| list.service(service));
     list.step("QEMU is started with the guest paused");
     if !contents.pins.is_empty() {
         list.step(&format!("{} and read back", placed(&contents.pins)));
@@ -31,18 +31,35 @@ pub(super) fn steps(page: &mut String, width: usize, contents: &Contents) {
     list.step("QEMU ends");
     list.hooks(contents, Point::Stopped);
     let started: Vec<_> = services(Start::Before).chain(services(Start::After)).collect();
-    for service in started.into_iter().rev() {
-        list.step(&format!("{} ends{}", service.name, if_started(&service.what)));
+    for service in started.into_iter().rev().filter(|service| matches!(service.what, What::Command { .. })) {
+        list.step(&format!("{} ends", service.name));
     }
-    if !contents.changes.is_empty() {
-        list.step("the host is put back");
-    }
-    for hook in contents.hooks.iter().rev() {
-        if let Some(undo) = &hook.undo {
-            list.step(&format!("undo of hook {}: {}", hook.name, told(undo)));
-        }
+    for owed in owed(contents).iter().rev() {
+        list.step(owed);
     }
     list.hooks(contents, Point::Post);
+}
+
+/// What stands in the journal when the guest runs, in the order in which it was done; it is taken back last first.
+fn owed(contents: &Contents) -> Vec<String> {
+    let undo = |at: Point| {
+        let hooks = contents.hooks.iter().filter(move |hook| hook.at == at);
+        hooks.filter_map(|hook| Some(format!("undo of hook {}: {}", hook.name, told(hook.undo.as_ref()?))))
+    };
+    let units = |start: Start| {
+        let services = contents.services.iter().filter(move |service| service.start == start);
+        let units = services.filter(|service| matches!(service.what, What::Unit { .. }));
+        units.map(|service| format!("{} ends, if vmrun started it", service.name))
+    };
+    let changes = (!contents.changes.is_empty()).then(|| "the host is put back".to_owned());
+    undo(Point::Pre)
+        .chain(units(Start::Before))
+        .chain(changes)
+        .chain(undo(Point::Prepared))
+        .chain(undo(Point::Started))
+        .chain(units(Start::After))
+        .chain(undo(Point::Running))
+        .collect()
 }
 
 /// What ends the guest, a sentence each.
