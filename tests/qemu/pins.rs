@@ -2,7 +2,9 @@
 
 use super::harness::{Run, for_each_qemu, on, status, tasks};
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 use vmrun::plan::{Pins, Placement, Sched};
 use vmrun::qemu::{QemuError, RunState, Thread, Threads};
 
@@ -138,8 +140,11 @@ async fn a_vhost_worker_outside_of_qemu_is_found_by_its_name(qemu: (&str, &str))
     let told = booting.told().await.unwrap();
     // A process of that name stands in for the kernel thread that Linux before 6.4 would make.
     let program = run.folder.path().join(format!("vhost-{}", booting.pid()));
-    std::fs::copy("/bin/sleep", &program).unwrap();
-    let mut worker = Command::new(program).arg("60").spawn().unwrap();
+    symlink("/bin/cat", &program).unwrap();
+    let mut worker = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // Once it echoes it has its name; the kernel sets that after the parent goes on.
+    worker.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+    worker.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     let tid = i32::try_from(worker.id()).unwrap();
 
     let threads = Threads::pin(booting.pid(), &pins, &told, true).unwrap();
