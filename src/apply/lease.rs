@@ -94,6 +94,15 @@ impl Lease {
         self.journal.borrow_mut().edit(|record| record.qemu = qemu)
     }
 
+    /// Waits until the QEMU that was written down is gone, ending it when it is not: only then may anything be undone
+    /// that it holds.
+    pub async fn qemu_gone(&self) {
+        let qemu = self.journal.borrow().record().qemu;
+        if let Some(qemu) = qemu {
+            qemu.stop_recorded(GRACE).await;
+        }
+    }
+
     /// Writes down which process is the companion `name`; `None` when it has ended.
     ///
     /// # Errors
@@ -143,8 +152,8 @@ fn unrestored(step: impl Into<String>, error: &ApplyError) -> Unrestored {
     Unrestored { step: step.into(), why: format!("{error}{reason}") }
 }
 
-/// How long a companion of a dead run may take to end after SIGTERM.
-const COMPANION_GRACE: Duration = Duration::from_secs(5);
+/// How long a process may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Puts back what a run left that died before it could: ends its companions, undoes its changes. Changes of an earlier
 /// boot are void. Returns what was found, and what could not be put back; `None` when there was no journal.
@@ -160,7 +169,7 @@ pub async fn recover(root: Root, dir: &Path, boot_id: &str) -> Result<Option<(Re
         return Ok(Some((found, Vec::new())));
     }
     for (name, process) in found.companions.iter().rev() {
-        process.stop_recorded(COMPANION_GRACE).await;
+        process.stop_recorded(GRACE).await;
         journal.edit(|record| record.companions.retain(|(noted, _)| noted != name))?;
     }
     let failed = Lease { root, journal: RefCell::new(journal) }.undo().await;

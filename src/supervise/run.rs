@@ -129,7 +129,7 @@ async fn live(
         let booted = boot(hands, instance, log_dir, scene);
         beside(companions, booted).await
     };
-    match inputs.meanwhile(&mut state, booting).await {
+    match Box::pin(inputs.meanwhile(&mut state, booting)).await {
         Ok(Ok(guest)) => {
             inputs.control().tell(|status| status.qemu = Some(guest.pid()));
             let state = state.on(Event::GuestRuns).0;
@@ -137,7 +137,11 @@ async fn live(
             companions.set_scene(scene.clone());
             watch((guest, state), hands, companions, scene, inputs).await
         }
-        given_up => not_started(given_up.map(|booted| booted.map(drop))),
+        given_up => {
+            // Let go of before its guest ran, it was killed; the kernel may still be taking it apart.
+            hands.lease.qemu_gone().await;
+            not_started(given_up.map(|booted| booted.map(drop)))
+        }
     }
 }
 

@@ -174,10 +174,3 @@ fn awaited(ready: &Ready) -> String {
         Ready::File(path) => format!("; awaited until {} is there", path.display()),
     }
 }
-
-fn if_started(what: &What) -> &'static str {
-    match what {
-        What::Unit { .. } => ", if vmrun started it",
-        What::Command { .. } => "",
-    }
-}
