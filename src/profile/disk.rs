@@ -183,7 +183,7 @@ impl Disk {
             None => {
                 draft.refuse(
                     Problem::new(Class::Invalid, format!("{key}.format"), "the format of the image is not given")
-                        .why("a guessed format lets a guest write a qcow2 header into its raw disk and read files of the host at the next start")
+                        .why("a guest can write a qcow2 header into a raw disk; guessed, it would read files of the host")
                         .fix("format = \"raw\"   # or \"qcow2\""),
                 );
                 "raw"

@@ -115,7 +115,7 @@ impl Service {
         if !scene.host.systemd {
             draft.refuse(
                 Problem::new(Class::Missing, format!("{key}.unit"), format!("no systemd runs here to start {unit}"))
-                    .fix("run = [\"/usr/sbin/smbd\", \"--foreground\", \"--no-process-group\"]   # vmrun watches a command itself"),
+                    .fix("run = [\"/usr/sbin/smbd\", \"--foreground\"]   # vmrun watches a command itself"),
             );
         }
         What::Unit { unit: unit.clone(), user: self.user.clone() }
