@@ -10,10 +10,11 @@ use crate::unit::CpuSet;
 use std::path::PathBuf;
 
 impl Profile {
-    /// The same machine with the demo guest in it: CPU, memory, network, PCI, USB and sound stay; firmware, disks, hooks,
-    /// services and display go.
+    /// The same machine with the demo guest in it: CPU, memory, network, PCI, USB and sound stay; firmware, disks,
+    /// hooks, services and display go.
     ///
-    /// The guest lies at `image`. `then` is what it does after its report, the value of its `then=`. Its report comes over one captured serial port.
+    /// The guest lies at `image`. `then` is what it does after its report, the value of its `then=`. Its report comes
+    /// over one captured serial port.
     #[must_use]
     pub fn into_demo(self, image: PathBuf, then: &str) -> Self {
         Self {
@@ -38,8 +39,8 @@ impl Profile {
         self
     }
 
-    /// The same profile with each vCPU on the CPUs given for it, and the other threads of QEMU on `emulator` or, without,
-    /// where no vCPU is. Whatever `cpu.pinning` said before is gone.
+    /// The same profile with each vCPU on the CPUs given for it, and the other threads of QEMU on `emulator` or,
+    /// without, where no vCPU is. Whatever `cpu.pinning` said before is gone.
     #[must_use]
     pub fn with_pins(mut self, vcpus: Vec<CpuSet>, emulator: Option<CpuSet>) -> Self {
         self.cpu.pinning = Pinning::of(vcpus, emulator);

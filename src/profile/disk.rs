@@ -146,7 +146,7 @@ impl Disk {
             }
             return None;
         };
-        let path = scene.file(file, &format!("{key}.file"), Class::Impossible, draft);
+        let path = self.find(file, &format!("{key}.file"), scene, draft);
         let (upper, lower) = (format!("disk{i}"), format!("disk{i}-file"));
         let mut protocol = self.node(self.driver(&path, scene), &lower);
         protocol["filename"] = json!(path);
@@ -157,6 +157,22 @@ impl Disk {
         argv.backend("-blockdev", &protocol, Origin::given(format!("{key}.file")));
         argv.backend("-blockdev", &format, Origin::given(format!("{key}.format")));
         Some(upper)
+    }
+
+    /// The absolute path of `file`; notes a problem when no image is there.
+    fn find(&self, file: &Path, key: &str, scene: &Scene, draft: &mut Draft) -> PathBuf {
+        let path = scene.setting.resolve(file);
+        if *scene.host.path(&path) != PathFact::Missing || self.cdrom {
+            return scene.file(file, key, Class::Impossible, draft);
+        }
+        let format = if self.format == Some(Format::Qcow2) { "qcow2" } else { "raw" };
+        let shown = path.to_string_lossy();
+        let mut problem = Problem::new(Class::Impossible, key, format!("{shown} does not exist"));
+        if let Ok(word) = shlex::try_quote(&shown) {
+            problem = problem.fix(format!("qemu-img create -f {format} {word} 64G   # for a new guest"));
+        }
+        draft.refuse(problem);
+        path
     }
 
     fn node(&self, driver: &str, name: &str) -> Value {
@@ -183,7 +199,7 @@ impl Disk {
             None => {
                 draft.refuse(
                     Problem::new(Class::Invalid, format!("{key}.format"), "the format of the image is not given")
-                        .why("a guessed format lets a guest write a qcow2 header into its raw disk and read files of the host at the next start")
+                        .why("a guest could write the header of another format, and read files of the host by it")
                         .fix("format = \"raw\"   # or \"qcow2\""),
                 );
                 "raw"

@@ -4,6 +4,7 @@ use super::firmware_search;
 use super::machine::Machine;
 use super::scene::Scene;
 use super::setting::Setting;
+use crate::host::PathFact;
 use crate::plan::{Class, Draft, NewFile, Origin, Problem};
 use serde::Deserialize;
 use serde_json::json;
@@ -66,7 +67,14 @@ impl Firmware {
 
 fn draft_image(image: &Path, scene: &Scene, draft: &mut Draft) {
     let key = "firmware.image";
-    let file = scene.file(image, key, Class::Missing, draft);
+    let file = scene.setting.resolve(image);
+    if *scene.host.path(&file) == PathFact::Missing {
+        let what = format!("{} does not exist", file.display());
+        draft
+            .refuse(Problem::new(Class::Missing, key, what).fix("leave image out to use the host's own UEFI firmware"));
+    } else {
+        scene.file(image, key, Class::Missing, draft);
+    }
     flash(0, "fw-image", &file, Access::Written, &Origin::given(key), draft);
 }
 

@@ -27,6 +27,9 @@ fn plain(firmware: &Firmware) -> bool {
 /// The problem of a host without one.
 pub(super) fn none(machine: &MachineType) -> Problem {
     Problem::new(Class::Missing, "firmware", format!("this host has no UEFI firmware for machine {}", machine.as_str()))
-        .why("no descriptor in /usr/share/qemu/firmware or /etc/qemu/firmware names a raw image with variables and without secure boot")
-        .fix("apt install ovmf   # Fedora, Arch: edk2-ovmf; openSUSE: qemu-ovmf-x86_64\nor name the files:   code = \"…/OVMF_CODE.fd\"   vars = \"…/OVMF_VARS.fd\"")
+        .why("no descriptor in /usr/share/qemu/firmware or /etc/qemu/firmware names a plain one with variables")
+        .fix(
+            "apt install ovmf   # Fedora, Arch: edk2-ovmf; openSUSE: qemu-ovmf-x86_64\n\
+             or name the files:   code = \"…/OVMF_CODE.fd\"   vars = \"…/OVMF_VARS.fd\"",
+        )
 }

@@ -118,8 +118,11 @@ fn judge_kvm(kvm: Kvm, draft: &mut Draft) {
         Kvm::Usable => {}
         Kvm::Absent => draft.refuse(
             Problem::new(Class::Missing, AT, "there is no /dev/kvm")
-                .why("KVM is not built into this kernel, its module is not loaded, or the firmware keeps VT-x or AMD-V off")
-                .fix("modprobe kvm_intel   # or kvm_amd; or switch on virtualisation in the firmware setup\nor, slowly and without KVM:   accel = \"tcg\""),
+                .why("its module is not loaded, or the firmware keeps VT-x or AMD-V off")
+                .fix(
+                    "modprobe kvm_intel   # or kvm_amd; or switch on virtualisation in the firmware setup\n\
+                     or, slowly and without KVM:   accel = \"tcg\"",
+                ),
         ),
         Kvm::Denied => draft.refuse(
             Problem::new(Class::Denied, AT, "this user may not open /dev/kvm")

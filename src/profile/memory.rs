@@ -187,7 +187,7 @@ fn judge_available(take: Size, size: Size, host: &Host, draft: &mut Draft) {
     let what = format!("the guest takes {take}M of the host's memory, of which {left}M are available");
     draft.refuse(
         Problem::new(Class::Impossible, "memory.size", what)
-            .why("MemAvailable is what the kernel can give without swapping, and a passed device lets nothing be swapped")
+            .why("the kernel can give that much without swapping; a passed device lets nothing be swapped")
             .fix(format!("size = \"{}M\"   # or less", (left + size.bytes() / MIB).saturating_sub(take))),
     );
 }

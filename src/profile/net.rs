@@ -148,7 +148,10 @@ fn tap(id: &str, bridge: &str, model: Model, key: &str, scene: &Scene, draft: &m
         draft.refuse(
             Problem::new(Class::Impossible, format!("{key}.bridge"), format!("there is no bridge {bridge}"))
                 .why(why)
-                .fix(format!("ip link add {bridge} type bridge && ip link set {bridge} up\nip link set YOUR_INTERFACE master {bridge}")),
+                .fix(format!(
+                    "ip link add {bridge} type bridge && ip link set {bridge} up\n\
+                     ip link set YOUR_INTERFACE master {bridge}"
+                )),
         );
     }
     let fd = draft.pass(Descriptor::Tap { bridge: bridge.to_owned() });

@@ -36,7 +36,7 @@ fn lint_threads(cpus: &[u32], threads: usize, host: &Host) -> Option<Problem> {
         pairs.dedup();
         format!("pin to whole host cores; the siblings of the CPUs named here are {}", pairs.join("; "))
     };
-    let why = "the guest's scheduler places work by siblings: it would share a core without knowing, and spare one for nothing";
+    let why = "the guest's scheduler places work by siblings: it would share a core without knowing it";
     Some(Problem::new(Class::Invalid, AT, what).why(why).fix(fix))
 }
 

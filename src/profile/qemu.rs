@@ -121,7 +121,7 @@ fn judge_version(host: &Host, draft: &mut Draft) {
             let path = draft.contents.emulator.path.display().to_string();
             draft.refuse(
                 Problem::new(Class::Missing, "qemu.binary", format!("there is no QEMU: {path} was not found"))
-                    .fix("apt install qemu-system-x86   # Fedora: qemu-system-x86-core; Arch: qemu-desktop; openSUSE: qemu-x86"),
+                    .fix("apt install qemu-system-x86   # Fedora: qemu-system-x86-core; Arch: qemu-desktop"),
             );
         }
     }

@@ -36,7 +36,7 @@ impl Scene<'_> {
         self.version.is_none_or(|ours| ours >= version)
     }
 
-    /// The absolute path that `path` means, with a problem of `class` at `key` unless a file or a block device is there.
+    /// The absolute path that `path` means, with a problem of `class` at `key` unless a file or block device is there.
     pub(super) fn file(&self, path: &Path, key: &str, class: Class, draft: &mut Draft) -> PathBuf {
         let path = self.setting.resolve(path);
         if let Some(problem) = not_a_file(&path, self.host.path(&path), key, class) {

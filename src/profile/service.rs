@@ -115,7 +115,8 @@ impl Service {
         if !scene.host.systemd {
             draft.refuse(
                 Problem::new(Class::Missing, format!("{key}.unit"), format!("no systemd runs here to start {unit}"))
-                    .fix("run = [\"/usr/sbin/smbd\", \"--foreground\", \"--no-process-group\"]   # vmrun watches a command itself"),
+                    .why("a unit is started by systemd; a command is watched by vmrun itself")
+                    .fix(format!("run = [\"{}\", \"--foreground\"]", unit.split('.').next().unwrap_or(unit))),
             );
         }
         What::Unit { unit: unit.clone(), user: self.user.clone() }

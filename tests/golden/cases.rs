@@ -10,6 +10,8 @@ use vmrun::profile::Profile;
 /// A profile and the scene it is planned in.
 pub(crate) struct Case {
     pub(crate) path: PathBuf,
+    /// Where its outcome is kept, but for the extension.
+    pub(crate) golden: PathBuf,
     pub(crate) text: String,
     pub(crate) scene: Scene,
 }
@@ -23,8 +25,8 @@ pub(crate) fn all() -> Vec<Case> {
     paths.into_iter().map(|path| Case::of(path, None)).collect()
 }
 
+/// The folders of tables; `cli` holds what the whole program says, which `tests/cli.rs` judges.
 fn folders(root: &Path) -> Vec<PathBuf> {
-    // What the door says has tests of its own.
     entries(root).into_iter().filter(|path| path.is_dir() && !path.ends_with("cli")).collect()
 }
 
@@ -41,7 +43,7 @@ impl Case {
     pub(crate) fn of(path: PathBuf, header: Option<&str>) -> Self {
         let text = fs::read_to_string(&path).expect("the profile is there");
         let scene = Scene::parse(header.unwrap_or(&text), &path);
-        Self { path, text, scene }
+        Self { golden: path.clone(), path, text, scene }
     }
 
     /// What is planned, or the refusals, or the mistake in the text.

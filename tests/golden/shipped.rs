@@ -26,6 +26,12 @@ fn case(path: PathBuf) -> Case {
     case
 }
 
+/// The profile that most people start from, with its outcome beside the cases.
+pub(crate) fn windows() -> [Case; 1] {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    [Case { golden: root.join("tests/golden/shipped/windows"), ..shipped("profiles/windows.toml") }]
+}
+
 fn shipped(name: &str) -> Case {
     all().into_iter().find(|case| case.path.ends_with(name)).unwrap_or_else(|| panic!("{name} is not shipped"))
 }

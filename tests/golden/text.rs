@@ -43,8 +43,7 @@ fn problem(Problem { at, what, why, fix, class: _ }: &Problem) -> String {
     let mut text = format!("{at}: {what}\n");
     for (label, part) in [("why", why), ("fix", fix)] {
         if !part.is_empty() {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "  {label}: {}", part.replace('\n', "\n       "));
+            writeln!(text, "  {label}: {}", part.replace('\n', "\n       ")).expect("a string takes all");
         }
     }
     text
