@@ -1,6 +1,7 @@
 //! How a guest is ended.
 
 use crate::unit::Period;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What happens when the guest, or the user, wants an end.
@@ -19,7 +20,7 @@ pub struct Ending {
 }
 
 /// What happens to a guest that does not power off in time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnTimeout {
     /// It is left alone, and the user is told how to force it: a guest forced off loses unsaved work, and a card in it
@@ -31,7 +32,7 @@ pub enum OnTimeout {
 }
 
 /// What a reboot asked by the guest does; QEMU: `-action reboot=`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnReboot {
     /// The guest starts again in the same QEMU.
@@ -42,7 +43,7 @@ pub enum OnReboot {
 }
 
 /// What a panic reported by the guest does; QEMU: `-action panic=`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnPanic {
     /// The run ends.

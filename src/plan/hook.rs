@@ -1,6 +1,7 @@
 //! A user's command at a named point of the guest's life.
 
 use super::Command;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -22,7 +23,7 @@ pub struct Hook {
 }
 
 /// A point of the guest's life, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Point {
     /// Before anything on the host is changed.
@@ -67,7 +68,7 @@ impl fmt::Display for Point {
 }
 
 /// What the failure of a hook does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
     /// At a point that can veto, the start is taken back; later, the exit code says so.

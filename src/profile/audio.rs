@@ -4,12 +4,13 @@ use super::disk_bus::place;
 use super::scene::Scene;
 use crate::plan::{Class, Draft, Origin, Problem};
 use crate::unit::Version;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use std::num::NonZeroU32;
 
 /// Sound; QEMU's `-audiodev` and a card.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Audio {
     /// The host's sound system.
@@ -25,7 +26,7 @@ pub(super) struct Audio {
     buffer_us: Option<NonZeroU32>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Driver {
     Pa,
@@ -34,7 +35,7 @@ enum Driver {
     None,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Model {
     #[default]

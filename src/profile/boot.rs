@@ -1,10 +1,11 @@
 //! `[boot]`: how the firmware looks for something to boot. The order is each disk's `boot_index`.
 
 use crate::plan::{Draft, Origin};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Boot; QEMU's `-boot`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Boot {
     /// Whether the firmware offers a menu.

@@ -2,10 +2,11 @@
 
 use super::scene::Scene;
 use crate::plan::{Draft, Origin};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The clock; QEMU's `-rtc`. What is not given is left to QEMU: `utc`, `host`, `none`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Clock {
     /// What it shows at the start; Windows expects `localtime`.
@@ -17,14 +18,14 @@ pub(super) struct Clock {
     driftfix: Option<Driftfix>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Base {
     Utc,
     Localtime,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Source {
     Host,
@@ -32,7 +33,7 @@ enum Source {
     Vm,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Driftfix {
     None,

@@ -6,11 +6,12 @@ use super::pinning::Pinning;
 use super::scene::Scene;
 use crate::plan::{Class, Draft, Origin, Problem};
 use crate::unit::{CpuSet, HvVendorId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::num::NonZeroU32;
 
 /// The vCPUs; QEMU's `-cpu` and `-smp`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cpu {
     /// Model; `host` unless given, which is `max` without KVM.
@@ -42,8 +43,9 @@ pub(super) struct Cpu {
 }
 
 /// Name of a CPU model.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9._-]+$", "examples" = ["host", "max", "EPYC"]))]
 struct Model(String);
 
 impl Default for Model {
@@ -67,8 +69,9 @@ impl TryFrom<String> for Model {
 }
 
 /// A CPUID flag to add or to take away.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[+-][A-Za-z0-9._-]+$", "examples" = ["+invtsc", "-amd-stibp"]))]
 struct Flag {
     name: String,
     on: bool,

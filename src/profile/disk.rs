@@ -6,12 +6,13 @@ use super::scene::Scene;
 use super::setting::Setting;
 use crate::host::PathFact;
 use crate::plan::{Class, Draft, Origin, Problem};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// A disk or a CD-ROM drive; QEMU's `-blockdev` and `-device`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Disk {
     /// Image file or block device; a CD-ROM drive may be empty.
@@ -43,7 +44,7 @@ pub(super) struct Disk {
     pub(super) cdrom: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Format {
     Raw,
@@ -51,7 +52,7 @@ enum Format {
 }
 
 /// How the host caches a disk. QEMU: `docs/system/qemu-block-drivers`, the table of `cache=` in `qemu-options.hx`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Cache {
     None,
@@ -82,7 +83,7 @@ impl Cache {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 enum Aio {
     #[default]
     #[serde(rename = "threads")]
@@ -104,8 +105,9 @@ impl Aio {
 }
 
 /// Serial number of a disk: 1 to 20 printable ASCII characters, as virtio and ATA hold them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[!-~]{1,20}$", "examples" = ["WD-1234567"]))]
 pub(super) struct Serial(pub(super) String);
 
 impl TryFrom<String> for Serial {

@@ -2,12 +2,13 @@
 
 use super::disk::Disk;
 use crate::plan::{Chipset, Class, Draft, Origin, Problem};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt;
 
 /// How the guest reaches a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Bus {
     /// A PCI function of its own; fastest, needs a driver in Windows.

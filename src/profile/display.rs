@@ -3,12 +3,13 @@
 use super::disk_bus::place;
 use super::scene::Scene;
 use crate::plan::{Chipset, Class, Draft, Origin, Problem, Props};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use std::path::PathBuf;
 
 /// The emulated display; none unless given, for guests with a card of their own.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Display {
     /// Where the picture goes.
@@ -20,7 +21,7 @@ pub(super) struct Display {
     vga: Option<Vga>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     #[default]
@@ -30,7 +31,7 @@ enum Kind {
     Vnc,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Vga {
     None,

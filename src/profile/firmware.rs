@@ -6,12 +6,13 @@ use super::scene::Scene;
 use super::setting::Setting;
 use crate::host::PathFact;
 use crate::plan::{Class, Draft, NewFile, Origin, Problem};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// UEFI firmware; without this table the guest has QEMU's BIOS.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Firmware {
     #[serde(default)]
@@ -26,7 +27,7 @@ pub(super) struct Firmware {
     nvram: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     #[default]

@@ -5,12 +5,13 @@ use super::scene::Scene;
 use super::setting::Setting;
 use crate::plan::{Command, Draft, Hook as Planned, OnError, Point};
 use crate::unit::Period;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A command at a point of the guest's life. Never a shell line; write `["sh", "-c", "…"]` for one.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Hook {
     /// The point.

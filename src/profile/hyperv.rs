@@ -3,8 +3,10 @@
 use super::scene::Scene;
 use crate::plan::{Class, Draft, Origin, Problem};
 use crate::unit::HvVendorId;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -13,7 +15,7 @@ use std::fmt;
 pub(super) struct Hyperv(Vec<Hv>);
 
 /// An enlightenment by QEMU's name, without `hv-`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Hv {
     Relaxed,
@@ -151,6 +153,21 @@ fn unseen() -> Problem {
     Problem::new(Class::Missing, "cpu.hv", "the guest will see no Hyper-V enlightenment and no Hyper-V vendor id")
         .why("they are shown by KVM; without it CPUID leaf 0x40000000 says TCGTCGTCGTCG")
         .fix("accel = \"kvm\" in [machine], on a host with KVM")
+}
+
+impl JsonSchema for Hyperv {
+    fn schema_name() -> Cow<'static, str> {
+        "Hyperv".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let names = generator.subschema_for::<Vec<Hv>>();
+        json_schema!({
+            "description": "Enlightenments by QEMU's names without `hv-`, or `\"off\"`.",
+            "anyOf": [names, {"type": "string", "const": "off"}],
+            "examples": [["relaxed", "vapic", "time"], "off"],
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Hyperv {

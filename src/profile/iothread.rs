@@ -2,9 +2,11 @@
 
 use super::disk::Disk;
 use crate::plan::{Draft, Origin};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Which thread does a disk's work.
@@ -57,6 +59,20 @@ impl Iothread {
             Self::Shared(id) => Some(id),
             Self::Main | Self::Own => None,
         }
+    }
+}
+
+impl JsonSchema for Iothread {
+    fn schema_name() -> Cow<'static, str> {
+        "Iothread".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "`true` for a thread of its own, `false` for QEMU's main thread, or the id of one that disks share.",
+            "anyOf": [{"type": "boolean"}, {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_-]*$", "not": {"const": "ram0"}}],
+            "examples": [true, "io0"],
+        })
     }
 }
 

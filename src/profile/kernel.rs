@@ -3,11 +3,12 @@
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::plan::{Class, Draft, Origin};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// Direct kernel boot.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kernel {
     /// Kernel image.

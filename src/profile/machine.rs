@@ -4,10 +4,11 @@ use super::machine_type::MachineType;
 use super::scene::{Accel, Scene};
 use crate::host::{Host, Kvm};
 use crate::plan::{Chipset, Class, Draft, Origin, Problem};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The machine; QEMU's `-machine` and `-accel`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Machine {
     /// Which PC; `q35` unless given.
@@ -29,7 +30,7 @@ pub(super) struct Machine {
     smm: Option<bool>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Choice {
     #[default]
@@ -38,7 +39,7 @@ enum Choice {
     Auto,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Irqchip {
     On,

@@ -1,11 +1,13 @@
 //! `machine.type`: which machine QEMU builds.
 
 use crate::plan::Chipset;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A PC by QEMU's name: `q35`, `pc`, or one of a certain version, like `pc-q35-9.0` or `pc-i440fx-2.4`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^(q35|pc|pc-(q35|i440fx)-[0-9]+(\.[0-9]+)+)$", "examples" = ["q35", "pc", "pc-q35-9.0"]))]
 pub(super) struct MachineType(String);
 
 impl Default for MachineType {

@@ -5,14 +5,16 @@ use super::setting::Setting;
 use crate::host::{Host, Node, PathFact, Pool};
 use crate::plan::{Change, Class, Draft, Origin, Problem};
 use crate::unit::{CpuSet, Size};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The guest's memory; QEMU's `-m` and a memory backend.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Memory {
     /// Amount; 1G unless given.
@@ -190,6 +192,20 @@ fn judge_available(take: Size, size: Size, host: &Host, draft: &mut Draft) {
             .why("the kernel can give that much without swapping; a passed device lets nothing be swapped")
             .fix(format!("size = \"{}M\"   # or less", (left + size.bytes() / MIB).saturating_sub(take))),
     );
+}
+
+impl JsonSchema for Hugepages {
+    fn schema_name() -> Cow<'static, str> {
+        "Hugepages".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Whether memory lies in huge pages, and of which size; `true` is 2M.",
+            "anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["2M", "2MiB", "1G", "1GiB"]}],
+            "examples": [true, "1G"],
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Hugepages {

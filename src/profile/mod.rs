@@ -49,11 +49,13 @@ use crate::host::{Host, Wants};
 use crate::plan::{Draft, Plan, Refusal, Slots};
 use crate::unit::GuestName;
 use scene::Scene;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
 
 /// What the user wrote; each value is valid in itself.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Version of the profile's language; read before anything else is judged.
@@ -104,6 +106,12 @@ impl Profile {
     #[must_use]
     pub fn name(&self) -> &GuestName {
         &self.name
+    }
+
+    /// JSON Schema (draft 7) of a profile, made of the types that read it.
+    #[must_use]
+    pub fn json_schema() -> serde_json::Value {
+        SchemaSettings::draft07().into_generator().into_root_schema_for::<Self>().to_value()
     }
 
     /// Number of vCPUs, the product of the topology.

@@ -5,12 +5,13 @@ use super::scene::Scene;
 use crate::host::PathFact;
 use crate::plan::{Class, Descriptor, Draft, Origin, Problem};
 use crate::unit::Mac;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// A network interface; QEMU's `-netdev` and `-device`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Net {
     /// What it is connected to.
@@ -27,7 +28,7 @@ pub(super) struct Net {
     hostfwd: Vec<Forward>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Mode {
     /// A network made by QEMU; needs nothing of the host, slow.
@@ -38,7 +39,7 @@ enum Mode {
     None,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Model {
     #[default]
@@ -58,8 +59,9 @@ impl Model {
 }
 
 /// A forwarded port in QEMU's form: `tcp|udp:[host address]:host port-[guest address]:guest port`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^(tcp|udp):.*:[0-9]+-.*:[0-9]+$", "examples" = ["tcp:127.0.0.1:2222-:22"]))]
 struct Forward(String);
 
 impl TryFrom<String> for Forward {

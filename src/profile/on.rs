@@ -1,10 +1,11 @@
 //! `[on]`: what a reboot or a panic of the guest does.
 
 use crate::plan::{Draft, OnPanic, OnReboot, Origin};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Ends that the guest asks for; QEMU's `-action`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct On {
     #[serde(default)]

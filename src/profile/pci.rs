@@ -6,12 +6,13 @@ use super::scene::Scene;
 use super::setting::Setting;
 use crate::plan::{Class, Draft, Origin, Problem};
 use crate::unit::{Bdf, PciSlot};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use std::path::PathBuf;
 
 /// A PCI function of the host; QEMU's `vfio-pci`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pci {
     /// Its address on the host.

@@ -4,14 +4,16 @@ use super::pinning_lint;
 use super::scene::Scene;
 use crate::plan::{Class, Draft, Placement, Problem, Sched};
 use crate::unit::CpuSet;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Places of threads; everything is where the kernel likes it unless given.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pinning {
     /// Host CPUs of each vCPU, in QEMU's order: threads of a core first, then cores, dies, sockets.
@@ -28,8 +30,9 @@ pub(super) struct Pinning {
 }
 
 /// A scheduling class as text: `fifo:1` to `fifo:99`, or `normal`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^(normal|fifo:[1-9][0-9]?)$", "examples" = ["fifo:1", "normal"]))]
 struct SchedClass(Sched);
 
 impl TryFrom<String> for SchedClass {
@@ -48,8 +51,9 @@ impl TryFrom<String> for SchedClass {
 }
 
 /// A nice value, -20 to 19.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "i64")]
+#[schemars(with = "i64", extend("minimum" = -20, "maximum" = 19, "examples" = [-10]))]
 struct Nice(i8);
 
 impl TryFrom<i64> for Nice {
@@ -217,6 +221,21 @@ impl Iothreads {
             Self::All(cpus) => Some(cpus),
             Self::ById(by_id) => by_id.get(id),
         }
+    }
+}
+
+impl JsonSchema for Iothreads {
+    fn schema_name() -> Cow<'static, str> {
+        "IothreadPins".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let cpus = generator.subschema_for::<CpuSet>();
+        json_schema!({
+            "description": "Host CPUs for all iothreads, or a table of them by the iothread's id.",
+            "anyOf": [cpus, {"type": "object", "additionalProperties": cpus}],
+            "examples": ["0-1", {"io0": "0"}],
+        })
     }
 }
 

@@ -4,12 +4,13 @@ use super::setting::Setting;
 use crate::host::Host;
 use crate::plan::{Class, Draft, Emulator, Origin, Problem};
 use crate::unit::Version;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The program.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Qemu {
     /// Its path, or a name to be looked for in `PATH`; `qemu-system-x86_64` unless given.

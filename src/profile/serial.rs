@@ -2,12 +2,13 @@
 
 use super::scene::Scene;
 use crate::plan::{Class, Descriptor, Draft, Origin, Problem, Props};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use std::path::PathBuf;
 
 /// A serial port; the first is COM1, `ttyS0`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Serial {
     /// Where goes what the guest writes.
@@ -16,7 +17,7 @@ pub(super) struct Serial {
     path: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum To {
     /// Into a file.

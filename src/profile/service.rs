@@ -5,13 +5,14 @@ use super::scene::Scene;
 use super::setting::Setting;
 use crate::plan::{Class, Command, Draft, Problem, Ready, Restart, Service as Planned, Start, What};
 use crate::unit::Period;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// A companion: a systemd unit, or a command that vmrun watches itself.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Service {
     /// A systemd unit, with its suffix.
@@ -44,7 +45,7 @@ pub(super) struct Service {
     env: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum ReadyWhen {
     Exec,
@@ -52,8 +53,9 @@ enum ReadyWhen {
 }
 
 /// Name of a systemd unit; systemd.unit(5).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|socket|target|mount|timer)$", "examples" = ["smbd.service"]))]
 struct Unit(String);
 
 /// Kinds of units that start and stop something.

@@ -2,10 +2,11 @@
 
 use crate::plan::{Draft, OnTimeout};
 use crate::unit::Period;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The stop ladder.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stop {
     /// How long the guest may take after its power button was pressed; 60s unless given.
@@ -18,7 +19,7 @@ pub(super) struct Stop {
     on_hangup: OnHangup,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum OnHangup {
     #[default]

@@ -3,11 +3,12 @@
 use super::disk_bus::place;
 use crate::plan::{Draft, Origin};
 use crate::unit::UsbId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 /// A USB device of the host, by its ids; plugged in later, it comes to the guest later.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Usb {
     /// Vendor and product.

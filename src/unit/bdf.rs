@@ -1,5 +1,6 @@
 //! Address of a PCI function on the host.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +9,9 @@ use std::str::FromStr;
 ///
 /// The domain may be left out when written (`04:00.0`), as `lspci` does; it is always printed.
 /// Source: Linux `Documentation/PCI/sysfs-pci.rst`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = r"^([0-9A-Fa-f]{1,8}:)?[0-9A-Fa-f]{1,2}:[01]?[0-9A-Fa-f]\.[0-7]$", "examples" = ["0000:04:00.0"]))]
 pub struct Bdf {
     domain: u32,
     bus: u8,

@@ -1,7 +1,9 @@
 //! A set of host CPUs.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -131,6 +133,22 @@ impl Serialize for CpuSet {
 impl<'de> Deserialize<'de> for CpuSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ListVisitor)
+    }
+}
+
+impl JsonSchema for CpuSet {
+    fn schema_name() -> Cow<'static, str> {
+        "CpuSet".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let list = json_schema!({"type": "string", "pattern": r"^[0-9, -]*$"});
+        let cpu = json_schema!({"type": "integer", "minimum": 0, "maximum": MAX_CPU});
+        json_schema!({
+            "description": "Host CPUs: a number, a list like `\"0-3,8\"`, or an array of both.",
+            "anyOf": [cpu, list, {"type": "array", "items": {"anyOf": [cpu, list]}}],
+            "examples": [4, "4-7", [4, "6-7"]],
+        })
     }
 }
 

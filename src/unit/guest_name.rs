@@ -1,5 +1,6 @@
 //! Name of a guest.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -7,8 +8,9 @@ use std::fmt;
 ///
 /// It names folders, sockets and a systemd scope, so it holds nothing that a path or a unit name must escape, and
 /// stays short enough for the 107 bytes of a unix socket path (`sockaddr_un`, unix(7)).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,47}$", "examples" = ["windows"]))]
 pub struct GuestName(String);
 
 impl GuestName {

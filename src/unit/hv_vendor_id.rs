@@ -1,13 +1,15 @@
 //! Vendor id that the hypervisor shows to the guest.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The 1 to 12 ASCII bytes of CPUID leaf `0x40000000` that replace `Microsoft Hv`.
 ///
 /// QEMU: `x86_cpu_hyperv_realize()` in `target/i386/cpu.c` cuts a longer one with only a warning, so it is refused here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[ -~]{1,12}$", "examples" = ["AuthenticAMD"]))]
 pub struct HvVendorId(String);
 
 impl HvVendorId {

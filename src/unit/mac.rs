@@ -1,12 +1,14 @@
 //! Hardware address of a guest network interface.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// A unicast MAC address: `52:54:00:00:00:01`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$", "examples" = ["52:54:00:00:00:01"]))]
 pub struct Mac([u8; 6]);
 
 impl Mac {

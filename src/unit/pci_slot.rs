@@ -1,12 +1,14 @@
 //! Device and function number on one of the guest's PCI buses.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// Device and function of a guest PCI address, as QEMU's `addr=` takes it: `09.1` (hexadecimal).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = r"^0*[01]?[0-9A-Fa-f](\.0*[0-7])?$", "examples" = ["09.0"]))]
 pub struct PciSlot {
     device: u8,
     function: u8,

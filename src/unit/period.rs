@@ -1,13 +1,15 @@
 //! A length of time as a person writes it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 /// A length of time with its unit: `500ms`, `5s`, `2m`. A bare number is refused, since nobody knows its unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[0-9]+ *[A-Za-zµ]+( *[0-9]+ *[A-Za-zµ]+)*$", "examples" = ["500ms", "5s", "2m"]))]
 pub struct Period(Duration);
 
 impl Period {

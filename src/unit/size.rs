@@ -1,5 +1,6 @@
 //! An amount of memory or storage.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +9,9 @@ use std::str::FromStr;
 ///
 /// `G` means GiB as in QEMU's `-m 8G` (QEMU `qemu_strtosz`, `util/cutils.c`). `GB` is refused, because half of its
 /// readers take it for 10⁹, and a bare number, because QEMU reads it as MiB in one option and as bytes in another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[0-9]+ *(B|[KMGTP](iB)?)$", "examples" = ["8G", "8GiB", "512M"]))]
 pub struct Size(u64);
 
 /// Units of 1024, largest first, and their shift.

@@ -1,12 +1,14 @@
 //! Vendor and product id of a USB device.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// Vendor and product id as `lsusb` prints them: `046d:c29b`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}$", "examples" = ["046d:c29b"]))]
 pub struct UsbId {
     vendor: u16,
     product: u16,
