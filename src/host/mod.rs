@@ -10,8 +10,8 @@ mod net;
 mod node;
 mod path;
 mod pci;
+mod program;
 mod qemu;
-mod qemu_cache;
 mod root;
 mod user;
 
@@ -19,9 +19,10 @@ mod user;
 mod tree;
 
 pub use caller::Caller;
+pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
 pub use root::Root;
 
-use crate::unit::{Bdf, CpuSet, Size, Version};
+use crate::unit::{Bdf, CpuSet, Size};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -171,16 +172,6 @@ pub struct Firmware {
     pub machines: Vec<String>,
 }
 
-/// A QEMU program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Qemu {
-    /// Its path.
-    pub path: PathBuf,
-    /// Its version.
-    pub version: Version,
-}
-
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -219,8 +210,8 @@ impl Host {
 
     /// Reads the facts below `root` for `caller`.
     ///
-    /// A QEMU that was not seen before is asked once for its version; the answer is kept in `vmrun/qemu.json` below
-    /// the caller's cache folder, so that the next start runs no process for it.
+    /// A QEMU that was not seen before is asked once what it can do; the answer is kept in `vmrun/qemu.json` below the
+    /// caller's cache folder, so that the next start runs no process for it.
     #[must_use]
     pub fn read_for(root: &Root, caller: &Caller, wants: &Wants) -> Self {
         let online = cpu::online(root);

@@ -1,16 +1,11 @@
 //! The one door to the file system of this floor.
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use super::program::{self, Mute};
 use nix::unistd::{AccessFlags, eaccess};
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::AsFd;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// Most bytes that are taken from a program's output.
-const OUTPUT_LIMIT: usize = 64 << 10;
+use std::time::Duration;
 
 /// The root below which all facts are read; `/`, or a folder that a test laid out.
 #[derive(Clone, Debug)]
@@ -111,48 +106,21 @@ impl Root {
     }
 
     /// Standard output of the program at `path`, which has `within` to end; it is killed when it takes longer or says
-    /// more than any version text. `None` then, and when it cannot be run, fails or does not write text.
+    /// more than any answer. `None` then, and when it cannot be run, fails or does not write text.
     pub fn output(&self, path: impl AsRef<Path>, args: &[&str], within: Duration) -> Option<String> {
-        let mut child = Command::new(self.resolve(path))
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let output = child.stdout.take().and_then(|stdout| drain(stdout, Instant::now() + within));
-        finish(child, output.is_none()).then_some(output).flatten()
+        let output = program::output(&self.resolve(path), args, within).ok()?;
+        String::from_utf8(output).ok()
     }
-}
 
-/// All of `stdout` as text; `None` when it has no end before `deadline` or within the limit.
-fn drain(mut stdout: ChildStdout, deadline: Instant) -> Option<String> {
-    let mut output = Vec::new();
-    let mut chunk = [0; 4096];
-    while output.len() <= OUTPUT_LIMIT {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let ready = poll(
-            &mut [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)],
-            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
-        );
-        match ready {
-            Err(nix::errno::Errno::EINTR) => continue,
-            Err(_) | Ok(0) => return None,
-            Ok(_) => {}
-        }
-        match stdout.read(&mut chunk).ok()? {
-            0 => return String::from_utf8(output).ok(),
-            count => output.extend_from_slice(&chunk[..count]),
-        }
+    /// What the program at `path` says to `input` until `enough` of it is there, within `within`; then it is killed.
+    pub(super) fn converse(
+        &self,
+        path: &Path,
+        args: &[&str],
+        input: &[u8],
+        enough: &dyn Fn(&[u8]) -> bool,
+        within: Duration,
+    ) -> Result<Vec<u8>, Mute> {
+        program::converse(&self.resolve(path), args, input, enough, within)
     }
-    None
-}
-
-/// Whether the child ended well; it is killed first when `kill` says so.
-fn finish(mut child: Child, kill: bool) -> bool {
-    if kill {
-        // Fails only when the child has ended already, which is what is wanted.
-        let _ = child.kill();
-    }
-    child.wait().is_ok_and(|status| status.success())
 }

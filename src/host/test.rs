@@ -1,5 +1,6 @@
 //! Whole machines.
 
+use super::qemu::test::script;
 use super::tree::{lay_out, quad_core_with_threads};
 use super::{Caller, Host, Kvm, Node, PathFact, Root, Wants};
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ fn the_seeds_machine_is_read_whole_and_survives_the_dump() {
         ("/home/alice/vm/Windows.img", "1234"),
     ]);
     let tree = lay_out(&files);
-    tree.install("/usr/bin/qemu-system-x86_64", "#!/bin/sh\necho QEMU emulator version 10.0.2\n");
+    tree.install("/usr/bin/qemu-system-x86_64", &script("10.0.2", &tree.root.resolve("/runs")));
     let caller = Caller { euid: 0, invoker: Some(1000), ..tree.caller.clone() };
     let image = PathBuf::from("/home/alice/vm/Windows.img");
     let wants = Wants { qemu: None, paths: vec![image.clone(), PathBuf::from("/none")] };

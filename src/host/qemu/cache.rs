@@ -1,9 +1,9 @@
 //! What is known of QEMU programs that were asked before.
 //!
-//! To start a QEMU only for its version costs more than all of vmrun's own work before the guest.
+//! To start a QEMU only to ask it costs more than all of vmrun's own work before the guest.
 
-use super::{Caller, Root};
-use crate::unit::Version;
+use super::description::Qemu;
+use crate::host::{Caller, Root};
 use serde::{Deserialize, Serialize};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,13 @@ pub(super) struct Identity {
     /// Last change of the inode. Nix and `rpm-ostree` set every file's `modified` to one and the same moment; nobody can
     /// set this one.
     pub(super) changed: (i64, i64),
+    /// Folders of modules and their last change: a driver that is installed later comes as a file there, and leaves the
+    /// program as it was.
+    pub(super) modules: Vec<(PathBuf, (i64, i64))>,
 }
+
+/// Where distributions put modules, below the prefix of the program: Arch and openSUSE, Fedora, Red Hat, Debian.
+const MODULES: [&str; 4] = ["lib/qemu", "lib64/qemu", "lib64/qemu-kvm", "lib/x86_64-linux-gnu/qemu"];
 
 impl Identity {
     /// Of the program at `path`, links followed; `None` when there is none.
@@ -35,15 +41,23 @@ impl Identity {
             size: meta.len(),
             modified: (meta.mtime(), meta.mtime_nsec()),
             changed: (meta.ctime(), meta.ctime_nsec()),
+            modules: modules(root, path),
         })
     }
+}
+
+fn modules(root: &Root, path: &Path) -> Vec<(PathBuf, (i64, i64))> {
+    let Some(prefix) = path.parent().and_then(Path::parent) else { return Vec::new() };
+    let folders = MODULES.iter().map(|folder| prefix.join(folder));
+    let changed = |folder: &Path| root.metadata(folder).ok().map(|meta| (meta.mtime(), meta.mtime_nsec()));
+    folders.filter_map(|folder| changed(&folder).map(|changed| (folder, changed))).collect()
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     program: Identity,
-    version: Version,
+    qemu: Qemu,
 }
 
 /// The programs known, and the file that keeps them; without a file when the caller has no cache folder.
@@ -61,16 +75,16 @@ impl Cache {
         Self { file, entries }
     }
 
-    /// Version of exactly this program.
-    pub(super) fn version(&self, program: &Identity) -> Option<Version> {
-        self.entries.iter().find(|entry| entry.program == *program).map(|entry| entry.version)
+    /// What exactly this program said.
+    pub(super) fn find(&self, program: &Identity) -> Option<&Qemu> {
+        self.entries.iter().find(|entry| entry.program == *program).map(|entry| &entry.qemu)
     }
 
-    /// Remembers the version of `program`. That it cannot be written costs the next start its time, nothing more.
-    pub(super) fn keep(self, root: &Root, program: Identity, version: Version) {
+    /// Remembers what `program` said. That it cannot be written costs the next start its time, nothing more.
+    pub(super) fn keep(self, root: &Root, program: Identity, qemu: Qemu) {
         let Self { file: Some(file), mut entries } = self else { return };
         entries.retain(|entry| entry.program.path != program.path);
-        entries.insert(0, Entry { program, version });
+        entries.insert(0, Entry { program, qemu });
         entries.truncate(MOST);
         if let Ok(text) = serde_json::to_vec(&entries) {
             let _ = root.replace(file, &text);
