@@ -252,6 +252,48 @@ fn companions_and_hooks_are_ended_in_reverse_order() {
 }
 
 #[test]
+fn a_tree_of_libvirt_hooks_runs_unchanged() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let log = bench.path("order");
+    for point in ["prepare/begin", "start/begin", "started/begin", "stopped/end", "release/end"] {
+        let folder = bench.path("qemu.d/guest").join(point);
+        std::fs::create_dir_all(&folder).unwrap();
+        let script = folder.join("note.sh");
+        std::fs::write(&script, format!("#!/bin/sh\necho \"$@\" >> {}\n", log.display())).unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let text = std::fs::read_to_string(bench.profile("then=poweroff", "")).unwrap();
+    let profile =
+        bench.write("guest.toml", &text.replacen("schema = 1", "schema = 1\nhooks_dir = \"qemu.d/guest\"", 1));
+    assert_clean_end(&bench, &bench.run(&[profile.to_str().unwrap()]), 0, "the guest powered off");
+    let order = std::fs::read_to_string(&log).unwrap();
+    let expected = ["prepare begin", "start begin", "started begin", "stopped end", "release end"];
+    assert_eq!(order.lines().collect::<Vec<_>>(), expected.map(|words| format!("guest {words} -")));
+}
+
+#[test]
+fn an_idle_guest_costs_no_wakeups() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("then=wait", "[[service]]\nrun = [\"sleep\", \"1000\"]\n");
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    run.until("running");
+    wait_for_serial(&bench, "waiting");
+    let switches = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_owned()
+    };
+    // What the start caused has settled.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let before = switches(run.pid());
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert_eq!(switches(run.pid()), before);
+    run.signal("TERM");
+    assert_clean_end(&bench, &run.end(), 0, "the guest powered off");
+}
+
+#[test]
 fn a_killed_supervisor_leaves_the_guest_alive_and_the_host_recoverable() {
     let [qemu, _] = qemus();
     let bench = Bench::new(&qemu.binary);

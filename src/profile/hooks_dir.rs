@@ -48,7 +48,7 @@ pub(super) fn draft(dir: Option<&Path>, scene: &Scene, draft: &mut Draft) {
                 KEY,
                 format!("{} has no executable hook for {}", folder.display(), scene.name),
             )
-            .why("hooks stand in GUEST/OPERATION/SUB-OPERATION, like prepare/begin, and are executable")
+            .why("hooks stand in GUEST/OPERATION/SUB-OPERATION, like prepare/begin, with or without GUEST, and are executable")
             .fix(format!("chmod +x {}/{}/*/*/*", folder.display(), scene.name)),
         );
     }
@@ -62,13 +62,13 @@ pub(super) fn draft(dir: Option<&Path>, scene: &Scene, draft: &mut Draft) {
 }
 
 /// Operation and sub-operation of the hook `file` of guest `name`: `NAME/prepare/begin/script`, or `NAME/prepare/begin`
-/// being the script.
+/// being the script; the name is left out where the folder is the guest's own.
 fn operation(file: &Path, name: &str) -> Option<(&'static str, &'static str)> {
-    let mut parts = file.iter().map(|part| part.to_str());
-    let (guest, operation, sub) = (parts.next()??, parts.next()??, parts.next()??);
+    let mut parts = file.strip_prefix(name).unwrap_or(file).iter().map(|part| part.to_str());
+    let (operation, sub) = (parts.next()??, parts.next()??);
     let short = parts.count() <= 1;
     let row = OPERATIONS.iter().find(|(op, begin, _)| *op == operation && *begin == sub);
-    row.filter(|_| guest == name && short).map(|(operation, sub, _)| (*operation, *sub))
+    row.filter(|_| short).map(|(operation, sub, _)| (*operation, *sub))
 }
 
 fn hook(path: &Path, file: &Path, at: Point, arguments: [&str; 4]) -> Hook {
