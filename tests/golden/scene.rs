@@ -105,5 +105,10 @@ pub(crate) fn captured(name: &str) -> Host {
 
 fn qemu(version: &str) -> Option<Qemu> {
     let version = version.parse().ok()?;
-    Some(Qemu { path: "/usr/bin/qemu-system-x86_64".into(), version, abilities: vmrun::host::Abilities::default(), silent: None })
+    Some(Qemu {
+        path: "/usr/bin/qemu-system-x86_64".into(),
+        version,
+        abilities: vmrun::host::Abilities::default(),
+        silent: None,
+    })
 }

@@ -130,8 +130,13 @@ struct Head {
 fn read(schema: &Value, root: &Value, Head { path, repeated, text: about }: Head, tables: &mut Vec<Table>) {
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     let (mut keys, mut inner) = (Vec::new(), Vec::new());
+    let mut named = Vec::new();
     for (name, value) in schema["properties"].as_object().into_iter().flatten() {
         let repeated = table_of(&value["items"], root).is_some();
+        if let Some(table) = table_of(&value["additionalProperties"], root) {
+            named.push(own_keys(name, value, table, schema));
+            continue;
+        }
         match table_of(value, root).or_else(|| table_of(&value["items"], root)) {
             Some(table) => {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -146,6 +151,16 @@ fn read(schema: &Value, root: &Value, Head { path, repeated, text: about }: Head
     for (table, head) in inner {
         read(table, root, head, tables);
     }
+    tables.extend(named);
+}
+
+/// The table of any name below `name`, with the keys that `around` has not as well.
+fn own_keys(name: &str, schema: &Value, table: &Value, around: &Value) -> Table {
+    let properties = table["properties"].as_object().into_iter().flatten();
+    let own = properties.filter(|(key, _)| around["properties"].get(key.as_str()).is_none());
+    let about = [text(schema), text(table)].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    let keys = own.map(|(name, value)| key(name, value, false)).collect();
+    Table { path: format!("{name}.NAME"), repeated: false, text: about, keys }
 }
 
 /// The definition of a table that `schema` refers to, if it does.

@@ -14,7 +14,10 @@ pub(super) fn tidy(raw: &Value) -> (Object, Object) {
     for key in ["type", "additionalProperties", "required", "properties"] {
         root.insert(key.into(), raw[key].clone());
     }
-    tidy.properties(&mut root, "");
+    // Tables of free names, which may hold any other table, come last: those have their own names by then.
+    for free in [false, true] {
+        tidy.properties(&mut root, "", |value| value.get("additionalProperties").is_some() == free);
+    }
     (root, tidy.done)
 }
 
@@ -26,9 +29,9 @@ struct Tidy<'r> {
 }
 
 impl Tidy<'_> {
-    fn properties(&mut self, table: &mut Object, path: &str) {
+    fn properties(&mut self, table: &mut Object, path: &str, these: impl Fn(&Value) -> bool) {
         let Some(Value::Object(properties)) = table.get_mut("properties") else { return };
-        for (key, value) in properties {
+        for (key, value) in properties.iter_mut().filter(|(_, value)| these(value)) {
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             *value = self.value(value.take(), &path);
         }
@@ -81,7 +84,7 @@ impl Tidy<'_> {
         self.names.push((name.to_owned(), path.to_owned()));
         // Its place is kept before those of the tables in it.
         self.done.insert(path.to_owned(), Value::Null);
-        self.properties(&mut table, path);
+        self.properties(&mut table, path, |_| true);
         self.done.insert(path.to_owned(), Value::Object(table));
         path.to_owned()
     }
