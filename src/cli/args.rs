@@ -75,7 +75,16 @@ pub enum Command {
     Recover(Recover),
     /// Show what vmrun sees of this machine
     Host(Host),
+    /// Explain the tables and keys of a profile
+    Explain(Explain),
+    /// Write the JSON Schema of profiles, for editors
+    #[command(after_help = SCHEMA_HELP)]
+    Schema,
 }
+
+const SCHEMA_HELP: &str = "Example:\n  vmrun schema > ~/.config/vmrun.schema.json\n\n\
+                           With this first line in a profile, editors that know taplo (Even Better TOML)\n\
+                           complete and explain its keys:\n  #:schema ../.config/vmrun.schema.json";
 
 /// `vmrun run`.
 #[derive(Debug, Args)]
@@ -173,6 +182,18 @@ pub enum Then {
     Spin,
     /// It dies of a triple fault.
     Crash,
+}
+
+/// `vmrun explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun explain                   the tables\n  \
+                        vmrun explain cpu               its keys\n  \
+                        vmrun explain cpu.hide_kvm      all about one\n\n\
+                        Exit status: 0; 2 when there is no such table or key.")]
+pub struct Explain {
+    /// A table or a key, like `cpu` or `cpu.model`; without it all tables
+    #[arg(value_name = "TABLE[.KEY]")]
+    pub path: Option<String>,
 }
 
 /// `vmrun host`.

@@ -4,6 +4,7 @@ pub mod args;
 mod check;
 mod demo;
 mod ending;
+mod explain;
 mod guest;
 mod host;
 mod load;
@@ -13,6 +14,7 @@ mod plan;
 mod progress;
 mod render;
 mod run;
+mod schema;
 
 use crate::plan::Class;
 use args::{Cli, Command};
@@ -134,6 +136,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Stop(args) => guest::stop(args, output),
         Command::Recover(args) => guest::recover(args, output),
         Command::Host(args) => host::run(args, output),
+        Command::Schema => schema::run(output),
+        Command::Explain(args) => explain::run(args, output),
     }
 }
 

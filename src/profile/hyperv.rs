@@ -163,7 +163,6 @@ impl JsonSchema for Hyperv {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let names = generator.subschema_for::<Vec<Hv>>();
         json_schema!({
-            "description": "Enlightenments by QEMU's names without `hv-`, or `\"off\"`.",
             "anyOf": [names, {"type": "string", "const": "off"}],
             "examples": [["relaxed", "vapic", "time"], "off"],
         })

@@ -69,7 +69,6 @@ impl JsonSchema for Iothread {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "`true` for a thread of its own, `false` for QEMU's main thread, or the id of one that disks share.",
             "anyOf": [{"type": "boolean"}, {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_-]*$", "not": {"const": "ram0"}}],
             "examples": [true, "io0"],
         })

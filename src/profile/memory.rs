@@ -201,7 +201,6 @@ impl JsonSchema for Hugepages {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "Whether memory lies in huge pages, and of which size; `true` is 2M.",
             "anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["2M", "2MiB", "1G", "1GiB"]}],
             "examples": [true, "1G"],
         })

@@ -33,6 +33,7 @@ mod pinning;
 mod pinning_lint;
 mod program;
 mod qemu;
+pub mod reference;
 mod rules;
 mod scene;
 mod schema;
@@ -50,7 +51,6 @@ use crate::plan::{Draft, Plan, Refusal, Slots};
 use crate::unit::GuestName;
 use scene::Scene;
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -106,12 +106,6 @@ impl Profile {
     #[must_use]
     pub fn name(&self) -> &GuestName {
         &self.name
-    }
-
-    /// JSON Schema (draft 7) of a profile, made of the types that read it.
-    #[must_use]
-    pub fn json_schema() -> serde_json::Value {
-        SchemaSettings::draft07().into_generator().into_root_schema_for::<Self>().to_value()
     }
 
     /// Number of vCPUs, the product of the topology.

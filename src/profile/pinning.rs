@@ -232,7 +232,6 @@ impl JsonSchema for Iothreads {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let cpus = generator.subschema_for::<CpuSet>();
         json_schema!({
-            "description": "Host CPUs for all iothreads, or a table of them by the iothread's id.",
             "anyOf": [cpus, {"type": "object", "additionalProperties": cpus}],
             "examples": ["0-1", {"io0": "0"}],
         })

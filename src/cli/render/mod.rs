@@ -7,6 +7,7 @@ mod layout;
 mod life;
 mod pins;
 pub(super) mod plan;
+pub(super) mod reference;
 
 pub(super) use json::plan as plan_json;
 pub(super) use layout::table;
