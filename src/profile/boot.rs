@@ -4,13 +4,14 @@ use crate::plan::{Draft, Origin};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Boot; QEMU's `-boot`.
+/// How the firmware looks for something to boot; the order is each disk's `boot_index`. QEMU's `-boot`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Boot {
-    /// Whether the firmware offers a menu.
+    /// Offers a boot menu for some seconds.
     menu: Option<bool>,
-    /// Whether only devices with a boot index are tried; they are unless given.
+    /// Tries only devices that have a boot index.
+    #[schemars(extend("default" = true))]
     strict: Option<bool>,
 }
 

@@ -5,16 +5,18 @@ use crate::plan::{Draft, Origin};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The clock; QEMU's `-rtc`. What is not given is left to QEMU: `utc`, `host`, `none`.
+/// The real-time clock that the guest reads. QEMU's `-rtc`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Clock {
-    /// What it shows at the start; Windows expects `localtime`.
+    /// What it shows when the guest starts. Windows expects `localtime`, everything else `utc`, which it is unless given.
     base: Option<Base>,
-    /// What drives it.
+    /// What drives it: the host's clock as users set it, its clock since boot, or the guest's own running time. QEMU's
+    /// choice, `host`, unless given.
     #[serde(rename = "clock")]
     source: Option<Source>,
-    /// Whether ticks that the guest missed are made up for.
+    /// Makes up for ticks that the guest missed while it did not run, for a Windows whose clock falls behind. QEMU's
+    /// choice, `none`, unless given.
     driftfix: Option<Driftfix>,
 }
 

@@ -10,39 +10,46 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::num::NonZeroU32;
 
-/// The vCPUs; QEMU's `-cpu` and `-smp`.
+/// The guest's vCPUs: how many, how they look to the guest, and what it learns of its hypervisor. QEMU's `-cpu` and `-smp`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cpu {
-    /// Model; `host` unless given, which is `max` without KVM.
+    /// CPU that the guest sees. `host` is the host's own, and becomes `max` without KVM; the others are those that
+    /// `qemu-system-x86_64 -cpu help` prints.
+    #[schemars(extend("default" = "host"))]
     #[serde(default)]
     model: Model,
-    /// Sockets; 1 unless given.
+    /// Number of sockets. Desktop Windows uses at most two.
+    #[schemars(extend("default" = 1))]
     sockets: Option<NonZeroU32>,
-    /// Dies per socket; 1 unless given.
+    /// Dies in each socket.
+    #[schemars(extend("default" = 1))]
     dies: Option<NonZeroU32>,
-    /// Cores per die; 1 unless given.
+    /// Cores in each die.
+    #[schemars(extend("default" = 1))]
     cores: Option<NonZeroU32>,
-    /// Threads per core; 1 unless given.
+    /// Threads of each core. Windows and Linux place work better when it is that of the host and siblings are pinned to
+    /// siblings.
+    #[schemars(extend("default" = 1))]
     threads: Option<NonZeroU32>,
-    /// Whether KVM's CPUID leaves are hidden; QEMU's `kvm=off`.
+    /// Hides from the guest that it runs under KVM, for drivers that refuse to load in a guest. QEMU's `kvm=off`.
     #[serde(default)]
     hide_kvm: bool,
-    /// Hyper-V enlightenments by QEMU's names without `hv-`, or `"off"`.
+    /// Hyper-V enlightenments, with which Windows runs faster, by QEMU's names without `hv-`. What one of them needs is
+    /// added, with a warning.
     hv: Option<Hyperv>,
-    /// Spins of a guest spin lock before it tells the hypervisor; QEMU's `hv-spinlocks`.
+    /// How often Windows spins on a lock before it tells the hypervisor; 0x1fff is usual. QEMU's `hv-spinlocks`.
     hv_spinlocks: Option<u32>,
-    /// Vendor id instead of `Microsoft Hv`; QEMU's `hv-vendor-id`. Some drivers refuse to load under the latter.
+    /// Name of the hypervisor instead of `Microsoft Hv`, under which some drivers refuse to load. QEMU's `hv-vendor-id`.
     hv_vendor_id: Option<HvVendorId>,
-    /// CPUID flags to add or take away: `["+invtsc", "-amd-stibp"]`.
+    /// CPU features to add or take away, by QEMU's names: `["+invtsc", "-amd-stibp"]`.
     #[serde(default)]
     flags: Vec<Flag>,
-    /// Where the threads run.
     #[serde(default)]
     pub(super) pinning: Pinning,
 }
 
-/// Name of a CPU model.
+/// A name of letters, digits, `-`, `_` and `.`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9._-]+$", "examples" = ["host", "max", "EPYC"]))]
@@ -68,7 +75,7 @@ impl TryFrom<String> for Model {
     }
 }
 
-/// A CPUID flag to add or to take away.
+/// `+` and the feature adds it, `-` and the feature takes it away.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String", extend("pattern" = r"^[+-][A-Za-z0-9._-]+$", "examples" = ["+invtsc", "-amd-stibp"]))]

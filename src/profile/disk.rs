@@ -34,6 +34,7 @@ pub(super) struct Disk {
     pub(super) boot_index: Option<u16>,
     /// Serial number shown to the guest.
     pub(super) serial: Option<Serial>,
+    /// Keeps the guest from writing to it.
     #[serde(default)]
     pub(super) readonly: bool,
     /// Whether space that the guest frees is given back.

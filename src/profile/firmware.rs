@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Firmware {
+    /// What the vCPUs run first: UEFI, or QEMU's BIOS.
     #[serde(default)]
     kind: Kind,
     /// Code image; the first one found by its descriptor unless given.

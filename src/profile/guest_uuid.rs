@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
-/// A UUID as text: `a3bf6450-d26b-4815-b564-b1c9b098a740`.
+/// Written as text: `a3bf6450-d26b-4815-b564-b1c9b098a740`.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String", extend("examples" = ["a3bf6450-d26b-4815-b564-b1c9b098a740"]))]

@@ -14,21 +14,23 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Hook {
-    /// The point.
+    /// When it runs.
     at: Point,
-    /// Program and arguments.
+    /// The program and its arguments.
     run: Vec<String>,
-    /// Program and arguments that take it back after the guest ended or a later step of the start failed.
+    /// The program, with its arguments, that takes it back when the guest has ended or a later step of the start fails.
     undo: Option<Vec<String>>,
-    /// Login name of the user it runs as.
+    /// Login name of the user as whom it runs. Only root can run it as somebody else.
     user: Option<String>,
-    /// How long it may take; 30s unless given.
+    /// How long it may take before it is ended and counts as failed.
     #[serde(default = "timeout")]
     timeout: Period,
+    /// What its failure does.
     #[serde(default)]
     on_error: OnError,
-    /// Name for messages; the program's unless given.
+    /// Its name in messages and logs. The program's unless given.
     name: Option<String>,
+    /// Environment variables, beside those that vmrun sets for hooks.
     #[serde(default)]
     env: BTreeMap<String, String>,
 }

@@ -1,5 +1,6 @@
 //! `cpu.hv`, `cpu.hv_spinlocks`, `cpu.hv_vendor_id`: what tells Windows that it is a guest, and helps it to be one.
 
+use super::reference::OTHER_SPELLING;
 use super::scene::Scene;
 use crate::plan::{Class, Draft, Origin, Problem};
 use crate::unit::HvVendorId;
@@ -161,9 +162,13 @@ impl JsonSchema for Hyperv {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let names = generator.subschema_for::<Vec<Hv>>();
+        let name = generator.subschema_for::<Hv>();
+        // QEMU takes its dashes as underscores too.
+        let dashed = ENLIGHTENMENTS.iter().map(|(_, property, _)| property.trim_start_matches("hv-"));
+        let spelt: Vec<_> = dashed.filter(|name| name.contains('-')).map(|name| name.replace('-', "_")).collect();
+        let name = json_schema!({"anyOf": [name, {"type": "string", "enum": spelt, "$comment": OTHER_SPELLING}]});
         json_schema!({
-            "anyOf": [names, {"type": "string", "const": "off"}],
+            "anyOf": [{"type": "array", "items": name}, {"type": "string", "const": "off"}],
             "examples": [["relaxed", "vapic", "time"], "off"],
         })
     }

@@ -7,15 +7,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// Direct kernel boot.
+/// A Linux kernel that is started without a boot loader. QEMU's `-kernel`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kernel {
-    /// Kernel image.
+    /// The kernel image, like `/boot/vmlinuz`.
     image: PathBuf,
-    /// Initial RAM disk.
+    /// Its initial RAM disk.
     initrd: Option<PathBuf>,
-    /// Kernel command line.
+    /// Its command line, like `root=/dev/vda1 console=ttyS0`.
     append: Option<String>,
 }
 

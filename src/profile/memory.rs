@@ -201,6 +201,7 @@ impl JsonSchema for Hugepages {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
+            "title": "true, false, \"2M\" or \"1G\"",
             "anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["2M", "2MiB", "1G", "1GiB"]}],
             "examples": [true, "1G"],
         })

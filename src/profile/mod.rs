@@ -58,11 +58,16 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// Version of the profile's language; read before anything else is judged.
+    /// Version of the profile's language.
     #[serde(rename = "schema")]
     _schema: schema::Schema,
+    /// What the guest is called, by you and by `vmrun status`, `stop` and `recover`.
     name: GuestName,
+    /// The machine's identity, which Windows is activated for. Derived from `name` unless given, so it stays the same from
+    /// start to start. QEMU's `-uuid`.
     uuid: Option<guest_uuid::GuestUuid>,
+    /// Folder with hooks as libvirt users have them, which are run unchanged: `prepare/begin`, `started/begin`,
+    /// `release/end` and so on, or a whole `qemu.d`.
     hooks_dir: Option<PathBuf>,
     #[serde(default)]
     machine: machine::Machine,

@@ -4,12 +4,14 @@ use crate::plan::{Draft, OnPanic, OnReboot, Origin};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Ends that the guest asks for; QEMU's `-action`.
+/// What happens when the guest reboots or panics. QEMU's `-action`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct On {
+    /// What a reboot of the guest does.
     #[serde(default)]
     reboot: OnReboot,
+    /// What a panic of the guest's kernel does, which `pvpanic` reports.
     #[serde(default)]
     panic: OnPanic,
 }

@@ -11,22 +11,22 @@ use serde::Deserialize;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// A PCI function of the host; QEMU's `vfio-pci`.
+/// A PCI function of the host that the guest gets whole, like a graphics card or its sound. QEMU's `vfio-pci`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pci {
-    /// Its address on the host.
+    /// Its address on the host, as `lspci -D` prints it.
     pub(super) host: Bdf,
-    /// Its address in the guest; functions of one host device stay together unless given.
+    /// Its address in the guest. vmrun chooses unless given, and keeps functions of one device together.
     pub(super) addr: Option<PciSlot>,
-    /// Whether its device has several functions; vmrun sets it where it is needed unless given.
+    /// Tells the guest that its device has more functions. Set where it is needed unless given.
     pub(super) multifunction: Option<bool>,
-    /// Whether it takes over the legacy VGA ranges; only for a guest with BIOS.
+    /// Gives the guest the legacy VGA ranges of a graphics card, which only a guest with a BIOS needs.
     #[serde(default)]
     x_vga: bool,
-    /// A file to be used instead of the function's own option ROM.
+    /// File with an option ROM instead of the function's own, for a card whose ROM the host's start has spoilt.
     rom: Option<PathBuf>,
-    /// Whether the guest sees an option ROM; it does unless given.
+    /// Shows the guest the option ROM. QEMU does unless given.
     rombar: Option<bool>,
 }
 

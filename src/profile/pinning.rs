@@ -12,24 +12,25 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Places of threads; everything is where the kernel likes it unless given.
+/// Which thread of QEMU runs on which host CPUs; everything is where the kernel likes it unless given.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pinning {
     /// Host CPUs of each vCPU, in QEMU's order: threads of a core first, then cores, dies, sockets.
     #[serde(default)]
     vcpus: Vec<CpuSet>,
-    /// Host CPUs of every other thread; those without a vCPU unless given.
+    /// Host CPUs of every other thread of QEMU. Those without a vCPU unless given, if vCPUs are pinned.
     emulator: Option<CpuSet>,
     /// Host CPUs of the iothreads: one set for all, or a table by id.
     iothreads: Option<Iothreads>,
-    /// Scheduling class of vCPUs and iothreads, like `fifo:1`.
+    /// Scheduling class of vCPUs and iothreads. With `fifo`, a busy vCPU shuts the host out of its CPU.
+    #[schemars(extend("default" = "normal"))]
     sched: Option<SchedClass>,
-    /// Nice value of vCPUs and iothreads.
+    /// Priority of vCPUs and iothreads against other programs, from -20, the most favoured, to 19.
     nice: Option<Nice>,
 }
 
-/// A scheduling class as text: `fifo:1` to `fifo:99`, or `normal`.
+/// `normal`, or `fifo:1` to `fifo:99`; sched(7).
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String", extend("pattern" = r"^(normal|fifo:[1-9][0-9]?)$", "examples" = ["fifo:1", "normal"]))]
@@ -50,7 +51,7 @@ impl TryFrom<String> for SchedClass {
     }
 }
 
-/// A nice value, -20 to 19.
+/// A nice value; sched(7).
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "i64")]
 #[schemars(with = "i64", extend("minimum" = -20, "maximum" = 19, "examples" = [-10]))]

@@ -9,16 +9,17 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The program.
+/// Which QEMU is run, and what vmrun has no key for.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Qemu {
-    /// Its path, or a name to be looked for in `PATH`; `qemu-system-x86_64` unless given.
+    /// Path of the program, or a name to be looked for in `PATH`.
+    #[schemars(extend("default" = "qemu-system-x86_64"))]
     binary: Option<PathBuf>,
-    /// Arguments added at the end, as they are.
+    /// Arguments that are added at the end as they are. One that clashes with a key of the profile is refused.
     #[serde(default)]
     args: Vec<String>,
-    /// Its environment, beside what it inherits.
+    /// Environment variables of QEMU, beside what it inherits.
     #[serde(default)]
     env: BTreeMap<String, String>,
 }

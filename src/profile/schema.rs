@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// The version that this vmrun speaks.
 const NEWEST: i64 = 1;
 
-/// `schema = 1`. A newer one is refused, since its keys may mean something else.
+/// A newer one is refused, since its keys may mean something else.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "i64")]
 #[schemars(with = "i64", extend("const" = 1, "examples" = [1]))]

@@ -11,36 +11,42 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-/// A companion: a systemd unit, or a command that vmrun watches itself.
+/// A companion that runs while the guest runs: a systemd unit, or a command that vmrun watches itself.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Service {
-    /// A systemd unit, with its suffix.
+    /// The systemd unit: started unless it runs, and stopped only if vmrun started it.
     unit: Option<Unit>,
-    /// Program and arguments.
+    /// The program and its arguments, instead of a unit. It must stay in the foreground.
     run: Option<Vec<String>>,
-    /// Login name: whose systemd has the unit, or as whom the command runs.
+    /// Login name of the user whose systemd has the unit, or as whom the command runs.
     user: Option<String>,
-    /// Before the guest, or when it runs.
+    /// Whether it is started before the guest, or when that runs.
     #[serde(default)]
     start: Start,
-    /// Whether the guest cannot do without it.
+    /// Ends the guest when it fails, and prevents the start when it cannot be started.
     #[serde(default)]
     required: bool,
-    /// Name for messages; the unit's or the program's unless given.
+    /// Its name in messages and logs. The unit's or the program's unless given.
     name: Option<String>,
-    /// What happens when the command ends before the guest; `always` unless given.
+    /// What happens when the command ends before the guest.
+    #[schemars(extend("default" = "always"))]
     restart: Option<Restart>,
-    /// Pause before the first restart; 1s unless given.
+    /// Pause before the command is started again; it doubles each time, up to 30s.
+    #[schemars(extend("default" = "1s"))]
     delay: Option<Period>,
-    /// Ends within a minute after which it is given up; 5 unless given.
+    /// How often the command may end within a minute before it is given up.
+    #[schemars(extend("default" = 5))]
     burst: Option<NonZeroU32>,
-    /// When the command counts as started; as soon as it was executed unless given.
+    /// When the command counts as started: as soon as it was executed, or when it says so (`sd_notify`).
+    #[schemars(extend("default" = "exec"))]
     ready: Option<ReadyWhen>,
-    /// A file or socket; the command counts as started when it is there.
+    /// The command counts as started when this file or socket is there.
     ready_file: Option<PathBuf>,
-    /// How long the command may take to end; 5s unless given.
+    /// How long the command may take to end when it is asked to, before it is killed.
+    #[schemars(extend("default" = "5s"))]
     stop_timeout: Option<Period>,
+    /// Environment variables of the command.
     #[serde(default)]
     env: BTreeMap<String, String>,
 }

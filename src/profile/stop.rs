@@ -5,16 +5,18 @@ use crate::unit::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The stop ladder.
+/// How the guest is ended by Ctrl-C, `vmrun stop` and a shutdown of the host.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stop {
-    /// How long the guest may take after its power button was pressed; 60s unless given.
+    /// How long the guest may take after its power button was pressed.
+    #[schemars(extend("default" = "1m"))]
     timeout: Option<Period>,
     /// What happens to a guest that takes longer.
     #[serde(default)]
     on_timeout: OnTimeout,
-    /// What a closed terminal does; the guest is kept unless given.
+    /// What closing the terminal does.
+    #[schemars(extend("default" = "keep"))]
     #[serde(default)]
     on_hangup: OnHangup,
 }
@@ -22,8 +24,10 @@ pub(super) struct Stop {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum OnHangup {
+    /// The guest runs on.
     #[default]
     Keep,
+    /// Its power button is pressed.
     Stop,
 }
 

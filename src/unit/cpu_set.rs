@@ -145,7 +145,8 @@ impl JsonSchema for CpuSet {
         let list = json_schema!({"type": "string", "pattern": r"^[0-9, -]*$"});
         let cpu = json_schema!({"type": "integer", "minimum": 0, "maximum": MAX_CPU});
         json_schema!({
-            "description": "Host CPUs: a number, a list like `\"0-3,8\"`, or an array of both.",
+            "title": "host CPUs",
+            "description": "A number, a list like `\"0-3,8\"`, or an array of both.",
             "anyOf": [cpu, list, {"type": "array", "items": {"anyOf": [cpu, list]}}],
             "examples": [4, "4-7", [4, "6-7"]],
         })

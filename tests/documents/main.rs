@@ -4,6 +4,7 @@
 #[path = "../golden/cases.rs"]
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod cases;
+mod defaults;
 mod explain;
 mod materials;
 mod readme;

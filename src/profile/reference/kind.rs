@@ -1,6 +1,6 @@
 //! What a value is, in the words of a person who writes TOML.
 
-use super::Choice;
+use super::{Choice, OTHER_SPELLING};
 use serde_json::Value;
 
 /// Most choices that are named where there is little room.
@@ -8,17 +8,21 @@ const FEW: usize = 6;
 
 /// The kind of the values that `schema` takes: `text like "8G"`, `number from 1`, `"on" or "off"`, `list of texts`.
 pub(super) fn of(schema: &Value) -> String {
+    if let Some(name) = schema["title"].as_str() {
+        return name.to_owned();
+    }
     if let Some(parts) = schema["anyOf"].as_array() {
-        return joined(parts.iter().map(of).collect());
+        return joined(parts.iter().filter(told).map(of).collect());
     }
     if is_choice(schema) {
         let values: Vec<_> = choices(schema).into_iter().map(|choice| choice.value).collect();
-        return if values.len() > FEW { format!("choice of {}", values.len()) } else { joined(values) };
+        return if values.len() > FEW { "choice".into() } else { joined(values) };
     }
     match schema["type"].as_str() {
         Some("boolean") => "true or false".into(),
         Some("integer") => format!("number{}", range(schema)),
         Some("number") => "number".into(),
+        Some("array") if schema["items"].get("title").is_some() => format!("list of {}", of(&schema["items"])),
         Some("array") => format!("list of {}", plural(&of(&schema["items"]))),
         Some("object") => "table".into(),
         _ => match schema["examples"].get(0) {
@@ -38,7 +42,11 @@ pub(super) fn choices(schema: &Value) -> Vec<Choice> {
         return values.iter().map(|value| Choice { value: value.to_string(), text: String::new() }).collect();
     }
     let parts = ["anyOf", "oneOf"].iter().filter_map(|key| schema[key].as_array()).flatten();
-    parts.chain(schema.get("items")).flat_map(choices).collect()
+    parts.chain(schema.get("items")).filter(told).flat_map(choices).collect()
+}
+
+fn told(schema: &&Value) -> bool {
+    schema["$comment"] != OTHER_SPELLING
 }
 
 fn is_choice(schema: &Value) -> bool {

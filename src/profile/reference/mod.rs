@@ -13,6 +13,9 @@ use super::Profile;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
+/// `$comment` of a form that is accepted and told to nobody, because it is another spelling of one that is told.
+pub(super) const OTHER_SPELLING: &str = "another spelling";
+
 /// JSON Schema (draft 7) of a profile. Each TOML table is a definition under its own name; draft 7 is what taplo reads.
 #[must_use]
 pub fn schema() -> Value {
