@@ -62,7 +62,7 @@ fn planned(case: Case) -> Option<Golden> {
 }
 
 impl Golden {
-    /// The profile with `key` in each such table; `None` when it has none, or one has the key.
+    /// The profile with `key` in each such table; `None` when there is none without it.
     fn with(&self, table: &Table, key: &Key, value: &Value, absent: Absent) -> Option<String> {
         let mut profile = self.profile.clone();
         let mut tables = vec![&mut profile];
@@ -72,13 +72,10 @@ impl Golden {
             }
             tables = tables.into_iter().filter_map(|table| table.get_mut(name)).flat_map(below).collect();
         }
-        if tables.is_empty() || tables.iter().any(|table| table.contains_key(&key.name)) {
-            return None;
-        }
-        for table in tables {
-            table.insert(key.name.clone(), value.clone());
-        }
-        Some(profile.to_string())
+        tables.retain(|table| !table.contains_key(&key.name));
+        let some = !tables.is_empty();
+        tables.into_iter().for_each(|table| _ = table.insert(key.name.clone(), value.clone()));
+        some.then(|| profile.to_string())
     }
 
     fn plan_of(&self, text: String) -> Option<String> {
