@@ -97,6 +97,9 @@ pub struct Run {
     /// The profile, a TOML file
     #[arg(value_name = "PROFILE")]
     pub profile: PathBuf,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
 }
 
 /// `vmrun plan`.
@@ -111,6 +114,9 @@ pub struct Plan {
     /// The profile, a TOML file
     #[arg(value_name = "PROFILE")]
     pub profile: PathBuf,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
     /// Only the command line of QEMU, quoted for a shell
     #[arg(long, conflicts_with = "json")]
     pub argv: bool,
@@ -120,6 +126,17 @@ pub struct Plan {
     /// The host that it is planned for.
     #[command(flatten)]
     pub host: HostFile,
+}
+
+/// What is laid over a profile.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Layers {
+    /// Lay the tables of [variant.NAME] over it
+    #[arg(long = "variant", value_name = "NAME")]
+    pub variants: Vec<String>,
+    /// Give a key another value: cpu.cores=6
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
 }
 
 /// The host that a profile is planned for.
@@ -139,6 +156,9 @@ pub struct Check {
     /// The profile, a TOML file
     #[arg(value_name = "PROFILE")]
     pub profile: PathBuf,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
     /// The host that it is planned for.
     #[command(flatten)]
     pub host: HostFile,
@@ -153,6 +173,9 @@ pub struct Demo {
     /// A profile whose CPU, memory and devices the demo guest gets
     #[arg(value_name = "PROFILE")]
     pub profile: Option<PathBuf>,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
     /// Afterwards: poweroff, wait, ignore, reset, panic, hang, spin or crash
     #[arg(long, value_name = "WHAT", default_value = "poweroff")]
     #[arg(hide_default_value = true, hide_possible_values = true)]
@@ -206,6 +229,9 @@ pub struct Host {
     /// A profile whose files are looked at too
     #[arg(value_name = "PROFILE")]
     pub profile: Option<PathBuf>,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
 }
 
 /// `vmrun status`.

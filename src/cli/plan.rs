@@ -9,7 +9,7 @@ use super::render::{argv, finding, plan_json};
 
 /// Shows the plan, also of a profile that this host refuses; then the problems are told on standard error.
 pub(super) fn run(args: &Plan, output: Output) -> Exit {
-    let loaded = match Loaded::read(&args.profile) {
+    let loaded = match Loaded::read(&args.profile, &args.layers) {
         Ok(loaded) => loaded,
         Err(rejected) => return rejected.tell(output),
     };
@@ -25,7 +25,7 @@ pub(super) fn run(args: &Plan, output: Output) -> Exit {
     let worth_telling = exit != Exit::Good || !output.quiet;
     if !planned.findings.is_empty() && worth_telling {
         let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
-        output.say(weight, &finding::text(&loaded.sheet, &planned.findings, output.width));
+        output.say(weight, &finding::text(&loaded.sheets, &planned.findings, output.width));
     }
     shown
 }
@@ -42,7 +42,7 @@ fn text(args: &Plan, loaded: &Loaded, planned: &Planned, width: usize) -> String
 
 /// The record of the findings, with the plan beside them.
 fn json(loaded: &Loaded, planned: &Planned) -> serde_json::Value {
-    let mut record = finding::json(&loaded.sheet, &planned.findings, planned.exit());
+    let mut record = finding::json(&loaded.sheets, &planned.findings, planned.exit());
     record["plan"] = plan_json(planned.contents());
     record
 }
