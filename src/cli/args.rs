@@ -105,10 +105,9 @@ pub struct Run {
 /// `vmrun plan`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vmrun plan windows.toml\n  vmrun plan windows.toml --argv --lines > windows.sh\n  \
-                        vmrun plan windows.toml --json | jq .pins\n\n\
-                        Exit status: 0; 11 when it cannot run on this host, and the plan is shown\n\
-                        all the same; 10 when the profile is wrong."
+    after_help = "Examples:\n  vmrun plan windows.toml --argv --lines > windows.sh\n\n\
+                        Exit status: 0; 10 when the profile is wrong; 11 when it cannot run on this\n\
+                        host, and the plan is shown all the same."
 )]
 pub struct Plan {
     /// The profile, a TOML file

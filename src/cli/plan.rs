@@ -5,7 +5,7 @@ use super::args::Plan;
 use super::load::{Loaded, Planned};
 use super::output::{Output, Weight};
 use super::render::plan::{self, Against};
-use super::render::{argv, finding, plan_json};
+use super::render::{argv, finding, place_origins, plan_json};
 
 /// Shows the plan, also of a profile that this host refuses; then the problems are told on standard error.
 pub(super) fn run(args: &Plan, output: Output) -> Exit {
@@ -32,7 +32,7 @@ pub(super) fn run(args: &Plan, output: Output) -> Exit {
 
 fn text(args: &Plan, loaded: &Loaded, planned: &Planned, width: usize) -> String {
     let contents = planned.contents();
-    let against = Against { keys: &loaded.keys, host: &planned.host, problems: planned.problems() };
+    let against = Against { keys: &loaded.keys, sheets: &loaded.sheets, host: &planned.host, problems: planned.problems() };
     match (args.argv, args.lines) {
         (false, _) => plan::text(contents, &against, width),
         (true, false) => argv::line(contents),
@@ -44,5 +44,6 @@ fn text(args: &Plan, loaded: &Loaded, planned: &Planned, width: usize) -> String
 fn json(loaded: &Loaded, planned: &Planned) -> serde_json::Value {
     let mut record = finding::json(&loaded.sheets, &planned.findings, planned.exit());
     record["plan"] = plan_json(planned.contents());
+    place_origins(&mut record["plan"]["options"], &loaded.keys, &loaded.sheets);
     record
 }

@@ -6,10 +6,11 @@
 use super::scene::Scene;
 use super::source::Preset;
 use crate::plan::{Class, Draft, Problem};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// What runs in the guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Guest {
     /// Windows 11, or Server 2022 and newer.
