@@ -36,8 +36,8 @@ impl Finding {
 
     fn title(&self) -> String {
         match self.problem.at.as_str() {
-            "" => self.problem.what.clone(),
-            at => format!("{at}: {}", self.problem.what),
+            "" => bounded(&self.problem.what),
+            at => bounded(&format!("{at}: {}", self.problem.what)),
         }
     }
 }
@@ -68,26 +68,41 @@ fn group<'a>(sheets: &'a Sheets, finding: &'a Finding) -> Group<'a> {
     let Problem { why, fix, .. } = &finding.problem;
     for (name, text) in [("why", why), ("fix", fix)] {
         if !text.is_empty() {
-            group = group.element(Level::NOTE.with_name(name).message(text));
+            group = group.element(Level::NOTE.with_name(name).message(bounded(text)));
         }
     }
     group
 }
 
+/// `text`, without its middle when it repeats a text of the profile that fills the screen.
+fn bounded(text: &str) -> String {
+    const LONGEST: usize = 1200;
+    let count = text.chars().count();
+    if count <= LONGEST {
+        return text.to_owned();
+    }
+    let part = |range: std::ops::Range<usize>| text.chars().skip(range.start).take(range.len()).collect::<String>();
+    format!("{}… {} characters …{}", part(0..300), count - 600, part(count - 300..count))
+}
+
 fn place<'a>(sheets: &'a Sheets, finding: &Finding) -> Element<'a> {
     match finding.span.as_ref().map(|span| sheets.shown(span)) {
-        Some(Shown { name, text, span, .. }) if !text.is_empty() => {
-            let annotation = AnnotationKind::Primary.span(first_line(text, span));
-            Snippet::source(text).path(name).annotation(annotation).into()
+        Some(Shown { name, text, span, line, .. }) if !text.is_empty() => {
+            let (start, end) = line_around(text, &span);
+            let annotation = AnnotationKind::Primary.span(span.start - start..span.end.min(end) - start);
+            Snippet::source(&text[start..end]).line_start(line).path(name).annotation(annotation).into()
         }
         _ => Origin::path(sheets.name()).into(),
     }
 }
 
-/// `span` cut to its first line, since what follows is rarely what is meant.
-fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
-    let line = text[span.start..].find('\n').map_or(text.len(), |length| span.start + length);
-    span.start..span.end.min(line)
+/// The first line of `span`, since what follows is rarely what is meant; of a line that fills the screen, its beginning.
+fn line_around(text: &str, span: &Range<usize>) -> (usize, usize) {
+    const LONGEST: usize = 4096;
+    let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[span.start..].find('\n').map_or(text.len(), |length| span.start + length);
+    let most = (0..=end.min(span.start + LONGEST)).rev().find(|at| text.is_char_boundary(*at));
+    (start, most.unwrap_or(end))
 }
 
 fn record(sheets: &Sheets, finding: &Finding) -> Value {

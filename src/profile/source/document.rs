@@ -101,6 +101,14 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// Leaves `most` elements of the array at `path`; returns how many there were and where the first of the others stood.
+    pub(super) fn truncate(&mut self, path: &[Turn], most: usize) -> Option<(usize, Range<usize>)> {
+        let Some(Inside::Array(array)) = self.inside(path) else { return None };
+        let (count, place) = (array.len(), array.get(most)?.span());
+        *array = array.iter().take(most).cloned().collect();
+        Some((count, place))
+    }
+
     /// Takes out the value at `path`.
     pub(super) fn remove(&mut self, path: &[Turn]) {
         let Some((last, way)) = path.split_last() else { return };

@@ -4,7 +4,7 @@
 use super::document::Document;
 use super::sheets::{Kind, Sheets};
 use super::syntax::{self, Parsed};
-use super::{Layered, Mistake, folder, merge, set, shift, variant, without};
+use super::{Layered, Mistake, bounds, folder, merge, set, shift, variant, without};
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -44,7 +44,7 @@ pub(super) fn of<T: Layered>(sheets: &Sheets) -> Result<Layers<'_>, Vec<Mistake>
         }
     }
     for parsed in others.iter_mut().chain([&mut parsed]) {
-        parsed.mistakes.extend(syntax::nul_values(&parsed.document));
+        bounds::judge(parsed);
     }
     Ok(Layers { parsed, others, complete })
 }
@@ -57,7 +57,11 @@ fn files<T: Layered>(sheets: &Sheets) -> Result<Parsed<'_>, Vec<Mistake>> {
     for (kind, start, text) in sheets.each() {
         let Kind::File(dir) = kind else { continue };
         match syntax::parse(text) {
-            Ok(parsed) => layers.push((dir, shift::parsed(parsed, start))),
+            Ok(parsed) => {
+                let mut parsed = shift::parsed(parsed, start);
+                bounds::judge(&mut parsed);
+                layers.push((dir, parsed));
+            }
             Err(found) => {
                 doubtful = true;
                 mistakes.extend(found.into_iter().map(|mistake| shift::mistake(mistake, start)));

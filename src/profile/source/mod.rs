@@ -6,6 +6,7 @@
 //! The parser recovers from broken syntax by itself. Serde stops at the first wrong value, so that value is noted,
 //! taken out of the document, and the rest is tried again; see [`repair`].
 
+mod bounds;
 mod document;
 mod folder;
 mod keys;
@@ -126,7 +127,7 @@ pub fn extends(text: &str) -> Option<(String, Range<usize>)> {
 }
 
 fn in_order(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
-    mistakes.sort_by(|a, b| (a.span.start, &a.what).cmp(&(b.span.start, &b.what)));
+    mistakes.sort_by(|a, b| (a.span.start, a.span.end, &a.what).cmp(&(b.span.start, b.span.end, &b.what)));
     // A variant repeats the mistakes of what it is laid over.
     mistakes.dedup();
     mistakes.truncate(MAX_MISTAKES);

@@ -46,13 +46,6 @@ pub(super) fn parse(text: &str) -> Result<Parsed<'_>, Vec<Mistake>> {
     Ok(Parsed { document, mistakes, spoiled })
 }
 
-/// Strings with a NUL, which TOML can write and no program can be given.
-pub(super) fn nul_values(document: &Document<'_>) -> Vec<Mistake> {
-    let has_nul = |node: &Node<'_, '_>| matches!(node.value, DeValue::String(text) if text.contains('\0'));
-    let nodes = document.nodes().into_iter().filter(has_nul);
-    nodes.map(|node| Mistake::new(node.span, "the text has a NUL, which no program can be given")).collect()
-}
-
 fn is_local(error: &Error) -> bool {
     LOCAL.iter().any(|known| error.message().starts_with(known))
 }
@@ -82,6 +75,7 @@ fn start(error: &Error) -> usize {
 
 /// Beginnings of the parser's messages, what they mean, and the remedy.
 const PLAIN: &[(&str, &str, &str)] = &[
+    ("recursion limit", "tables are nested more than 80 deep", ""),
     ("cannot recurse further", "tables and arrays are nested more than 80 deep", ""),
     ("unclosed array table", "the header of the table is not closed", "close it with `]]`"),
     ("unclosed table", "the header of the table is not closed", "close it with `]`"),

@@ -155,7 +155,7 @@ fn is_number(wanted: &str) -> bool {
 /// Serde's names of types in words.
 fn plain(wanted: &str) -> String {
     let words = match wanted {
-        "a string" | "a borrowed string" | "a character" => "a text in quotes",
+        "a string" | "a borrowed string" | "a character" | "path string" => "a text in quotes",
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "a map" => "a table",
