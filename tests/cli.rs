@@ -23,6 +23,51 @@ const COMMAND_LINES: &[(&str, &[&str])] = &[
     ("no_such_file", &["check", "gone.toml"]),
     ("a_folder", &["check", "."]),
     ("no_dump", &["check", "good.toml", "--host", "good.toml"]),
+    ("no_such_variant", &["check", "variants.toml", "--variant", "instal", "--host", "host.json"]),
+    ("no_variants", &["check", "good.toml", "--variant", "install"]),
+    ("variant_of_the_demo", &["demo", "--variant", "install"]),
+    (
+        "set_wrongly",
+        &[
+            "check",
+            "good.toml",
+            "--set",
+            "cpu.coers=6",
+            "--set",
+            "cpu.cores=six",
+            "--set",
+            "memory.size=8192",
+            "--set",
+            "disk[2].file=x.raw",
+            "--set",
+            "disk[0].format=qcow",
+            "--set",
+            "cpu.cores.x=1",
+            "--set",
+            "name[0]=1",
+            "--set",
+            "cpu.hide_kvm",
+            "--set",
+            "cpu..cores=1",
+            "--set",
+            "cpu.flags=[\"+x",
+            "--host",
+            "host.json",
+        ],
+    ),
+    (
+        "set_wrongly_for_this_host",
+        &[
+            "check",
+            "good.toml",
+            "--set",
+            "net[0].bridge=br7",
+            "--set",
+            "cpu.pinning.vcpus=[[2],[6],[3],[9]]",
+            "--host",
+            "host.json",
+        ],
+    ),
 ];
 
 fn golden() -> PathBuf {
@@ -80,6 +125,19 @@ fn every_wrong_profile_is_told_as_its_golden_says() {
     });
     let differing: Vec<_> = checked.flatten().collect();
     assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
+fn a_wrong_profile_starts_nothing_whatever_the_command() {
+    let is_wrong =
+        |stem: &String| told(&["check", &format!("{stem}.toml"), "--host", "host.json"]).starts_with("exit 10");
+    let wrong: Vec<_> = profiles().into_iter().filter(is_wrong).collect();
+    assert!(wrong.len() > 20, "{wrong:?}");
+    for stem in wrong.iter().filter(|stem| stem.starts_with("extends") || stem.starts_with("wrong")) {
+        for command in ["run", "plan", "demo"] {
+            assert!(told(&[command, &format!("{stem}.toml")]).starts_with("exit 1"), "{command} {stem}");
+        }
+    }
 }
 
 #[test]
@@ -279,4 +337,49 @@ fn a_file_of_more_than_a_mebibyte_is_not_read() {
     fs::write(&file, "#".repeat((1 << 20) + 1)).unwrap();
     let told = told(&["check", file.to_str().unwrap()]);
     assert!(told.starts_with("exit 10\n") && told.contains("a profile has at most 1048576"), "{told}");
+}
+
+/// What is told of a file that holds `text`, without its lines of the text itself.
+fn told_of(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("odd.toml");
+    fs::write(&file, text).unwrap();
+    told(&["check", file.to_str().unwrap(), "--host", "host.json"])
+}
+
+const HEAD: &str = "schema = 1\nname = \"odd\"\n";
+
+#[test]
+fn a_text_of_a_megabyte_is_told_in_a_few_lines_wherever_it_stands() {
+    let long = "x".repeat(1_000_000);
+    let bodies = [
+        format!("uuid = \"{long}\"\n"),
+        format!("[memory]\nsize = \"{long}\"\n"),
+        format!("[qemu]\nargs = [\"{long}\"]\n"),
+        format!("[[disk]]\nfile = \"/{long}\"\nformat = \"raw\"\n"),
+    ];
+    for body in bodies {
+        let told = told_of(&format!("{HEAD}{body}"));
+        assert!(told.starts_with("exit 10\nerror: the text has 100000"), "{}", &told[..200]);
+        assert!(told.len() < 2000 && told.contains("a program can be given 131071 at a time"), "{} bytes", told.len());
+    }
+    let told = told_of(&format!("{HEAD}{long} = 1\n"));
+    assert!(told.starts_with("exit 10\nerror: unknown key `xxx") && told.len() < 4000, "{} bytes", told.len());
+}
+
+#[test]
+fn more_disks_than_a_machine_has_place_for_are_one_mistake() {
+    let disk = |n: usize| format!("[[disk]]\nfile = \"/srv/vm/{n}.raw\"\nformat = \"raw\"\n");
+    let disks: String = (0..10_000).map(disk).collect();
+    let told = told_of(&format!("{HEAD}{disks}"));
+    assert!(told.starts_with("exit 10\nerror: `disk` has 10000 entries; at most 256 are read\n"), "{told}");
+    assert!(told.contains("odd.toml:771:1") && told.ends_with("on the host was changed\n"), "{told}");
+}
+
+#[test]
+fn nesting_beyond_reason_is_refused() {
+    for body in [format!("x = {}", "{a = ".repeat(5_000)), format!("{} = 1\n", vec!["a"; 5_000].join("."))] {
+        let told = told_of(&format!("{HEAD}{body}"));
+        assert!(told.starts_with("exit 10\n") && told.contains("nested more than 80 deep"), "{told}");
+    }
 }

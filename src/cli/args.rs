@@ -12,6 +12,7 @@ use std::path::PathBuf;
     about = "Run a guest on plain QEMU, its threads pinned before its first instruction",
     override_usage = "vmrun [OPTIONS] COMMAND | PROFILE.toml",
     after_help = "Start with `vmrun demo`, then `vmrun plan windows.toml`; more: `vmrun help run`.",
+    help_template = "{about}\n{usage-heading} {usage}\n\n{all-args}{after-help}",
     disable_help_subcommand = false,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -78,7 +79,7 @@ pub enum Command {
     /// Explain the tables and keys of a profile
     Explain(Explain),
     /// Write the JSON Schema of profiles, for editors
-    #[command(after_help = SCHEMA_HELP)]
+    #[command(after_help = SCHEMA_HELP, hide = true)]
     Schema,
 }
 
@@ -97,20 +98,23 @@ pub struct Run {
     /// The profile, a TOML file
     #[arg(value_name = "PROFILE")]
     pub profile: PathBuf,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
 }
 
 /// `vmrun plan`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  vmrun plan windows.toml\n  vmrun plan windows.toml --argv --lines > windows.sh\n  \
-                        vmrun plan windows.toml --json | jq .pins\n\n\
-                        Exit status: 0; 11 when it cannot run on this host, and the plan is shown\n\
-                        all the same; 10 when the profile is wrong."
-)]
+#[command(after_help = "Examples:\n  vmrun plan windows.toml --argv --lines > windows.sh\n\n\
+                        Exit status: 0; 10 when the profile is wrong; 11 when it cannot run on this\n\
+                        host, and the plan is shown all the same.")]
 pub struct Plan {
     /// The profile, a TOML file
     #[arg(value_name = "PROFILE")]
     pub profile: PathBuf,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
     /// Only the command line of QEMU, quoted for a shell
     #[arg(long, conflicts_with = "json")]
     pub argv: bool,
@@ -120,6 +124,17 @@ pub struct Plan {
     /// The host that it is planned for.
     #[command(flatten)]
     pub host: HostFile,
+}
+
+/// What is laid over a profile.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Layers {
+    /// Lay the tables of [variant.NAME] over it
+    #[arg(long = "variant", value_name = "NAME")]
+    pub variants: Vec<String>,
+    /// Give a key another value: cpu.cores=6
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
 }
 
 /// The host that a profile is planned for.
@@ -139,6 +154,9 @@ pub struct Check {
     /// The profile, a TOML file
     #[arg(value_name = "PROFILE")]
     pub profile: PathBuf,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
     /// The host that it is planned for.
     #[command(flatten)]
     pub host: HostFile,
@@ -153,6 +171,9 @@ pub struct Demo {
     /// A profile whose CPU, memory and devices the demo guest gets
     #[arg(value_name = "PROFILE")]
     pub profile: Option<PathBuf>,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
     /// Afterwards: poweroff, wait, ignore, reset, panic, hang, spin or crash
     #[arg(long, value_name = "WHAT", default_value = "poweroff")]
     #[arg(hide_default_value = true, hide_possible_values = true)]
@@ -206,6 +227,9 @@ pub struct Host {
     /// A profile whose files are looked at too
     #[arg(value_name = "PROFILE")]
     pub profile: Option<PathBuf>,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
 }
 
 /// `vmrun status`.

@@ -9,7 +9,7 @@ use std::io::{IsTerminal, stderr};
 
 /// Tells all refusals and warnings; silent when there are none, but for a line on a terminal.
 pub(super) fn run(args: &Check, output: Output) -> Exit {
-    let loaded = match Loaded::read(&args.profile) {
+    let loaded = match Loaded::read(&args.profile, &args.layers) {
         Ok(loaded) => loaded,
         Err(rejected) => return rejected.tell(output),
     };
@@ -19,13 +19,13 @@ pub(super) fn run(args: &Check, output: Output) -> Exit {
     };
     let exit = planned.exit();
     if output.json {
-        return output.answer_json(&finding::json(&loaded.sheet, &planned.findings, exit), exit);
+        return output.answer_json(&finding::json(&loaded.sheets, &planned.findings, exit), exit);
     }
     if !planned.findings.is_empty() {
         let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
-        output.say(weight, &finding::text(&loaded.sheet, &planned.findings, output.width));
+        output.say(weight, &finding::text(&loaded.sheets, &planned.findings, output.width));
     } else if !output.quiet && stderr().is_terminal() {
-        output.say(Weight::Info, &format!("{}: good, it can run here", loaded.sheet.name));
+        output.say(Weight::Info, &format!("{}: good, it can run here", loaded.sheets.name()));
     }
     exit
 }

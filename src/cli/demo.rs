@@ -61,12 +61,12 @@ fn in_memory() -> io::Result<(File, PathBuf)> {
 
 fn loaded(args: &Demo, image: PathBuf) -> Result<Loaded, Rejected> {
     let mut loaded = match &args.profile {
-        Some(path) => Loaded::read(path)?,
-        None => Loaded::embedded("demo.toml", demo::PROFILE)?,
+        Some(path) => Loaded::read(path, &args.layers)?,
+        None => Loaded::embedded("demo.toml", demo::PROFILE, &args.layers)?,
     };
     let then = word(args.then);
     loaded.change(|profile| profile.into_demo(image, then));
-    if args.profile.is_none() {
+    if args.profile.is_none() && args.layers.sets.is_empty() {
         let host = loaded.plan_here().host;
         loaded.change(|profile| spread(profile, &host));
     }

@@ -8,7 +8,7 @@ use crate::host::{Host, Root, Wants};
 
 /// Dumps every fact as JSON; with a profile also the facts about the paths that it names.
 pub(super) fn run(args: &Args, output: Output) -> Exit {
-    let wants = match args.profile.as_deref().map(Loaded::read) {
+    let wants = match args.profile.as_deref().map(|path| Loaded::read(path, &args.layers)) {
         None => Wants::default(),
         Some(Ok(loaded)) => loaded.profile.wants(&loaded.setting),
         Some(Err(rejected)) => return rejected.tell(output),

@@ -1,20 +1,19 @@
 //! A profile from its file, the host it is for, and what is wrong with them.
 
-use super::args::HostFile;
+use super::args::{HostFile, Layers};
 use super::output::{Output, Weight};
-use super::render::finding::{self, Finding, Sheet};
-use super::{Exit, place};
+use super::render::finding::{self, Finding};
+use super::{Exit, layers, place};
 use crate::host::{Caller, Host, Root};
 use crate::plan::{Class, Contents, Plan, Problem, Refusal};
-use crate::profile::source::{self, Keys, MAX_BYTES, Mistake};
+use crate::profile::source::{self, Keys, Sheets};
 use crate::profile::{Profile, Setting};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// A profile that could be read.
 pub(super) struct Loaded {
-    pub(super) sheet: Sheet,
+    pub(super) sheets: Sheets,
     pub(super) profile: Profile,
     pub(super) keys: Keys,
     pub(super) setting: Setting,
@@ -30,40 +29,40 @@ pub(super) struct Planned {
 
 /// What is told of a profile when it cannot be used.
 pub(super) struct Rejected {
-    pub(super) sheet: Sheet,
+    pub(super) sheets: Sheets,
     pub(super) findings: Vec<Finding>,
     pub(super) exit: Exit,
 }
 
 impl Loaded {
-    /// Reads the profile in the file `path`.
+    /// Reads the profile in the file `path`, with what lies below and above it.
     ///
     /// # Errors
     /// When the file cannot be read or has mistakes; all of them.
-    pub(super) fn read(path: &Path) -> Result<Self, Rejected> {
-        let bytes = bytes(path).map_err(|error| unreadable(path, &error))?;
-        let sheet = Sheet { name: shown(path), text: String::from_utf8_lossy(&bytes).into_owned() };
-        let read = source::decode(&bytes).map_err(|mistake| vec![mistake]).and_then(source::read::<Profile>);
-        let (profile, keys) = match read {
-            Ok(read) => read,
-            Err(mistakes) => return Err(mistaken(sheet, mistakes)),
-        };
-        let setting = place::setting(path, profile.name(), &Caller::current());
-        Ok(Self { sheet, profile, keys, setting })
+    pub(super) fn read(path: &Path, layers: &Layers) -> Result<Self, Rejected> {
+        let sheets = layers::read(path, layers).map_err(|error| unreadable(path, &error))?;
+        Self::of(path, sheets)
     }
 
     /// A profile that vmrun carries, called `name`.
     ///
     /// # Errors
-    /// When it has mistakes.
-    pub(super) fn embedded(name: &str, text: &str) -> Result<Self, Rejected> {
-        let sheet = Sheet { name: name.to_owned(), text: text.to_owned() };
-        let (profile, keys) = match source::read::<Profile>(text) {
-            Ok(read) => read,
-            Err(mistakes) => return Err(mistaken(sheet, mistakes)),
-        };
-        let setting = place::setting(Path::new(name), profile.name(), &Caller::current());
-        Ok(Self { sheet, profile, keys, setting })
+    /// When it, or what the command line adds, has mistakes.
+    pub(super) fn embedded(name: &str, text: &str, layers: &Layers) -> Result<Self, Rejected> {
+        Self::of(Path::new(name), layers::embedded(name, text, layers))
+    }
+
+    fn of(path: &Path, sheets: Sheets) -> Result<Self, Rejected> {
+        match source::read::<Profile>(&sheets) {
+            Ok((profile, keys)) => {
+                let setting = place::setting(path, profile.name(), &Caller::current());
+                Ok(Self { sheets, profile, keys, setting })
+            }
+            Err(mistakes) => {
+                let findings = mistakes.into_iter().map(Finding::mistake).collect();
+                Err(Rejected { sheets, findings, exit: Exit::Invalid })
+            }
+        }
     }
 
     /// Replaces the profile by what `change` makes of it.
@@ -123,47 +122,25 @@ impl Planned {
 impl Rejected {
     /// Tells it: as JSON on standard output, else on standard error.
     pub(super) fn tell(self, output: Output) -> Exit {
-        let Self { sheet, findings, exit } = self;
+        let Self { sheets, findings, exit } = self;
         if output.json {
-            return output.answer_json(&finding::json(&sheet, &findings, exit), exit);
+            return output.answer_json(&finding::json(&sheets, &findings, exit), exit);
         }
-        output.say(Weight::Error, &finding::text(&sheet, &findings, output.width));
+        output.say(Weight::Error, &finding::text(&sheets, &findings, output.width));
         exit
     }
 }
 
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let mut bytes = Vec::new();
-    // One byte more than is read of a profile, so that a longer one is seen to be longer.
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
 fn unreadable(path: &Path, error: &io::Error) -> Rejected {
-    let (reason, fix) = match error.kind() {
-        io::ErrorKind::NotFound => ("there is no such file", "write one, or start with `vmrun demo`, which needs none"),
-        io::ErrorKind::IsADirectory => ("it is a folder", "name the profile in it"),
-        io::ErrorKind::PermissionDenied => ("this user has no permission", "chmod a+r, or run as its owner"),
-        _ => ("the kernel refuses", ""),
-    };
-    let why = if fix.is_empty() { error.to_string() } else { String::new() };
+    let (reason, fix) = layers::reason(error);
     let what = format!("{} cannot be read: {reason}", path.display());
-    unusable(path, &Problem::new(Class::Invalid, "", what).why(why).fix(fix))
+    unusable(path, &Problem::new(Class::Invalid, "", what).fix(fix))
 }
 
 /// A file of which nothing can be shown.
 fn unusable(path: &Path, problem: &Problem) -> Rejected {
-    let sheet = Sheet { name: shown(path), text: String::new() };
-    Rejected { sheet, findings: vec![Finding::refusal(problem, &Keys::default())], exit: Exit::Invalid }
-}
-
-fn mistaken(sheet: Sheet, mistakes: Vec<Mistake>) -> Rejected {
-    Rejected { sheet, findings: mistakes.into_iter().map(Finding::mistake).collect(), exit: Exit::Invalid }
+    let sheets = Sheets::new(layers::shown(path), "/", "");
+    Rejected { sheets, findings: vec![Finding::refusal(problem, &Keys::default())], exit: Exit::Invalid }
 }
 
 /// The host whose facts `vmrun host --dump` wrote to the file `path`.

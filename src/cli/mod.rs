@@ -7,6 +7,7 @@ mod ending;
 mod explain;
 mod guest;
 mod host;
+mod layers;
 mod load;
 pub mod output;
 mod place;

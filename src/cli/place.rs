@@ -9,9 +9,18 @@ use std::path::{Path, PathBuf, absolute};
 
 /// The folders for `guest` whose profile is the file `profile`.
 pub(super) fn setting(profile: &Path, guest: &GuestName, caller: &Caller) -> Setting {
-    let file = absolute(profile).unwrap_or_else(|_| profile.to_owned());
-    let dir = file.parent().unwrap_or(Path::new("/")).to_owned();
-    Setting { dir, home: home(caller), run_dir: run_dir(guest, caller), state_dir: state_dir(caller) }
+    Setting {
+        dir: folder_of(profile),
+        home: home(caller),
+        run_dir: run_dir(guest, caller),
+        state_dir: state_dir(caller),
+    }
+}
+
+/// The absolute folder of `file`, whether that exists or not.
+pub(super) fn folder_of(file: &Path) -> PathBuf {
+    let file = absolute(file).unwrap_or_else(|_| file.to_owned());
+    file.parent().unwrap_or(Path::new("/")).to_owned()
 }
 
 /// Folder of the run of `guest`: `/run/vmrun/NAME` for root, else in the user's runtime folder.
@@ -46,7 +55,7 @@ pub(super) fn state_dir(caller: &Caller) -> PathBuf {
 }
 
 /// Home of the user behind this run: under `sudo` the one who called it, whose files the profile speaks of.
-fn home(caller: &Caller) -> Option<PathBuf> {
+pub(super) fn home(caller: &Caller) -> Option<PathBuf> {
     let user = |uid| User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.dir);
     match caller.invoker {
         Some(uid) => user(uid),

@@ -5,11 +5,11 @@ use super::args::Plan;
 use super::load::{Loaded, Planned};
 use super::output::{Output, Weight};
 use super::render::plan::{self, Against};
-use super::render::{argv, finding, plan_json};
+use super::render::{argv, finding, place_origins, plan_json};
 
 /// Shows the plan, also of a profile that this host refuses; then the problems are told on standard error.
 pub(super) fn run(args: &Plan, output: Output) -> Exit {
-    let loaded = match Loaded::read(&args.profile) {
+    let loaded = match Loaded::read(&args.profile, &args.layers) {
         Ok(loaded) => loaded,
         Err(rejected) => return rejected.tell(output),
     };
@@ -25,14 +25,15 @@ pub(super) fn run(args: &Plan, output: Output) -> Exit {
     let worth_telling = exit != Exit::Good || !output.quiet;
     if !planned.findings.is_empty() && worth_telling {
         let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
-        output.say(weight, &finding::text(&loaded.sheet, &planned.findings, output.width));
+        output.say(weight, &finding::text(&loaded.sheets, &planned.findings, output.width));
     }
     shown
 }
 
 fn text(args: &Plan, loaded: &Loaded, planned: &Planned, width: usize) -> String {
     let contents = planned.contents();
-    let against = Against { keys: &loaded.keys, host: &planned.host, problems: planned.problems() };
+    let against =
+        Against { keys: &loaded.keys, sheets: &loaded.sheets, host: &planned.host, problems: planned.problems() };
     match (args.argv, args.lines) {
         (false, _) => plan::text(contents, &against, width),
         (true, false) => argv::line(contents),
@@ -42,7 +43,8 @@ fn text(args: &Plan, loaded: &Loaded, planned: &Planned, width: usize) -> String
 
 /// The record of the findings, with the plan beside them.
 fn json(loaded: &Loaded, planned: &Planned) -> serde_json::Value {
-    let mut record = finding::json(&loaded.sheet, &planned.findings, planned.exit());
+    let mut record = finding::json(&loaded.sheets, &planned.findings, planned.exit());
     record["plan"] = plan_json(planned.contents());
+    place_origins(&mut record["plan"]["options"], &loaded.keys, &loaded.sheets);
     record
 }

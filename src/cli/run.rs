@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Runs the guest of a profile; refused, nothing is touched.
 pub(super) fn run(args: &Run, output: Output) -> Exit {
-    let loaded = match Loaded::read(&args.profile) {
+    let loaded = match Loaded::read(&args.profile, &args.layers) {
         Ok(loaded) => loaded,
         Err(rejected) => return rejected.tell(output),
     };
@@ -32,11 +32,11 @@ pub(super) fn run(args: &Run, output: Output) -> Exit {
 pub(super) fn accepted(loaded: &Loaded, planned: Planned, output: Output) -> Result<(Plan, Host), Exit> {
     let exit = planned.exit();
     if exit != Exit::Good && output.json {
-        return Err(output.answer_json(&finding::json(&loaded.sheet, &planned.findings, exit), exit));
+        return Err(output.answer_json(&finding::json(&loaded.sheets, &planned.findings, exit), exit));
     }
     if !planned.findings.is_empty() && (exit != Exit::Good || !output.quiet) {
         let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
-        output.say(weight, &finding::text(&loaded.sheet, &planned.findings, output.width));
+        output.say(weight, &finding::text(&loaded.sheets, &planned.findings, output.width));
     }
     planned.plan.map(|plan| (plan, planned.host)).map_err(|_| exit)
 }

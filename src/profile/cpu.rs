@@ -68,7 +68,8 @@ impl TryFrom<String> for Model {
         let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
         if text.is_empty() || text.contains(odd) {
             return Err(format!(
-                "`{text}` is not a CPU model; write host, max, or a name that `qemu -cpu help` prints"
+                "`{}` is not a CPU model; write host, max, or a name that `qemu -cpu help` prints",
+                text.escape_debug()
             ));
         }
         Ok(Self(text))

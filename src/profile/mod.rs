@@ -14,6 +14,7 @@ mod disk_bus;
 mod display;
 mod firmware;
 mod firmware_search;
+mod guest;
 mod guest_uuid;
 mod hook;
 mod hooks_dir;
@@ -22,6 +23,7 @@ mod hyperv;
 mod iommu;
 mod iothread;
 mod kernel;
+mod layers;
 mod machine;
 mod machine_type;
 mod memory;
@@ -52,6 +54,7 @@ use crate::unit::GuestName;
 use scene::Scene;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What the user wrote; each value is valid in itself.
@@ -63,6 +66,17 @@ pub struct Profile {
     _schema: schema::Schema,
     /// What the guest is called, by you and by `vmrun status`, `stop` and `recover`.
     name: GuestName,
+    /// Another profile, relative to this file, that this one is laid over. Done when the profile is read.
+    #[serde(rename = "extends")]
+    _extends: Option<PathBuf>,
+    /// What is left out of the profile that this one extends, like `["usb", "pci[0]"]`. Done when the profile is read.
+    #[serde(default, rename = "without")]
+    _without: Vec<String>,
+    /// Tables laid over these when `--variant` asks for them. Done when the profile is read.
+    #[serde(default, rename = "variant")]
+    _variant: BTreeMap<String, layers::Variant>,
+    /// What runs in the guest; settings that suit it follow from it.
+    guest: Option<guest::Guest>,
     /// The machine's identity, which Windows is activated for. Derived from `name` unless given, so it stays the same from
     /// start to start. QEMU's `-uuid`.
     uuid: Option<guest_uuid::GuestUuid>,
@@ -127,6 +141,10 @@ impl Profile {
         let Self {
             _schema,
             name,
+            _extends,
+            _without,
+            _variant,
+            guest,
             uuid,
             hooks_dir,
             machine,
@@ -163,6 +181,7 @@ impl Profile {
         cpu.draft(&scene, &mut draft);
         memory.draft(&cpu.pinned(), &scene, &mut draft);
         firmware::draft(firmware.as_ref(), machine, &scene, &mut draft);
+        guest::judge(*guest, &scene, &mut draft);
         clock.draft(&scene, &mut draft);
         boot.draft(&mut draft);
         kernel::draft(kernel.as_ref(), &scene, &mut draft);

@@ -80,7 +80,13 @@ impl Golden {
 
     fn plan_of(&self, text: String) -> Option<String> {
         let scene = Scene::parse(&self.case.text, &self.case.path);
-        let case = Case { path: self.case.path.clone(), golden: self.case.golden.clone(), text, scene };
+        let case = Case {
+            path: self.case.path.clone(),
+            golden: self.case.golden.clone(),
+            variant: self.case.variant.clone(),
+            text,
+            scene,
+        };
         Some(text::of(&case.plan().ok()?))
     }
 }

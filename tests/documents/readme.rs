@@ -29,7 +29,7 @@ fn every_profile_in_the_readme_can_be_planned() {
 fn why_not(Material { name, text }: &Material) -> Option<String> {
     let path = Path::new("README.md").to_owned();
     let scene = Scene::parse("", &path);
-    let case = Case { golden: path.clone(), path, text: text.clone(), scene };
+    let case = Case { golden: path.clone(), path, variant: None, text: text.clone(), scene };
     match case.plan() {
         Ok(_) => None,
         Err(Failure::Text(mistake)) => Some(format!("{name}\n{mistake}")),

@@ -5,15 +5,22 @@ use crate::text;
 use std::fs;
 use std::path::{Path, PathBuf};
 use vmrun::plan::{Contents, Refusal};
-use vmrun::profile::Profile;
+use vmrun::profile::source::{self, Mistake, Sheets, extends};
+use vmrun::profile::{Profile, Setting};
+
+/// The folder that the cases stand in.
+const FOLDER: &str = "/home/alice/vm";
 
 /// A profile and the scene it is planned in.
+#[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) path: PathBuf,
     /// Where its outcome is kept, but for the extension.
     pub(crate) golden: PathBuf,
     pub(crate) text: String,
     pub(crate) scene: Scene,
+    /// The variant that is asked for.
+    pub(crate) variant: Option<String>,
 }
 
 /// All cases, sorted by path.
@@ -43,18 +50,53 @@ impl Case {
     pub(crate) fn of(path: PathBuf, header: Option<&str>) -> Self {
         let text = fs::read_to_string(&path).expect("the profile is there");
         let scene = Scene::parse(header.unwrap_or(&text), &path);
-        Self { golden: path.clone(), path, text, scene }
+        let variant =
+            header.unwrap_or(&text).lines().find_map(|line| line.strip_prefix("# variant: ")).map(str::to_owned);
+        Self { golden: path.clone(), path, text, scene, variant }
     }
 
     /// What is planned, or the refusals, or the mistake in the text.
     pub(crate) fn plan(&self) -> Result<Contents, Failure> {
-        let profile: Profile = toml::from_str(&self.text).map_err(|error| Failure::Text(error.to_string()))?;
-        let setting = self.scene.setting(profile.name().as_str());
+        let mut sheets = Sheets::new("case.toml", FOLDER, &self.text);
+        self.add_bases(&mut sheets);
+        self.plan_of(&sheets, FOLDER)
+    }
+
+    /// The same, written in a file that another one in another folder extends.
+    pub(crate) fn plan_below_another(&self) -> Result<Contents, Failure> {
+        let mut sheets = Sheets::new("above.toml", "/elsewhere", "");
+        sheets.base("case.toml", FOLDER, &self.text);
+        self.add_bases(&mut sheets);
+        self.plan_of(&sheets, "/elsewhere")
+    }
+
+    fn add_bases(&self, sheets: &mut Sheets) {
+        let (mut path, mut folder, mut text) = (self.path.clone(), PathBuf::from(FOLDER), self.text.clone());
+        while let Some((base, _)) = extends(&text) {
+            folder = folder.join(&base).parent().expect("a file has a folder").to_owned();
+            path = path.with_file_name(&base);
+            text = fs::read_to_string(&path).expect("the base is there");
+            sheets.base(base, &folder, &text);
+        }
+        if let Some(variant) = &self.variant {
+            sheets.variant(variant);
+        }
+    }
+
+    fn plan_of(&self, sheets: &Sheets, folder: &str) -> Result<Contents, Failure> {
+        let (profile, _) = source::read::<Profile>(sheets).map_err(|mistakes| Failure::Text(self.told(&mistakes)))?;
+        let setting = Setting { dir: folder.into(), ..self.scene.setting(profile.name().as_str()) };
         let host = self.scene.host(&profile.wants(&setting));
         match profile.plan(&host, &setting) {
             Ok(plan) => Ok((*plan).clone()),
             Err(refusal) => Err(Failure::Refused(refusal)),
         }
+    }
+
+    /// What the parser says of the text; of one that it takes, what is wrong with its layers.
+    fn told(&self, mistakes: &[Mistake]) -> String {
+        let error = toml::from_str::<Profile>(&self.text).err();
+        error.map_or_else(|| mistakes.iter().map(|mistake| format!("{}\n", mistake.what)).collect(), |e| e.to_string())
     }
 
     /// The extension of the file that holds the outcome, and its content.

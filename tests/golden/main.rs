@@ -25,6 +25,20 @@ fn every_case_is_planned_as_its_file_says() {
     assert!(wrong.is_empty(), "{}\nUPDATE=1 writes what is planned now; review the diff", wrong.join("\n"));
 }
 
+#[test]
+fn every_case_is_planned_alike_in_a_file_that_another_folder_extends() {
+    let planned = cases::all().into_iter().filter_map(|case| Some((case.plan().ok()?, case)));
+    let differing: Vec<String> = planned
+        .filter_map(|(plan, case)| {
+            let below = case.plan_below_another().map_or_else(|_| "it is refused".to_owned(), |plan| text::of(&plan));
+            let plan = text::of(&plan);
+            let line = plan.lines().zip(below.lines()).find(|(alone, below)| alone != below);
+            (plan != below).then(|| format!("{}: {line:?}", case.path.display()))
+        })
+        .collect();
+    assert!(differing.is_empty(), "a key of a path is not known as one\n{}", differing.join("\n"));
+}
+
 /// What is wrong with `case`; with `update` its file is written instead.
 fn judge(case: &Case, update: bool) -> Option<String> {
     let (extension, found) = case.outcome();

@@ -36,7 +36,8 @@ fn starts_everything(name: &str, version: &str) {
 
 fn case_name(case: &Case) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    case.path.strip_prefix(root).unwrap_or(&case.path).display().to_string()
+    let path = case.path.strip_prefix(root).unwrap_or(&case.path).display();
+    case.variant.as_ref().map_or_else(|| path.to_string(), |variant| format!("{path} --variant {variant}"))
 }
 
 /// Starts `qemu` as `plan` says, with stand-ins, waits for its greeting and ends it.

@@ -6,6 +6,7 @@
 //! | `# qemu: 7.2` | the version of QEMU, 10.0 without the line; `none` for none |
 //! | `# kvm: denied` | state of KVM, instead of what the machine has |
 //! | `# invoker: 1000` | the user behind `sudo`; `none` for root itself |
+//! | `# variant: install` | `--variant install` is given |
 //! | `# systemd: no` | there is no systemd |
 //! | `# missing: PATH` | nothing stands there; a bare name is missing everywhere |
 //! | `# plain: PATH` | a file that is not executable stands there |
@@ -20,6 +21,7 @@ use vmrun::host::{Host, PathFact, Qemu, Wants};
 use vmrun::profile::Setting;
 
 /// A scene.
+#[derive(Clone)]
 pub(crate) struct Scene {
     host: Host,
     paths: Vec<(PathBuf, PathFact)>,
@@ -41,7 +43,7 @@ impl Scene {
 
     fn set(&mut self, key: &str, value: &str) -> Option<()> {
         match key {
-            "host" => {}
+            "host" | "variant" => {}
             "qemu" => self.host.qemu = qemu(value),
             "kvm" => self.host.kvm = serde_json::from_value(value.into()).ok()?,
             "invoker" => self.host.invoker = value.parse().ok(),

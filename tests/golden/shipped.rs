@@ -7,16 +7,21 @@ use vmrun::plan::{Problem, Sched};
 use vmrun::profile::Profile;
 
 /// The header of the scene in which a shipped profile plays.
-const SCENES: [(&str, &str); 1] = [("pinning.toml", "# host: quad-ht\n")];
+const SCENES: [(&str, &str); 4] = [
+    ("pinning.toml", "# host: quad-ht\n"),
+    ("pinning-1.toml", "# host: quad-ht\n"),
+    ("pinning-2.toml", "# host: quad-ht\n"),
+    ("libvirt-example.toml", "# host: quad-ht-02\n# block: /dev/rootvg/win7\n# block: /dev/rootvg/windane\n"),
+];
 
-/// All shipped profiles.
+/// All shipped profiles, each also with each of its variants.
 pub(crate) fn all() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = |name: &str| fs::read_dir(root.join(name)).expect("the folder is there");
     let entries = folder("profiles").chain(folder("examples")).map(|entry| entry.expect("an entry").path());
     let mut paths: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|ext| ext == "toml")).collect();
     paths.sort();
-    paths.into_iter().map(case).collect()
+    paths.into_iter().map(case).flat_map(with_variants).collect()
 }
 
 fn case(path: PathBuf) -> Case {
@@ -24,6 +29,13 @@ fn case(path: PathBuf) -> Case {
     let mut case = Case::of(path, Some(scene));
     case.text = case.text.replace("REGULAR_USER", "alice");
     case
+}
+
+fn with_variants(case: Case) -> Vec<Case> {
+    let table: toml::Table = toml::from_str(&case.text).expect("the profile is TOML");
+    let variants = table.get("variant").and_then(|variants| variants.as_table()).into_iter().flatten();
+    let variants = variants.map(|(name, _)| Case { variant: Some(name.clone()), ..case.clone() }).collect::<Vec<_>>();
+    std::iter::once(case).chain(variants).collect()
 }
 
 /// The profile that most people start from, with its outcome beside the cases.
@@ -59,6 +71,40 @@ fn the_windows_profile_asks_for_the_one_line_to_edit() {
     let Err(Failure::Refused(refusal)) = case.plan() else { panic!("the login is a placeholder") };
     let told: Vec<_> = refusal.problems.iter().map(|Problem { at, what, .. }| format!("{at}: {what}")).collect();
     assert_eq!(told, ["service[2].user: this host has no account REGULAR_USER"]);
+}
+
+fn words(case: &Case) -> String {
+    case.plan().map_or_else(|_| panic!("{} is refused", case.path.display()), |plan| plan.argv.words().join("\n"))
+}
+
+#[test]
+fn windows_is_installed_in_a_window_and_played_on_the_card() {
+    let card = shipped("profiles/windows11.toml");
+    let install = words(&Case { variant: Some("install".into()), ..card.clone() });
+    let card = words(&card);
+    for (wanted, of_card, of_install) in [
+        ("vfio-pci", true, false),
+        ("hugetlb", true, false),
+        ("kvm=off", true, false),
+        ("hv-synic", true, true),
+        ("windows11.img", true, true),
+        ("virtio-win.iso", false, true),
+        ("Win11_x64.iso", false, true),
+        ("\"type\":\"gtk\"", false, true),
+        ("\"VGA\"", false, true),
+    ] {
+        assert_eq!((card.contains(wanted), install.contains(wanted)), (of_card, of_install), "{wanted}");
+    }
+}
+
+#[test]
+fn the_pins_of_the_two_ways_are_judged() {
+    let warnings = |name: &str| shipped(name).plan().map_or_else(|_| Vec::new(), |plan| plan.warnings);
+    assert_eq!(warnings("profiles/pinning-1.toml"), []);
+    let second = warnings("profiles/pinning-2.toml");
+    let told: Vec<_> = second.iter().map(|Problem { at, what, fix, .. }| (&**at, &**what, &**fix)).collect();
+    let siblings = "vCPUs 0, 1 are siblings to the guest, but host CPUs 2, 3 are not";
+    assert_eq!(told, [("cpu.pinning.vcpus", siblings, "vcpus = [2, 6, 3, 7]")]);
 }
 
 #[test]

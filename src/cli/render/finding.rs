@@ -3,20 +3,11 @@
 use super::layout::counted;
 use crate::cli::Exit;
 use crate::plan::{Class, Problem};
-use crate::profile::source::{Keys, Mistake};
+use crate::profile::source::{Keys, Mistake, Sheets, Shown};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::ops::Range;
-
-/// A file and its text.
-#[derive(Clone, Debug)]
-pub(in crate::cli) struct Sheet {
-    /// Its path as the user wrote it.
-    pub(in crate::cli) name: String,
-    /// Its text; what is not UTF-8 replaced.
-    pub(in crate::cli) text: String,
-}
 
 /// Something to be told about a profile.
 #[derive(Clone, Debug)]
@@ -45,90 +36,92 @@ impl Finding {
 
     fn title(&self) -> String {
         match self.problem.at.as_str() {
-            "" => self.problem.what.clone(),
-            at => format!("{at}: {}", self.problem.what),
+            "" => bounded(&self.problem.what),
+            at => bounded(&format!("{at}: {}", self.problem.what)),
         }
     }
 }
 
-/// The findings about `sheet` for a person, then a line that counts them and says what has become of the host. With
+/// The findings about the texts for a person, then a line that counts them and says what has become of the host. With
 /// terminal colours.
-pub(in crate::cli) fn text(sheet: &Sheet, findings: &[Finding], width: usize) -> String {
+pub(in crate::cli) fn text(sheets: &Sheets, findings: &[Finding], width: usize) -> String {
     let renderer = Renderer::styled().term_width(width);
     let mut text = String::new();
     for finding in findings {
-        _ = writeln!(text, "{}\n", renderer.render(&[group(sheet, finding)]));
+        _ = writeln!(text, "{}\n", renderer.render(&[group(sheets, finding)]));
     }
-    text + &summary(sheet, findings)
+    text + &summary(sheets, findings)
 }
 
-/// The findings about `sheet` as JSON, with the exit code they lead to.
-pub(in crate::cli) fn json(sheet: &Sheet, findings: &[Finding], exit: Exit) -> Value {
+/// The findings about the texts as JSON, with the exit code they lead to.
+pub(in crate::cli) fn json(sheets: &Sheets, findings: &[Finding], exit: Exit) -> Value {
     let (warnings, problems): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.warning);
-    let list = |findings: Vec<&Finding>| findings.into_iter().map(|finding| record(sheet, finding)).collect::<Vec<_>>();
+    let list =
+        |findings: Vec<&Finding>| findings.into_iter().map(|finding| record(sheets, finding)).collect::<Vec<_>>();
     json!({
-        "v": 1, "file": sheet.name, "problems": list(problems), "warnings": list(warnings), "exit": exit.code(),
+        "v": 1, "file": sheets.name(), "problems": list(problems), "warnings": list(warnings), "exit": exit.code(),
     })
 }
 
-fn group<'a>(sheet: &'a Sheet, finding: &'a Finding) -> Group<'a> {
+fn group<'a>(sheets: &'a Sheets, finding: &'a Finding) -> Group<'a> {
     let level = if finding.warning { Level::WARNING } else { Level::ERROR };
-    let mut group = level.primary_title(finding.title()).element(place(sheet, finding));
+    let mut group = level.primary_title(finding.title()).element(place(sheets, finding));
     let Problem { why, fix, .. } = &finding.problem;
     for (name, text) in [("why", why), ("fix", fix)] {
         if !text.is_empty() {
-            group = group.element(Level::NOTE.with_name(name).message(text));
+            group = group.element(Level::NOTE.with_name(name).message(bounded(text)));
         }
     }
     group
 }
 
-fn place<'a>(sheet: &'a Sheet, finding: &Finding) -> Element<'a> {
-    match finding.span.clone() {
-        Some(span) if !sheet.text.is_empty() => {
-            let span = within(&sheet.text, span);
-            let annotation = AnnotationKind::Primary.span(span);
-            Snippet::source(&sheet.text).path(&sheet.name).annotation(annotation).into()
+/// `text`, without its middle when it repeats a text of the profile that fills the screen.
+fn bounded(text: &str) -> String {
+    const LONGEST: usize = 1200;
+    let count = text.chars().count();
+    if count <= LONGEST {
+        return text.to_owned();
+    }
+    let part = |range: std::ops::Range<usize>| text.chars().skip(range.start).take(range.len()).collect::<String>();
+    format!("{}… {} characters …{}", part(0..300), count - 600, part(count - 300..count))
+}
+
+fn place<'a>(sheets: &'a Sheets, finding: &Finding) -> Element<'a> {
+    match finding.span.as_ref().map(|span| sheets.shown(span)) {
+        Some(Shown { name, text, span, line, .. }) if !text.is_empty() => {
+            let (start, end) = line_around(text, &span);
+            let annotation = AnnotationKind::Primary.span(span.start - start..span.end.min(end) - start);
+            Snippet::source(&text[start..end]).line_start(line).path(name).annotation(annotation).into()
         }
-        _ => Origin::path(&sheet.name).into(),
+        _ => Origin::path(sheets.name()).into(),
     }
 }
 
-/// `span` cut to whole characters of its first line, since what follows is rarely what is meant.
-fn within(text: &str, span: Range<usize>) -> Range<usize> {
-    let start = character(text, span.start);
-    let line = text[start..].find('\n').map_or(text.len(), |length| start + length);
-    let end = character(text, span.end.max(start)).min(line);
-    start..end
+/// The first line of `span`, since what follows is rarely what is meant; of a line that fills the screen, its beginning.
+fn line_around(text: &str, span: &Range<usize>) -> (usize, usize) {
+    const LONGEST: usize = 4096;
+    let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[span.start..].find('\n').map_or(text.len(), |length| span.start + length);
+    let most = (0..=end.min(span.start + LONGEST)).rev().find(|at| text.is_char_boundary(*at));
+    (start, most.unwrap_or(end))
 }
 
-/// The start of the character of `text` that the byte `offset` is in.
-fn character(text: &str, offset: usize) -> usize {
-    (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
-}
-
-fn record(sheet: &Sheet, finding: &Finding) -> Value {
+fn record(sheets: &Sheets, finding: &Finding) -> Value {
     let Problem { at, what, why, fix, class } = &finding.problem;
-    let (line, column) = finding.span.as_ref().map_or((None, None), |span| {
-        let (line, column) = position(&sheet.text, span.start);
-        (Some(line), Some(column))
-    });
-    json!({ "at": at, "line": line, "column": column, "what": what, "why": why, "fix": fix, "class": class })
+    let shown = finding.span.as_ref().map(|span| sheets.shown(span));
+    let file = shown.as_ref().map_or(sheets.name(), |shown| shown.name);
+    let (line, column) = (shown.as_ref().map(|shown| shown.line), shown.as_ref().map(|shown| shown.column));
+    json!({
+        "at": at, "file": file, "line": line, "column": column, "what": what, "why": why, "fix": fix, "class": class,
+    })
 }
 
-/// Line and column of a byte, both from 1; columns in characters.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text[..character(text, offset)];
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    (before.matches('\n').count() + 1, line.chars().count() + 1)
-}
-
-fn summary(sheet: &Sheet, findings: &[Finding]) -> String {
+fn summary(sheets: &Sheets, findings: &[Finding]) -> String {
     let warnings = findings.iter().filter(|finding| finding.warning).count();
     let problems = findings.len() - warnings;
     let counts = [(problems, "problem"), (warnings, "warning")];
     let counts: Vec<_> =
         counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| counted(count, noun)).collect();
     let state = if problems > 0 { "; nothing was started, nothing on the host was changed" } else { "" };
-    format!("{}: {}{state}\n", sheet.name, counts.join(" and "))
+    format!("{}: {}{state}\n", sheets.name(), counts.join(" and "))
 }

@@ -1,6 +1,7 @@
 //! A plan as JSON, for programs. Keys are stable; `v` counts up when one changes its meaning.
 
 use crate::plan::{Change, Contents, FIRST_DESCRIPTOR, Step};
+use crate::profile::source::{Keys, Sheets};
 use serde_json::{Value, json};
 
 /// All of a plan.
@@ -42,6 +43,23 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         "services": services,
         "ending": ending,
     })
+}
+
+/// Adds to each origin in the `options` of a plan the file and the line of its key; `preset` says that the value
+/// follows from what the guest is.
+pub(in crate::cli) fn place_origins(options: &mut Value, keys: &Keys, sheets: &Sheets) {
+    let options = options.as_array_mut().into_iter().flatten();
+    for origin in options.filter_map(|option| option["origins"].as_array_mut()).flatten() {
+        let key = origin["key"].as_str().unwrap_or_default().to_owned();
+        if let Some(span) = keys.span_of(&key).filter(|_| keys.has(&key)) {
+            let shown = sheets.shown(&span);
+            origin["file"] = shown.name.into();
+            origin["line"] = shown.line.into();
+        }
+        if let Some(why) = keys.preset(&key) {
+            origin["preset"] = why.into();
+        }
+    }
 }
 
 fn change(change: &Change) -> Value {

@@ -9,5 +9,5 @@ mod pins;
 pub(super) mod plan;
 pub(super) mod reference;
 
-pub(super) use json::plan as plan_json;
+pub(super) use json::{place_origins, plan as plan_json};
 pub(super) use layout::table;

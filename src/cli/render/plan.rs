@@ -5,7 +5,7 @@ use super::layout::{columns, command, counted, paragraph, wrapped};
 use super::{life, pins};
 use crate::host::Host;
 use crate::plan::{Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin};
-use crate::profile::source::Keys;
+use crate::profile::source::{Keys, Sheets, Shown};
 use anstyle::Style;
 use std::fmt::Write as _;
 
@@ -15,6 +15,8 @@ const HEAD: Style = Style::new().bold();
 pub(in crate::cli) struct Against<'a> {
     /// The keys that the profile has.
     pub(in crate::cli) keys: &'a Keys,
+    /// The texts that they stand in.
+    pub(in crate::cli) sheets: &'a Sheets,
     /// The host that it is for.
     pub(in crate::cli) host: &'a Host,
     /// Number of reasons that this host refuses it for.
@@ -24,8 +26,8 @@ pub(in crate::cli) struct Against<'a> {
 /// The plan in lines of `width` columns. With terminal styles, and readable without.
 pub(in crate::cli) fn text(contents: &Contents, against: &Against<'_>, width: usize) -> String {
     let mut page = Page { text: String::new(), width };
-    page.summary(contents, against.problems);
-    page.argv(contents, against.keys);
+    page.summary(contents, against);
+    page.argv(contents, against);
     page.pins(contents, against.host);
     page.handed(contents);
     page.files(&contents.files);
@@ -51,29 +53,30 @@ impl Page {
         paragraph(&mut self.text, 2, self.width, text);
     }
 
-    fn summary(&mut self, contents: &Contents, problems: usize) {
+    fn summary(&mut self, contents: &Contents, against: &Against<'_>) {
         let Contents { name, emulator, vcpus, run_dir, .. } = contents;
         let version = emulator.version.map_or("QEMU, not found".to_owned(), |version| format!("QEMU {version}"));
         _ = writeln!(self.text, "{HEAD}Guest {name}{HEAD:#}: {}", counted(*vcpus as usize, "vCPU"));
-        if problems > 0 {
-            _ = writeln!(self.text, "cannot run here: {}", counted(problems, "problem"));
+        if against.problems > 0 {
+            _ = writeln!(self.text, "cannot run here: {}", counted(against.problems, "problem"));
         }
+        self.item(&format!("profile: {}; the number behind a key is its line there", against.sheets.name()));
         self.item(&format!("{version}: {}", emulator.path.display()));
         self.item(&format!("its folder while it runs: {}", run_dir.display()));
     }
 
-    fn argv(&mut self, contents: &Contents, keys: &Keys) {
+    fn argv(&mut self, contents: &Contents, against: &Against<'_>) {
         self.section("Command line: what the profile gives, what is derived from it, and why");
         for arg in contents.argv.args() {
-            self.arg(&arg, keys);
+            self.arg(&arg, against);
         }
     }
 
-    fn arg(&mut self, arg: &Arg, keys: &Keys) {
+    fn arg(&mut self, arg: &Arg, against: &Against<'_>) {
         let (column, width) = (self.width * 2 / 5, self.width * 3 / 5);
         let value = arg.value.as_deref().map(|value| format!(" {value}")).unwrap_or_default();
         let option = format!("{}{value}", arg.option);
-        let mut notes = notes(&arg.origins, keys).into_iter().flat_map(|note| hanging(&note, width));
+        let mut notes = notes(&arg.origins, against).into_iter().flat_map(|note| hanging(&note, width));
         if columns(&option) + 4 <= column {
             let note = notes.next().unwrap_or_default();
             let line = format!("  {option:rest$}{note}", rest = column - 2);
@@ -137,22 +140,39 @@ impl Page {
 
 /// Where an argument comes from: the keys that the profile gives, those that it leaves at their default, and then each
 /// that the argument is derived from, with the reason.
-fn notes(origins: &[Origin], keys: &Keys) -> Vec<String> {
+fn notes(origins: &[Origin], against: &Against<'_>) -> Vec<String> {
+    let keys = against.keys;
     let direct = origins.iter().filter(|origin| !origin.derived).map(|origin| origin.key.as_str());
-    let (given, default): (Vec<_>, Vec<_>) = direct.partition(|key| keys.has(key));
+    let (preset, direct): (Vec<_>, Vec<_>) = direct.partition(|key| keys.preset(key).is_some());
+    let (given, default): (Vec<_>, Vec<_>) = direct.into_iter().partition(|key| keys.has(key));
     let mut notes = Vec::new();
     for (word, keys) in [("given", given), ("default", default)] {
         if !keys.is_empty() {
+            let keys: Vec<_> = keys.into_iter().map(|key| placed(key, against)).collect();
             notes.push(format!("{word:7} {}", keys.join(", ")));
         }
     }
+    let presets = preset.into_iter().filter_map(|key| Some((key, keys.preset(key)?)));
+    notes.extend(presets.map(|(key, why)| format!("derived {} ({key}): {why}", placed("guest", against))));
     let derived = origins.iter().filter(|origin| origin.derived);
     notes.extend(derived.map(|Origin { key, why, .. }| match (key.as_str(), *why) {
         ("vmrun", why) => format!("always  {why}"),
-        (key, "") => format!("derived {key}"),
-        (key, why) => format!("derived {key}: {why}"),
+        (key, "") => format!("derived {}", placed(key, against)),
+        (key, why) => format!("derived {}: {why}", placed(key, against)),
     }));
     notes
+}
+
+/// A key with the line it is given on: `cpu.cores:12`, or with another file than the profile's own,
+/// `cpu.cores (base.toml:12)`.
+fn placed(key: &str, Against { keys, sheets, .. }: &Against<'_>) -> String {
+    let span = keys.span_of(key).filter(|_| keys.has(key) && keys.preset(key).is_none());
+    match span.map(|span| sheets.shown(&span)) {
+        None => key.to_owned(),
+        Some(Shown { own: true, line, .. }) => format!("{key}:{line}"),
+        Some(Shown { name, .. }) if name.starts_with("--") => format!("{key} ({name})"),
+        Some(Shown { name, line, .. }) => format!("{key} ({name}:{line})"),
+    }
 }
 
 /// A note whose later lines stand below its ninth column.

@@ -128,7 +128,8 @@ struct Head {
 
 /// Reads one table of `root`, then the tables in it.
 fn read(schema: &Value, root: &Value, Head { path, repeated, text: about }: Head, tables: &mut Vec<Table>) {
-    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let own = schema["required"].as_array();
+    let required = own.or_else(|| schema["anyOf"][0]["required"].as_array()).cloned().unwrap_or_default();
     let (mut keys, mut inner) = (Vec::new(), Vec::new());
     let mut named = Vec::new();
     for (name, value) in schema["properties"].as_object().into_iter().flatten() {

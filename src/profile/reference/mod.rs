@@ -30,5 +30,8 @@ pub fn schema() -> Value {
         schema[key] = value;
     }
     schema["definitions"] = Value::Object(definitions);
+    // A profile that is laid over another may leave to it what every guest needs.
+    let required = schema.as_object_mut().and_then(|root| root.remove("required"));
+    schema["anyOf"] = json!([{ "required": required }, { "required": ["extends"] }]);
     schema
 }

@@ -73,6 +73,42 @@ impl<'t> Document<'t> {
         self.nodes().into_iter().find(|node| node.place() == *place).map(|node| node.path)
     }
 
+    /// The value at `path`.
+    pub(super) fn get(&self, path: &[Turn]) -> Option<&Spanned<DeValue<'t>>> {
+        let (first, rest) = path.split_first()?;
+        let Turn::Key(first) = first else { return None };
+        let mut here = self.root.get_ref().get(first.as_str())?;
+        for turn in rest {
+            here = match (here.get_ref(), turn) {
+                (DeValue::Table(table), Turn::Key(key)) => table.get(key.as_str())?,
+                (DeValue::Array(array), Turn::Index(index)) => array.get(*index)?,
+                _ => return None,
+            };
+        }
+        Some(here)
+    }
+
+    /// Replaces the value at `path`, if there is one; a key keeps its place.
+    pub(super) fn replace(&mut self, path: &[Turn], value: Spanned<DeValue<'t>>) {
+        let Some((last, way)) = path.split_last() else { return };
+        let old = match (self.inside(way), last) {
+            (Some(Inside::Table(table)), Turn::Key(key)) => table.get_mut(key.as_str()),
+            (Some(Inside::Array(array)), Turn::Index(index)) => array.get_mut(*index),
+            _ => None,
+        };
+        if let Some(old) = old {
+            *old = value;
+        }
+    }
+
+    /// Leaves `most` elements of the array at `path`; returns how many there were and where the first of the others stood.
+    pub(super) fn truncate(&mut self, path: &[Turn], most: usize) -> Option<(usize, Range<usize>)> {
+        let Some(Inside::Array(array)) = self.inside(path) else { return None };
+        let (count, place) = (array.len(), array.get(most)?.span());
+        *array = array.iter().take(most).cloned().collect();
+        Some((count, place))
+    }
+
     /// Takes out the value at `path`.
     pub(super) fn remove(&mut self, path: &[Turn]) {
         let Some((last, way)) = path.split_last() else { return };
@@ -83,10 +119,17 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// Puts `value` under `key` into the table at `path`.
+    /// Puts `value` under `key` into the table at `path`; the key stands where the value does.
     pub(super) fn insert(&mut self, path: &[Turn], key: &str, value: Spanned<DeValue<'t>>) {
+        self.insert_at(path, key, value.span(), value);
+    }
+
+    /// Puts `value` under `key` into the table at `path`; the key stands at `place`.
+    pub(super) fn insert_at(&mut self, path: &[Turn], key: &str, place: Range<usize>, value: Spanned<DeValue<'t>>) {
         if let Some(Inside::Table(table)) = self.inside(path) {
-            table.insert(Spanned::new(value.span(), key.to_owned().into()), value);
+            // The map would keep the place of an older key.
+            table.remove(key);
+            table.insert(Spanned::new(place, key.to_owned().into()), value);
         }
     }
 

@@ -1,33 +1,38 @@
 //! Where each key of a profile stands, for whoever finds something to say about it later.
 
 use super::document::{Document, Turn};
+use super::preset::Preset;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
 /// The place of every key of a profile.
 #[derive(Clone, Debug, Default)]
-pub struct Keys(BTreeMap<String, Range<usize>>);
+pub struct Keys {
+    places: BTreeMap<String, Range<usize>>,
+    pub(super) presets: Vec<Preset>,
+}
 
 impl Keys {
-    pub(super) fn of(document: &Document<'_>) -> Self {
-        Self(document.nodes().into_iter().map(|node| (written(&node.path), node.span)).collect())
+    pub(super) fn of(document: &Document<'_>, presets: Vec<Preset>) -> Self {
+        let places = document.nodes().into_iter().map(|node| (written(&node.path), node.span)).collect();
+        Self { places, presets }
     }
 
-    /// Whether the text has the key path.
+    /// Whether the profile has the key path, in a text or as a preset.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
-        self.0.contains_key(path)
+        self.places.contains_key(path)
     }
 
-    /// Where the value of a key path like `pci[0].host` stands, in bytes of the text; of a table, its header.
+    /// Where the value of a key path like `pci[0].host` stands, in bytes of all texts; of a table, its header.
     ///
     /// For a key that the text does not have, the place of the nearest table around it. `None` when there is none.
     #[must_use]
     pub fn span_of(&self, path: &str) -> Option<Range<usize>> {
         let mut path = path;
         loop {
-            if let Some(span) = self.0.get(path) {
+            if let Some(span) = self.places.get(path) {
                 return Some(span.clone());
             }
             path = &path[..path.rfind(['.', '['])?];

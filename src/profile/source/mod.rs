@@ -1,18 +1,35 @@
-//! From the text of a profile to values: every mistake of the file at once, each with its place.
+//! From the texts of a profile to values: every mistake at once, each with its place.
+//!
+//! The file that a profile extends lies below it, the variants that are asked for lie above, then come the values of
+//! `--set`; see [`layers`]. All of them are one document before a value is judged.
 //!
 //! The parser recovers from broken syntax by itself. Serde stops at the first wrong value, so that value is noted,
 //! taken out of the document, and the rest is tried again; see [`repair`].
 
+mod bounds;
 mod document;
+mod folder;
 mod keys;
+mod layers;
+mod merge;
+mod path;
+mod preset;
 mod repair;
+mod set;
+mod sheets;
+mod shift;
 mod syntax;
+mod variant;
+mod without;
 mod words;
 
 pub use keys::Keys;
+pub use preset::Preset;
+pub use sheets::{Sheets, Shown};
 
 use serde::de::DeserializeOwned;
 use std::ops::Range;
+use toml::de::DeTable;
 
 /// Longest profile that is read, in bytes; a profile is some kilobytes.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -23,7 +40,7 @@ const MAX_MISTAKES: usize = 50;
 /// Something in the text that cannot be read as a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// Where it stands, in bytes of the text.
+    /// Where it stands, in bytes of all texts; empty and 0 when it is about the whole.
     pub span: Range<usize>,
     /// What is wrong, for a person; lower case, no full stop.
     pub what: String,
@@ -32,11 +49,15 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    fn new(span: Range<usize>, what: impl Into<String>) -> Self {
+    /// The mistake `what` at `span`.
+    #[must_use]
+    pub fn new(span: Range<usize>, what: impl Into<String>) -> Self {
         Self { span, what: what.into(), help: None }
     }
 
-    fn help(self, help: impl Into<String>) -> Self {
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 }
@@ -61,21 +82,54 @@ pub fn decode(bytes: &[u8]) -> Result<&str, Mistake> {
     }
 }
 
-/// Reads a profile.
+/// What a type says about the layers that its document is made of.
+pub trait Layered: DeserializeOwned {
+    /// Keys of files and folders, like `disk[].file`.
+    const PATHS: &'static [&'static str] = &[];
+    /// Keys of programs, like `hook[].run[0]`; a name without a slash is no path.
+    const PROGRAMS: &'static [&'static str] = &[];
+    /// Arrays of tables, each with a key that names an entry: one of the same name in a layer above changes the entry.
+    const SAME: &'static [(&'static str, &'static str)] = &[];
+
+    /// What a guest of the kind `guest` gets unless the profile says otherwise.
+    #[must_use]
+    fn presets(guest: &str) -> &'static [Preset] {
+        let _ = guest;
+        &[]
+    }
+}
+
+/// Reads a profile from its texts.
 ///
 /// # Errors
-/// All mistakes of the text, by place, at most 50 of them; at least one.
-pub fn read<T: DeserializeOwned>(text: &str) -> Result<(T, Keys), Vec<Mistake>> {
-    let mut parsed = syntax::parse(text)?;
-    let keys = Keys::of(&parsed.document);
-    match repair::deserialise(text, &mut parsed) {
+/// All mistakes of the texts, by place, at most 50 of them; at least one.
+pub fn read<T: Layered>(sheets: &Sheets) -> Result<(T, Keys), Vec<Mistake>> {
+    let layers::Layers { mut parsed, others, complete } = layers::of::<T>(sheets).map_err(in_order)?;
+    let presets = preset::fill::<T>(&mut parsed.document);
+    let keys = Keys::of(&parsed.document, presets);
+    let value = repair::deserialise(sheets.whole(), &mut parsed, complete);
+    for mut other in others {
+        _ = repair::deserialise::<T>(sheets.whole(), &mut other, complete);
+        parsed.mistakes.append(&mut other.mistakes);
+    }
+    match value {
         Some(value) if parsed.mistakes.is_empty() => Ok((value, keys)),
         _ => Err(in_order(parsed.mistakes)),
     }
 }
 
+/// The file that the profile in `text` extends, and where it says so.
+#[must_use]
+pub fn extends(text: &str) -> Option<(String, Range<usize>)> {
+    let (root, _) = DeTable::parse_recoverable(text);
+    let value = root.get_ref().get("extends")?;
+    Some((value.get_ref().as_str()?.to_owned(), value.span()))
+}
+
 fn in_order(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
-    mistakes.sort_by_key(|mistake| mistake.span.start);
+    mistakes.sort_by(|a, b| (a.span.start, a.span.end, &a.what).cmp(&(b.span.start, b.span.end, &b.what)));
+    // A variant repeats the mistakes of what it is laid over.
+    mistakes.dedup();
     mistakes.truncate(MAX_MISTAKES);
     mistakes
 }

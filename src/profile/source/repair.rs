@@ -18,9 +18,11 @@ const STAND_INS: &[&str] = &["\"x\"", "1", "true", "[]", "{}"];
 const MAX_ATTEMPTS: usize = 8 * MAX_MISTAKES;
 
 /// Deserialises the document; adds to its mistakes what is wrong. `None` when something is.
-pub(super) fn deserialise<T: DeserializeOwned>(text: &str, parsed: &mut Parsed<'_>) -> Option<T> {
+///
+/// Of a document that is not `complete` it is not told what is missing.
+pub(super) fn deserialise<T: DeserializeOwned>(text: &str, parsed: &mut Parsed<'_>, complete: bool) -> Option<T> {
     let Parsed { document, mistakes, spoiled } = parsed;
-    let mut repair = Repair { text, touched: Vec::new(), taken: Vec::new(), missing: None };
+    let mut repair = Repair { text, complete, touched: Vec::new(), taken: Vec::new(), missing: None };
     for span in spoiled {
         repair.take_at(document, span);
     }
@@ -47,6 +49,7 @@ pub(super) fn deserialise<T: DeserializeOwned>(text: &str, parsed: &mut Parsed<'
 /// What has been done to the document so far.
 struct Repair<'t> {
     text: &'t str,
+    complete: bool,
     /// Tables and arrays around what was repaired; what serde says later about one as a whole may follow from that.
     touched: Vec<Place>,
     /// Keys taken out, with the table they were in: they are not missing.
@@ -91,7 +94,7 @@ impl Repair<'_> {
     fn missing_key(&mut self, document: &mut Document<'_>, key: &str, span: &Range<usize>) -> Next {
         let node = document.at(span).filter(|node| matches!(node.value, DeValue::Table(_)));
         let table = node.map_or(ROOT, |node| node.place());
-        let known = self.taken.contains(&(table.clone(), key.to_owned()));
+        let known = !self.complete || self.taken.contains(&(table.clone(), key.to_owned()));
         self.missing = Some((table, key.to_owned(), 0));
         self.put_stand_in(document);
         if known { Next::Silent } else { Next::Told(words::missing_key(self.text, key, span.clone())) }

@@ -21,7 +21,7 @@ const LOCAL: &[&str] = &[
 ];
 
 /// What the parser made of the text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Parsed<'t> {
     pub(super) document: Document<'t>,
     pub(super) mistakes: Vec<Mistake>,
@@ -37,21 +37,13 @@ pub(super) fn parse(text: &str) -> Result<Parsed<'_>, Vec<Mistake>> {
     let (root, errors) = DeTable::parse_recoverable(text);
     let document = Document { root };
     let errors = without_followers(text, one_a_line(text, errors));
-    let mut mistakes: Vec<_> = errors.iter().map(|error| mistake(text, &document, error)).collect();
+    let mistakes: Vec<_> = errors.iter().map(|error| mistake(text, &document, error)).collect();
     if !errors.iter().all(is_local) {
         return Err(in_order(mistakes));
     }
     let broken = errors.iter().filter(|error| !is_duplicate(error)).filter_map(Error::span);
     let spoiled = broken.filter_map(|span| scalar_at(&document, &span).map(|node| node.span)).collect();
-    mistakes.extend(nul_values(&document));
     Ok(Parsed { document, mistakes, spoiled })
-}
-
-/// Strings with a NUL, which TOML can write and no program can be given.
-fn nul_values(document: &Document<'_>) -> Vec<Mistake> {
-    let has_nul = |node: &Node<'_, '_>| matches!(node.value, DeValue::String(text) if text.contains('\0'));
-    let nodes = document.nodes().into_iter().filter(has_nul);
-    nodes.map(|node| Mistake::new(node.span, "the text has a NUL, which no program can be given")).collect()
 }
 
 fn is_local(error: &Error) -> bool {
@@ -83,6 +75,7 @@ fn start(error: &Error) -> usize {
 
 /// Beginnings of the parser's messages, what they mean, and the remedy.
 const PLAIN: &[(&str, &str, &str)] = &[
+    ("recursion limit", "tables are nested more than 80 deep", ""),
     ("cannot recurse further", "tables and arrays are nested more than 80 deep", ""),
     ("unclosed array table", "the header of the table is not closed", "close it with `]]`"),
     ("unclosed table", "the header of the table is not closed", "close it with `]`"),

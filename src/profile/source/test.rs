@@ -1,4 +1,4 @@
-use super::{MAX_BYTES, MAX_MISTAKES, Mistake, decode, read};
+use super::{Layered, MAX_BYTES, MAX_MISTAKES, Mistake, Sheets, decode, read};
 use crate::unit::GuestName;
 use serde::Deserialize;
 
@@ -46,8 +46,18 @@ fn told(body: &str) -> Vec<String> {
     whole(&format!("{HEAD}{body}"))
 }
 
+impl Layered for Sample {}
+
+fn sheets(text: &str) -> Sheets {
+    Sheets::new("x.toml", "/vm", text)
+}
+
 fn whole(text: &str) -> Vec<String> {
-    read::<Sample>(text).expect_err("it has mistakes").into_iter().map(|mistake| line(text, &mistake)).collect()
+    read::<Sample>(&sheets(text))
+        .expect_err("it has mistakes")
+        .into_iter()
+        .map(|mistake| line(text, &mistake))
+        .collect()
 }
 
 fn line(text: &str, Mistake { span, what, help }: &Mistake) -> String {
@@ -57,7 +67,7 @@ fn line(text: &str, Mistake { span, what, help }: &Mistake) -> String {
 
 #[test]
 fn a_good_file_is_read() {
-    let (sample, _) = read::<Sample>(&format!("{HEAD}[cpu]\nvcpus = 4\n")).unwrap();
+    let (sample, _) = read::<Sample>(&sheets(&format!("{HEAD}[cpu]\nvcpus = 4\n"))).unwrap();
     assert_eq!(sample.cpu.vcpus, Some(4));
 }
 
@@ -231,7 +241,7 @@ fn a_file_of_more_than_a_mebibyte_is_refused() {
 #[test]
 fn a_key_path_leads_to_its_value_or_to_the_table_around_it() {
     let text = format!("{HEAD}[cpu]\npin = [1, 2]\n[[pci]]\nhost = \"a\"\naddr = 1\n");
-    let (_, keys) = read::<Sample>(&text).unwrap();
+    let (_, keys) = read::<Sample>(&sheets(&text)).unwrap();
     let at = |path| keys.span_of(path).map(|span| &text[span]);
     assert_eq!(at("cpu.pin[1]"), Some("2"));
     assert_eq!(at("cpu.pin[7]"), Some("[1, 2]"));
@@ -245,7 +255,7 @@ fn a_key_path_leads_to_its_value_or_to_the_table_around_it() {
 proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic_or_point_outside(text in "[a-z\\[\\]{}=.,\"' \n0-9#é\\\\-]{0,80}") {
-        for mistake in read::<Sample>(&text).err().unwrap_or_default() {
+        for mistake in read::<Sample>(&sheets(&text)).err().unwrap_or_default() {
             proptest::prop_assert!(text.get(mistake.span).is_some());
         }
     }

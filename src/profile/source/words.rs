@@ -64,7 +64,7 @@ fn suggest(mistake: Mistake, word: &str, known: &[&str], list: &str) -> Mistake 
     }
 }
 
-fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let word = plain(word);
     let allowed = (word.chars().count() / 3).max(1);
@@ -155,7 +155,7 @@ fn is_number(wanted: &str) -> bool {
 /// Serde's names of types in words.
 fn plain(wanted: &str) -> String {
     let words = match wanted {
-        "a string" | "a borrowed string" | "a character" => "a text in quotes",
+        "a string" | "a borrowed string" | "a character" | "path string" => "a text in quotes",
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "a map" => "a table",
