@@ -46,7 +46,8 @@ fn start(qemu: &Path, plan: &Contents) -> Result<(), String> {
     let listener = UnixListener::bind(&socket).expect("a socket");
     let monitor = UnixStream::connect(&socket).expect("its own listener");
     monitor.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit for a QEMU that hangs");
-    let mut child = spawn(qemu, &StandIn::new(dir.path()).words(plan.argv.args()), listener);
+    let stand_in = StandIn::new(dir.path());
+    let mut child = spawn(qemu, &stand_in.words(plan.argv.args()), listener);
     let outcome = greet(monitor);
     if outcome.is_err() {
         // It has said nothing that is understood, so it cannot be asked to end.
