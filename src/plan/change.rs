@@ -207,8 +207,7 @@ mod test {
         let made = macvtap(Some(9000));
         let line = |change: &Change| change.steps().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         let mac = Mac::derived("x");
-        let add =
-            format!("ip link add link eth0 name vmrun0 address {mac} up mtu 9000 type macvtap mode bridge");
+        let add = format!("ip link add link eth0 name vmrun0 address {mac} up mtu 9000 type macvtap mode bridge");
         assert_eq!(line(&made), add);
         assert_eq!(line(&made.inverse()), "[ ! -e /sys/class/net/vmrun0 ] || ip link del dev vmrun0");
     }

@@ -1,7 +1,7 @@
 //! Opens what QEMU inherits.
 
-use super::tap::{self, Device};
 use super::QemuError;
+use super::tap::{self, Device};
 use crate::plan::{Descriptor, Tap, TapFrom};
 use rustix::fs::{Mode, fchmod};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};

@@ -8,8 +8,17 @@ use serde_json::{Value, json};
 
 /// Offloads of a virtio interface that all versions have; QEMU: `hw/net/virtio-net.c`.
 const OFFLOADS: [&str; 11] = [
-    "csum", "guest_csum", "gso", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo", "host_tso4", "host_tso6",
-    "host_ecn", "host_ufo",
+    "csum",
+    "guest_csum",
+    "gso",
+    "guest_tso4",
+    "guest_tso6",
+    "guest_ecn",
+    "guest_ufo",
+    "host_tso4",
+    "host_tso6",
+    "host_ecn",
+    "host_ufo",
 ];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -45,8 +54,7 @@ pub(super) fn of(turn: &Turn<'_>, ties: Ties, draft: &mut Draft) -> Value {
     let net = turn.net;
     judge_model(turn, draft);
     let id = turn.id.replacen("net", "nic", 1);
-    let mut device =
-        json!({"driver": net.model.driver(), "id": id, "netdev": turn.id, "mac": turn.mac.to_string()});
+    let mut device = json!({"driver": net.model.driver(), "id": id, "netdev": turn.id, "mac": turn.mac.to_string()});
     if net.model == Model::Virtio {
         virtio(&mut device, turn, ties);
     }

@@ -130,7 +130,8 @@ mod test {
 
     #[test]
     fn what_is_no_forwarded_port_is_refused() {
-        for text in ["2222:22", "tcp:22", "tcp::0:22", "tcp::22:", "sctp::1:2", "tcp:localhost:1:2", "tcp::+1:2", "tcp::1-:"]
+        for text in
+            ["2222:22", "tcp:22", "tcp::0:22", "tcp::22:", "sctp::1:2", "tcp:localhost:1:2", "tcp::+1:2", "tcp::1-:"]
         {
             assert!(Forward::try_from(text.to_owned()).is_err(), "{text}");
         }

@@ -117,7 +117,8 @@ struct Turn<'a> {
 
 impl Net {
     pub(super) fn paths(&self, setting: &Setting) -> Vec<PathBuf> {
-        let mut paths: Vec<_> = [&self.path, &self.tftp].into_iter().flatten().map(|path| setting.resolve(path)).collect();
+        let mut paths: Vec<_> =
+            [&self.path, &self.tftp].into_iter().flatten().map(|path| setting.resolve(path)).collect();
         if self.mode == Mode::Passt {
             paths.extend(passt::candidates(setting));
         }

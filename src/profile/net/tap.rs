@@ -84,7 +84,11 @@ pub(super) fn vhost(turn: &Turn<'_>, draft: &mut Draft) -> bool {
     let problem = Problem::new(class, turn.at("vhost"), what)
         .why("QEMU moves each packet itself, instead of the kernel")
         .fix(fix);
-    if turn.net.vhost == Some(true) { draft.refuse(problem) } else { draft.warn(problem) }
+    if turn.net.vhost == Some(true) {
+        draft.refuse(problem)
+    } else {
+        draft.warn(problem)
+    }
     false
 }
 

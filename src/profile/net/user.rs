@@ -42,9 +42,13 @@ fn judge_dns(turn: &Turn<'_>, draft: &mut Draft) {
     let subnet = turn.net.net.unwrap_or(Subnet::USUAL);
     let Some(dns) = turn.net.dns.filter(|dns| !subnet.holds(*dns)) else { return };
     draft.refuse(
-        Problem::new(Class::Invalid, turn.at("dns"), format!("the name server {dns} is not in the guest's net {subnet}"))
-            .why("it is an address at which QEMU answers for the host's own name server")
-            .fix("leave dns out; the guest is told the third address of its net"),
+        Problem::new(
+            Class::Invalid,
+            turn.at("dns"),
+            format!("the name server {dns} is not in the guest's net {subnet}"),
+        )
+        .why("it is an address at which QEMU answers for the host's own name server")
+        .fix("leave dns out; the guest is told the third address of its net"),
     );
 }
 

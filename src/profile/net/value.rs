@@ -125,7 +125,10 @@ impl TryFrom<String> for Subnet {
         };
         let subnet = text.split_once('/').and_then(read);
         subnet.ok_or_else(|| {
-            format!("`{}` is no network; write an IPv4 address and a prefix of 8 to 28, like 10.0.2.0/24", text.escape_debug())
+            format!(
+                "`{}` is no network; write an IPv4 address and a prefix of 8 to 28, like 10.0.2.0/24",
+                text.escape_debug()
+            )
         })
     }
 }
