@@ -14,13 +14,15 @@ const RAM: u64 = 256 << 20;
 /// Replaces things of the host by files in `dir`.
 pub(crate) struct StandIn<'a> {
     dir: &'a Path,
+    /// Version of the QEMU that is started, which need not be the one that was planned for.
+    version: &'a str,
     /// What QEMU connects to; nobody answers.
     listening: RefCell<Vec<UnixListener>>,
 }
 
 impl<'a> StandIn<'a> {
-    pub(crate) fn new(dir: &'a Path) -> Self {
-        Self { dir, listening: RefCell::default() }
+    pub(crate) fn new(dir: &'a Path, version: &'a str) -> Self {
+        Self { dir, version, listening: RefCell::default() }
     }
 
     /// The words of `args` for the test machine.
@@ -54,7 +56,12 @@ impl<'a> StandIn<'a> {
                 value["driver"] = json!("virtio-rng-pci");
             }
             ("-netdev", Some("tap" | "vhost-user")) => value = json!({"type": "user", "id": value["id"]}),
-            ("-netdev", Some("stream")) => value["addr"]["path"] = json!(self.listening("stream")),
+            ("-netdev", Some("stream")) => {
+                value["addr"]["path"] = json!(self.listening("stream"));
+                if self.version == "7.2" {
+                    take(&mut value, &["reconnect", "reconnect-ms"]);
+                }
+            }
             ("-netdev", Some("user")) if value.get("tftp").is_some() => value["tftp"] = json!(self.dir),
             ("-audiodev", _) => {
                 take(&mut value, &["server"]);
