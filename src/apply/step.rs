@@ -13,6 +13,8 @@ pub(super) async fn perform(root: &Root, step: &Step) -> Result<(), ApplyError> 
     match step {
         Step::Add { path, delta } => add_elsewhere(root, path, *delta).await,
         Step::Run(command) => run_to_end(command).await,
+        Step::RunIf { there, run } if root.exists(there) => run_to_end(run).await,
+        Step::RunIf { .. } => Ok(()),
     }
 }
 

@@ -41,6 +41,12 @@ pub struct Host {
     pub pci: Vec<PciFunction>,
     /// Names of network bridges, from `/sys/class/net/*/bridge`.
     pub bridges: Vec<String>,
+    /// Network interfaces, by name; empty in older dumps, which did not tell.
+    #[serde(default)]
+    pub links: Vec<Link>,
+    /// What may be done with network interfaces; everything in older dumps, which did not tell.
+    #[serde(default = "NetRights::all")]
+    pub net: NetRights,
     /// State of KVM.
     pub kvm: Kvm,
     /// Whether systemd runs as process 1, from `/run/systemd/system`; `sd_booted(3)`.
@@ -68,6 +74,69 @@ pub struct Wants {
     pub qemu: Option<PathBuf>,
     /// Paths that the profile names: images, folders, scripts, programs.
     pub paths: Vec<PathBuf>,
+}
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// Its largest packet in bytes.
+    pub mtu: u32,
+    /// Whether the administrator has it up.
+    pub up: bool,
+    /// Whether it is a wireless one, which carries no hardware address but its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wireless: bool,
+    /// What it is as a tap device; `None` when it is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tap: Option<TapDevice>,
+}
+
+/// A tap device that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TapDevice {
+    /// User id of who may open it without further rights; `None` when it belongs to nobody.
+    pub owner: Option<u32>,
+    /// Whether it was made for several queues.
+    pub multi_queue: bool,
+    /// Whether somebody has its one queue.
+    pub busy: bool,
+}
+
+/// What may be done with network interfaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetRights {
+    /// Whether vmrun may make and change them: `CAP_NET_ADMIN`, from `/proc/self/status`.
+    pub admin: bool,
+    /// `/dev/net/tun`, which makes tap devices.
+    pub tun: Access,
+    /// `/dev/vhost-net`, by which the kernel moves a guest's packets.
+    pub vhost: Access,
+}
+
+impl NetRights {
+    /// Everything.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { admin: true, tun: Access::Granted, vhost: Access::Granted }
+    }
+}
+
+/// Whether a device node can be opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// This user may read and write it.
+    Granted,
+    /// It is there and this user may not.
+    Denied,
+    /// It is not there.
+    #[default]
+    Absent,
 }
 
 /// A host CPU.
@@ -222,6 +291,8 @@ impl Host {
             memory_available: memory::available(root),
             pci: pci::read(root),
             bridges: net::bridges(root),
+            links: net::links(root),
+            net: net::rights(root, caller.euid),
             kvm: kvm::read(root),
             systemd: root.exists("/run/systemd/system"),
             users: user::read(root),
@@ -256,6 +327,12 @@ impl Host {
     #[must_use]
     pub fn user(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| user.name == name)
+    }
+
+    /// The network interface `name`.
+    #[must_use]
+    pub fn link(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.name == name)
     }
 
     /// What stands at `path`; [`PathFact::Missing`] for a path that was not asked for.

@@ -1,6 +1,13 @@
-//! Network interfaces that a guest can be tied to.
+//! Network interfaces that a guest can be tied to, and what vmrun may do with them.
 
-use super::Root;
+use super::{Access, Link, NetRights, Root, TapDevice};
+
+/// Bit of `CAP_NET_ADMIN`; Linux: `include/uapi/linux/capability.h`.
+const CAP_NET_ADMIN: u64 = 1 << 12;
+
+/// Flags of a tun or tap device; Linux: `include/uapi/linux/if_tun.h`.
+const IFF_TAP: u32 = 0x0002;
+const IFF_MULTI_QUEUE: u32 = 0x0100;
 
 /// Names of the bridges, sorted. The kernel gives each a folder `bridge`; Linux `net/bridge/br_sysfs_br.c`.
 pub(super) fn bridges(root: &Root) -> Vec<String> {
@@ -9,10 +16,57 @@ pub(super) fn bridges(root: &Root) -> Vec<String> {
     names
 }
 
+/// The network interfaces, sorted by name.
+pub(super) fn links(root: &Root) -> Vec<Link> {
+    root.names("/sys/class/net").into_iter().filter_map(|name| link(root, name)).collect()
+}
+
+/// `None` for what is no interface, like `bonding_masters`.
+fn link(root: &Root, name: String) -> Option<Link> {
+    let fact = |fact: &str| root.text(format!("/sys/class/net/{name}/{fact}"));
+    let up = fact("flags").and_then(|flags| hex(&flags)).is_some_and(|flags| flags & 1 == 1);
+    // Only a tun or tap device has flags of its own; `drivers/net/tun.c`.
+    let tap = fact("tun_flags").and_then(|flags| hex(&flags)).filter(|flags| flags & IFF_TAP != 0).map(|flags| {
+        let multi_queue = flags & IFF_MULTI_QUEUE != 0;
+        TapDevice {
+            owner: fact("owner").and_then(|owner| owner.parse().ok()),
+            multi_queue,
+            // The carrier is there as long as somebody has the device open.
+            busy: !multi_queue && up && fact("carrier").as_deref() == Some("1"),
+        }
+    });
+    let wireless = root.exists(format!("/sys/class/net/{name}/phy80211"));
+    Some(Link { mtu: fact("mtu")?.parse().ok()?, up, wireless, tap, name })
+}
+
+fn hex(text: &str) -> Option<u32> {
+    u32::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok()
+}
+
+/// What vmrun, with effective user `euid`, may do with interfaces.
+pub(super) fn rights(root: &Root, euid: u32) -> NetRights {
+    let effective = root.line("/proc/self/status", "CapEff");
+    let effective = effective.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    NetRights {
+        admin: effective.map_or(euid == 0, |set| set & CAP_NET_ADMIN != 0),
+        tun: access(root, "/dev/net/tun"),
+        vhost: access(root, "/dev/vhost-net"),
+    }
+}
+
+fn access(root: &Root, path: &str) -> Access {
+    match root.exists(path) {
+        true if root.readable_and_writable(path) => Access::Granted,
+        true => Access::Denied,
+        false => Access::Absent,
+    }
+}
+
 #[cfg(test)]
 mod test {
-    use super::bridges;
+    use super::{bridges, links, rights};
     use crate::host::tree::lay_out;
+    use crate::host::{Access, Link, NetRights, TapDevice};
 
     #[test]
     fn only_bridges_are_named() {
@@ -23,5 +77,49 @@ mod test {
             ("/sys/class/net/bonding_masters", "\n"),
         ]);
         assert_eq!(bridges(&tree.root), ["br0", "virbr0"]);
+    }
+
+    #[test]
+    fn a_tap_that_somebody_holds_is_busy_unless_it_has_queues_for_others() {
+        let tree = lay_out(&[
+            ("/sys/class/net/tap0/mtu", "1500\n"),
+            ("/sys/class/net/tap0/flags", "0x1003\n"),
+            ("/sys/class/net/tap0/tun_flags", "0x5802\n"),
+            ("/sys/class/net/tap0/owner", "1000\n"),
+            ("/sys/class/net/tap0/carrier", "1\n"),
+            ("/sys/class/net/tap1/mtu", "9000\n"),
+            ("/sys/class/net/tap1/flags", "0x1002\n"),
+            ("/sys/class/net/tap1/tun_flags", "0x902\n"),
+            ("/sys/class/net/tap1/owner", "-1\n"),
+            ("/sys/class/net/tun0/mtu", "1500\n"),
+            ("/sys/class/net/tun0/flags", "0x1003\n"),
+            ("/sys/class/net/tun0/tun_flags", "0x5801\n"),
+            ("/sys/class/net/wlan0/mtu", "1500\n"),
+            ("/sys/class/net/wlan0/flags", "0x1003\n"),
+            ("/sys/class/net/wlan0/phy80211/name", "phy0\n"),
+            ("/sys/class/net/bonding_masters", "\n"),
+        ]);
+        let link = |name: &str, mtu, up, wireless, tap| Link { name: name.to_owned(), mtu, up, wireless, tap };
+        let tap0 = TapDevice { owner: Some(1000), multi_queue: false, busy: true };
+        let tap1 = TapDevice { owner: None, multi_queue: true, busy: false };
+        assert_eq!(
+            links(&tree.root),
+            [
+                link("tap0", 1500, true, false, Some(tap0)),
+                link("tap1", 9000, false, false, Some(tap1)),
+                link("tun0", 1500, true, false, None),
+                link("wlan0", 1500, true, true, None),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_capability_counts_and_not_the_user() {
+        let tree = lay_out(&[("/proc/self/status", "CapEff:\t0000000000001000\n"), ("/dev/net/tun", "")]);
+        let expected = NetRights { admin: true, tun: Access::Granted, vhost: Access::Absent };
+        assert_eq!(rights(&tree.root, 1000), expected);
+        let tree = lay_out(&[("/proc/self/status", "CapEff:\t00000000a80425fb\n")]);
+        assert!(!rights(&tree.root, 0).admin, "root of a container");
+        assert!(rights(&lay_out(&[]).root, 0).admin);
     }
 }

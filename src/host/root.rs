@@ -79,6 +79,11 @@ impl Root {
         eaccess(&self.resolve(path), AccessFlags::X_OK).is_ok()
     }
 
+    /// Whether the effective user may read and write `path`, which is not opened; `faccessat(2)` with `AT_EACCESS`.
+    pub fn readable_and_writable(&self, path: impl AsRef<Path>) -> bool {
+        eaccess(&self.resolve(path), AccessFlags::R_OK | AccessFlags::W_OK).is_ok()
+    }
+
     /// Opens `path` for reading and writing and closes it again.
     ///
     /// # Errors

@@ -13,11 +13,49 @@ pub enum Descriptor {
     Qmp,
     /// One end of a socket pair; what the guest writes to this serial port is read by vmrun.
     Serial,
-    /// A tap device enslaved to a bridge, made for this run and gone with its descriptor.
-    Tap {
-        /// Name of the bridge.
-        bridge: String,
+    /// The first queue of a tap device.
+    Tap(Tap),
+    /// The first queue of a macvtap device that one of the plan's changes makes.
+    Macvtap {
+        /// Name of the device.
+        name: String,
+        /// Whether further queues follow.
+        multi_queue: bool,
     },
-    /// `/dev/vhost-net`, for the tap before it.
+    /// A further queue of the tap or macvtap device before it.
+    Queue,
+    /// `/dev/vhost-net`, for a queue of the tap or macvtap device before it.
     VhostNet,
+}
+
+/// A tap device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tap {
+    /// Where it comes from.
+    pub from: TapFrom,
+    /// Its largest packet in bytes; `None` for the bridge's, or what it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u16>,
+    /// Whether it has, or shall have, several queues: the kernel wants the same answer from all that open it.
+    pub multi_queue: bool,
+}
+
+/// Where a tap device comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TapFrom {
+    /// It is made for this run, a port of this bridge, and gone with its descriptors.
+    Bridge(String),
+    /// It is made for this run under this name, on no bridge, and gone with its descriptors.
+    New(String),
+    /// It is there under this name, and stays.
+    Existing(String),
+}
+
+impl Tap {
+    /// A tap with one queue, made for this run on `bridge`, with the bridge's MTU.
+    #[must_use]
+    pub fn on_bridge(bridge: impl Into<String>) -> Self {
+        Self { from: TapFrom::Bridge(bridge.into()), mtu: None, multi_queue: false }
+    }
 }

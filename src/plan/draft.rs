@@ -36,6 +36,8 @@ pub struct Contents {
     pub files: Vec<NewFile>,
     /// Changes of the host made before it starts, in order.
     pub changes: Vec<Change>,
+    /// Ids of network devices whose cable is unplugged before the guest's first instruction.
+    pub links_down: Vec<String>,
     /// Commands at points of its life.
     pub hooks: Vec<Hook>,
     /// Its companions.
@@ -94,6 +96,7 @@ impl Draft {
             descriptors: Vec::new(),
             files: Vec::new(),
             changes: Vec::new(),
+            links_down: Vec::new(),
             hooks: Vec::new(),
             services: Vec::new(),
             pins: Pins::default(),

@@ -20,9 +20,9 @@ mod slots;
 mod step;
 
 pub use argv::{Arg, Argv, Origin};
-pub use change::{Change, UnitState};
+pub use change::{Change, Presence, UnitState};
 pub use command::Command;
-pub use descriptor::{Descriptor, FIRST_DESCRIPTOR};
+pub use descriptor::{Descriptor, FIRST_DESCRIPTOR, Tap, TapFrom};
 pub use draft::{Contents, Draft, Emulator, Plan, Refusal};
 pub use ending::{Ending, OnPanic, OnReboot, OnTimeout};
 pub use hook::{Hook, OnError, Point};

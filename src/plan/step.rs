@@ -15,6 +15,13 @@ pub enum Step {
     },
     /// Runs a command to its end; a status other than 0 is a failure.
     Run(Command),
+    /// Runs a command if something stands at a path; if not, there is nothing left to do.
+    RunIf {
+        /// Absolute path.
+        there: String,
+        /// What is run then.
+        run: Command,
+    },
 }
 
 /// As the line that a person would type at a root shell.
@@ -25,6 +32,7 @@ impl fmt::Display for Step {
                 let (sign, amount) = if *delta < 0 { ('-', delta.unsigned_abs()) } else { ('+', delta.unsigned_abs()) };
                 write!(f, "echo $(( $(cat {path}) {sign} {amount} )) > {path}")
             }
+            Self::RunIf { there, run } => write!(f, "[ ! -e {there} ] || {}", Self::Run(run.clone())),
             Self::Run(Command { argv, user, .. }) => {
                 if let Some(user) = user {
                     write!(f, "sudo -u {user} ")?;

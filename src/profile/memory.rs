@@ -47,6 +47,11 @@ impl Memory {
         self.path.as_deref().map(|path| setting.resolve(path))
     }
 
+    /// Whether other processes may map it.
+    pub(super) fn is_shared(&self) -> bool {
+        self.share
+    }
+
     /// Drafts `-m` and the backend; `pinned` are the host CPUs of the vCPUs.
     pub(super) fn draft(&self, pinned: &CpuSet, scene: &Scene, draft: &mut Draft) {
         let Self { size, hugepages: _, prealloc: _, path: _, share: _ } = self;

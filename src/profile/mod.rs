@@ -191,6 +191,8 @@ impl Profile {
         display.draft(&scene, &mut draft);
         usb::draft_controller(rules::usb_wanted_by(disk, usb, audio.as_ref()), &mut draft);
         disk::draft(disk, &scene, &mut draft);
+        rules::judge_boot_order(disk, net, &mut draft);
+        rules::judge_shared_memory(memory, net, &mut draft);
         net::draft(net, &scene, &mut draft);
         audio::draft(audio.as_ref(), &scene, &mut draft);
         pci::draft(pci, &scene, &mut draft);
@@ -213,7 +215,7 @@ impl Profile {
         paths.extend(self.firmware.iter().flat_map(|firmware| firmware.paths(setting)));
         paths.extend(self.kernel.iter().flat_map(|kernel| kernel.paths(setting)));
         paths.extend(self.disk.iter().filter_map(|disk| disk.paths(setting)));
-        paths.extend(self.net.iter().filter_map(net::Net::paths));
+        paths.extend(self.net.iter().flat_map(|net| net.paths(setting)));
         paths.extend(self.pci.iter().filter_map(|pci| pci.paths(setting)));
         paths.extend(self.hooks_dir.iter().flat_map(|dir| hooks_dir::folders(dir, setting)));
         paths.extend(self.hook.iter().flat_map(|hook| hook.paths(setting)));

@@ -3,7 +3,10 @@
 use super::audio::Audio;
 use super::disk::Disk;
 use super::disk_bus::Bus;
+use super::memory::Memory;
+use super::net::Net;
 use super::usb::Usb;
+use crate::plan::{Class, Draft, Problem};
 
 /// The first key path that needs a USB controller.
 pub(super) fn usb_wanted_by(disks: &[Disk], devices: &[Usb], audio: Option<&Audio>) -> Option<String> {
@@ -11,4 +14,30 @@ pub(super) fn usb_wanted_by(disks: &[Disk], devices: &[Usb], audio: Option<&Audi
     let device = devices.iter().position(|usb| usb.enabled).map(|i| format!("usb[{i}]"));
     let audio = || audio.filter(|audio| audio.is_usb()).map(|_| "audio.model".to_owned());
     disk.or(device).or_else(audio)
+}
+
+/// Notes a problem for each interface whose place in the boot order is a disk's, or another interface's.
+pub(super) fn judge_boot_order(disks: &[Disk], nets: &[Net], draft: &mut Draft) {
+    // Where no disk has a place given, each has that of its turn.
+    let unordered = disks.iter().all(|disk| disk.boot_index.is_none());
+    let place = |i: usize, disk: &Disk| disk.boot_index.or(u16::try_from(i).ok().filter(|_| unordered));
+    let disks = disks.iter().enumerate();
+    let mut taken: Vec<_> = disks.filter_map(|(i, disk)| Some((format!("disk[{i}]"), place(i, disk)?))).collect();
+    for (i, index) in nets.iter().enumerate().filter_map(|(i, net)| Some((i, net.boot_index()?))) {
+        if let Some((first, _)) = taken.iter().find(|(_, earlier)| *earlier == index) {
+            let what = format!("boot index {index} is taken by {first}");
+            draft.refuse(Problem::new(Class::Invalid, format!("net[{i}].boot_index"), what));
+        }
+        taken.push((format!("net[{i}]"), index));
+    }
+}
+
+/// Notes a problem when the first interface whose switch is another process would not let it reach the guest's memory.
+pub(super) fn judge_shared_memory(memory: &Memory, nets: &[Net], draft: &mut Draft) {
+    let Some(i) = nets.iter().position(Net::shares_memory).filter(|_| !memory.is_shared()) else { return };
+    draft.refuse(
+        Problem::new(Class::Invalid, format!("net[{i}].mode"), "mode = \"vhost-user\" with memory of the guest's own")
+            .why("the switch reads and writes packets in the guest's memory")
+            .fix("[memory]\nshare = true"),
+    );
 }

@@ -1,7 +1,8 @@
 //! Opens what QEMU inherits.
 
-use super::{QemuError, tap};
-use crate::plan::Descriptor;
+use super::QemuError;
+use super::tap::{self, Device};
+use crate::plan::{Descriptor, Tap, TapFrom};
 use rustix::fs::{Mode, fchmod};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 use std::fs::File;
@@ -40,6 +41,7 @@ pub fn qmp_socket(run_dir: &Path) -> PathBuf {
 /// Opens `wanted`; the monitor's socket in `run_dir`.
 pub(super) fn open(wanted: &[Descriptor], run_dir: &Path) -> Result<Opened, QemuError> {
     let (mut qmp, mut serial) = (None, None);
+    let mut device: Option<Device> = None;
     let mut theirs = Vec::with_capacity(wanted.len());
     for descriptor in wanted {
         theirs.push(match descriptor {
@@ -55,10 +57,12 @@ pub(super) fn open(wanted: &[Descriptor], run_dir: &Path) -> Result<Opened, Qemu
                 once(&mut serial, ours, "a second serial port")?;
                 guests.into()
             }
-            Descriptor::Tap { bridge } => {
-                tap::on_bridge(bridge).map_err(|source| failed(format!("a tap device on bridge {bridge}"), source))?
+            Descriptor::Tap(tap) => first(&mut device, tap::open(tap), || tap_name(tap))?,
+            Descriptor::Macvtap { name, multi_queue } => {
+                first(&mut device, tap::open_macvtap(name, *multi_queue), || format!("the macvtap device {name}"))?
             }
-            Descriptor::VhostNet => device("/dev/vhost-net")?,
+            Descriptor::Queue => further(device.as_ref())?,
+            Descriptor::VhostNet => open_path("/dev/vhost-net")?,
         });
     }
     // Without its monitor QEMU could be neither pinned nor ended.
@@ -77,7 +81,31 @@ fn once(place: &mut Option<UnixStream>, stream: UnixStream, what: &str) -> Resul
     }
 }
 
-fn device(path: &str) -> Result<OwnedFd, QemuError> {
+/// The first queue of a device, which is kept for its further ones.
+fn first(
+    place: &mut Option<Device>,
+    opened: io::Result<(OwnedFd, Device)>,
+    name: impl FnOnce() -> String,
+) -> Result<OwnedFd, QemuError> {
+    let (queue, device) = opened.map_err(|source| failed(name(), source))?;
+    *place = Some(device);
+    Ok(queue)
+}
+
+fn further(device: Option<&Device>) -> Result<OwnedFd, QemuError> {
+    let queue = device.map_or_else(|| Err(io::Error::other("the plan has no device before it")), Device::queue);
+    queue.map_err(|source| failed("a further queue of a tap device".into(), source))
+}
+
+fn tap_name(tap: &Tap) -> String {
+    match &tap.from {
+        TapFrom::Bridge(bridge) => format!("a tap device on bridge {bridge}"),
+        TapFrom::New(name) => format!("the new tap device {name}"),
+        TapFrom::Existing(name) => format!("the tap device {name}"),
+    }
+}
+
+fn open_path(path: &str) -> Result<OwnedFd, QemuError> {
     let opened = File::options().read(true).write(true).open(path);
     opened.map(OwnedFd::from).map_err(|source| failed(path.into(), source))
 }

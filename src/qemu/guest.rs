@@ -10,9 +10,9 @@ use super::QemuError;
 use super::child::Process;
 use super::pin::{Pinned, Threads, Told};
 use super::qmp::{Call, Event, Events, Qmp, QmpError, QueryCpus, QueryIothreads, QueryStatus, Status};
-use crate::plan::Pins;
+use crate::plan::{Descriptor, Pins, Plan};
 use qapi::Command;
-use qapi::qmp::{cont, quit, system_powerdown};
+use qapi::qmp::{cont, quit, set_link, system_powerdown};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::{Deref, DerefMut};
@@ -30,7 +30,7 @@ const ENDING: Duration = Duration::from_secs(5);
 pub struct Booting {
     guest: Guest,
     vhost: bool,
-    ahead: [Call; 3],
+    ahead: Vec<Call>,
     replies: Vec<Value>,
 }
 
@@ -65,8 +65,11 @@ pub enum News {
 }
 
 impl Booting {
-    pub(super) fn new(process: Process, qmp: Qmp, events: Events, serial: Option<UnixStream>, vhost: bool) -> Self {
-        let ahead = ["qmp_capabilities", QueryCpus::NAME, QueryIothreads::NAME].map(|name| qmp.call(name, &json!({})));
+    pub(super) fn new(process: Process, qmp: Qmp, events: Events, serial: Option<UnixStream>, plan: &Plan) -> Self {
+        let asked = ["qmp_capabilities", QueryCpus::NAME, QueryIothreads::NAME].map(|name| qmp.call(name, &json!({})));
+        let unplugged = plan.links_down.iter().map(|id| qmp.call(set_link::NAME, &json!({"name": id, "up": false})));
+        let ahead = asked.into_iter().chain(unplugged).collect();
+        let vhost = plan.descriptors.contains(&Descriptor::VhostNet);
         let guest = Guest { process, qmp, events, threads: None, connected: true, exited: None, serial };
         Self { guest, vhost, ahead, replies: Vec::new() }
     }
@@ -302,7 +305,7 @@ impl Guest {
     }
 }
 
-async fn all(ahead: &mut [Call; 3], replies: &mut Vec<Value>) -> Result<Told, QmpError> {
+async fn all(ahead: &mut [Call], replies: &mut Vec<Value>) -> Result<Told, QmpError> {
     for call in ahead.iter_mut().skip(replies.len()) {
         replies.push(call.await?);
     }

@@ -5,7 +5,7 @@ use super::child::Process;
 use super::descriptors::{Opened, open};
 use super::guest::Booting;
 use super::qmp::Qmp;
-use crate::plan::{Descriptor, Plan};
+use crate::plan::Plan;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use tokio::net::UnixStream;
@@ -31,8 +31,7 @@ pub fn spawn(plan: &Plan, log: File, locks: Vec<OwnedFd>) -> Result<Booting, Qem
     let process = Process::start(plan, log, &theirs, &locks)?;
     // From here only QEMU holds the listening end and the locks, so both end with it.
     drop((theirs, locks));
-    let vhost = plan.descriptors.contains(&Descriptor::VhostNet);
-    Ok(Booting::new(process, qmp, events, serial.transpose()?, vhost))
+    Ok(Booting::new(process, qmp, events, serial.transpose()?, plan))
 }
 
 fn nonblocking(stream: std::os::unix::net::UnixStream, what: &str) -> Result<UnixStream, QemuError> {

@@ -123,6 +123,7 @@ fn stage_name(change: &Change) -> String {
     match change {
         Change::HugePages { node, size, pages } => format!("{pages} huge pages of {size} on node {node}"),
         Change::Unit { unit, .. } => unit.clone(),
+        Change::Macvtap { name, parent, .. } => format!("macvtap device {name} on {parent}"),
         Change::Hook { name, .. } => name.clone(),
     }
 }

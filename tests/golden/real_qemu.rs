@@ -28,7 +28,7 @@ fn starts_everything(name: &str, version: &str) {
     let cases = cases::all().into_iter().chain(shipped::all());
     let failures = cases.filter_map(|case| {
         let plan = case.plan().ok()?;
-        start(&qemu, &plan).err().map(|why| format!("{} in QEMU {version}: {why}", case_name(&case)))
+        start(&qemu, version, &plan).err().map(|why| format!("{} in QEMU {version}: {why}", case_name(&case)))
     });
     let failures: Vec<String> = failures.collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -41,13 +41,14 @@ fn case_name(case: &Case) -> String {
 }
 
 /// Starts `qemu` as `plan` says, with stand-ins, waits for its greeting and ends it.
-fn start(qemu: &Path, plan: &Contents) -> Result<(), String> {
+fn start(qemu: &Path, version: &str, plan: &Contents) -> Result<(), String> {
     let dir = tempfile::tempdir().expect("a folder");
     let socket = dir.path().join("qmp");
     let listener = UnixListener::bind(&socket).expect("a socket");
     let monitor = UnixStream::connect(&socket).expect("its own listener");
     monitor.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit for a QEMU that hangs");
-    let mut child = spawn(qemu, &StandIn::new(dir.path()).words(plan.argv.args()), listener);
+    let stand_in = StandIn::new(dir.path(), version);
+    let mut child = spawn(qemu, &stand_in.words(plan.argv.args()), listener);
     let outcome = greet(monitor);
     if outcome.is_err() {
         // It has said nothing that is understood, so it cannot be asked to end.
@@ -81,9 +82,14 @@ fn spawn(qemu: &Path, words: &[String], listener: UnixListener) -> Child {
 fn greet(mut monitor: UnixStream) -> Result<(), String> {
     let mut answers = BufReader::new(monitor.try_clone().expect("a second handle"));
     let mut next = || {
-        let mut line = String::new();
-        answers.read_line(&mut line).map_err(|error| error.to_string())?;
-        Ok::<_, String>(line)
+        loop {
+            let mut line = String::new();
+            answers.read_line(&mut line).map_err(|error| error.to_string())?;
+            // What connects while QEMU starts is told between the answers.
+            if !line.contains("\"event\": ") {
+                return Ok::<_, String>(line);
+            }
+        }
     };
     let greeting = next()?;
     if !greeting.contains("\"QMP\"") {

@@ -8,6 +8,8 @@
 //! | `# invoker: 1000` | the user behind `sudo`; `none` for root itself |
 //! | `# variant: install` | `--variant install` is given |
 //! | `# systemd: no` | there is no systemd |
+//! | `# net: vhost denied` | the right `admin`, `tun` or `vhost` over interfaces is `granted`, `denied` or `absent` |
+//! | `# euid: 1000` | the user that vmrun runs as |
 //! | `# missing: PATH` | nothing stands there; a bare name is missing everywhere |
 //! | `# plain: PATH` | a file that is not executable stands there |
 //! | `# block: PATH` | a block device stands there |
@@ -17,7 +19,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use vmrun::host::{Host, PathFact, Qemu, Wants};
+use vmrun::host::{Access, Host, PathFact, Qemu, Wants};
 use vmrun::profile::Setting;
 
 /// A scene.
@@ -47,6 +49,8 @@ impl Scene {
             "qemu" => self.host.qemu = qemu(value),
             "kvm" => self.host.kvm = serde_json::from_value(value.into()).ok()?,
             "invoker" => self.host.invoker = value.parse().ok(),
+            "net" => self.set_right(value)?,
+            "euid" => self.host.euid = value.parse().ok()?,
             "systemd" => self.host.systemd = value != "no",
             "missing" => self.paths.push((value.into(), PathFact::Missing)),
             "plain" => self.paths.push((value.into(), PathFact::File { size: 1, executable: false })),
@@ -56,6 +60,18 @@ impl Scene {
                 let files = files.split_whitespace().map(PathBuf::from).collect();
                 self.paths.push((path.into(), PathFact::Folder { files }));
             }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn set_right(&mut self, value: &str) -> Option<()> {
+        let (right, access) = value.split_once(' ')?;
+        let access: Access = serde_json::from_value(access.into()).ok()?;
+        match right {
+            "admin" => self.host.net.admin = access == Access::Granted,
+            "tun" => self.host.net.tun = access,
+            "vhost" => self.host.net.vhost = access,
             _ => return None,
         }
         Some(())

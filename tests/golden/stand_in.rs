@@ -2,7 +2,9 @@
 //! and every file. All other words stay, so that QEMU judges them.
 
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::fs::{self, File};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use vmrun::plan::Arg;
 
@@ -12,11 +14,15 @@ const RAM: u64 = 256 << 20;
 /// Replaces things of the host by files in `dir`.
 pub(crate) struct StandIn<'a> {
     dir: &'a Path,
+    /// Version of the QEMU that is started, which need not be the one that was planned for.
+    version: &'a str,
+    /// What QEMU connects to; nobody answers.
+    listening: RefCell<Vec<UnixListener>>,
 }
 
 impl<'a> StandIn<'a> {
-    pub(crate) fn new(dir: &'a Path) -> Self {
-        Self { dir }
+    pub(crate) fn new(dir: &'a Path, version: &'a str) -> Self {
+        Self { dir, version, listening: RefCell::default() }
     }
 
     /// The words of `args` for the test machine.
@@ -49,7 +55,14 @@ impl<'a> StandIn<'a> {
                 take(&mut value, &["host", "x-vga"]);
                 value["driver"] = json!("virtio-rng-pci");
             }
-            ("-netdev", Some("tap")) => value = json!({"type": "user", "id": value["id"]}),
+            ("-netdev", Some("tap" | "vhost-user")) => value = json!({"type": "user", "id": value["id"]}),
+            ("-netdev", Some("stream")) => {
+                value["addr"]["path"] = json!(self.listening("stream"));
+                if self.version == "7.2" {
+                    take(&mut value, &["reconnect", "reconnect-ms"]);
+                }
+            }
+            ("-netdev", Some("user")) if value.get("tftp").is_some() => value["tftp"] = json!(self.dir),
             ("-audiodev", _) => {
                 take(&mut value, &["server"]);
                 value["driver"] = json!("none");
@@ -69,7 +82,7 @@ impl<'a> StandIn<'a> {
         if let Some(name) = value.get("node-name").filter(|_| value.get("filename").is_some()) {
             value["filename"] = json!(self.disk(name.as_str().expect("a name")));
         }
-        if value.get("romfile").is_some() {
+        if value.get("romfile").is_some_and(|file| file != "") {
             value["romfile"] = json!(self.file("rom", 4096));
         }
         value
@@ -77,9 +90,20 @@ impl<'a> StandIn<'a> {
 
     fn chardev(&self, value: &str) -> String {
         match value.split_once(",path=") {
+            Some((start, _)) if start.starts_with("socket,") => {
+                format!("{start},path={}", self.listening("switch").display())
+            }
             Some((start, _)) => format!("{start},path={}", self.dir.join("chardev").display()),
             None => value.to_owned(),
         }
+    }
+
+    /// A socket in whose queue a client of QEMU's waits for ever.
+    fn listening(&self, name: &str) -> PathBuf {
+        let mut listening = self.listening.borrow_mut();
+        let path = self.dir.join(format!("{name}{}", listening.len()));
+        listening.push(UnixListener::bind(&path).expect("a socket"));
+        path
     }
 
     /// An image for the lower node `name`: flash chips are small, and disks have a header for any format.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 use vmrun::plan::{
-    Command, Contents, Descriptor, FIRST_DESCRIPTOR, Hook, OnError, Placement, Problem, Ready, Sched, Service, What,
+    Command, Contents, Descriptor, FIRST_DESCRIPTOR, Hook, OnError, Placement, Problem, Ready, Sched, Service, Tap,
+    TapFrom, What,
 };
 
 /// A plan: its arguments one a line, then everything else.
@@ -23,6 +24,7 @@ pub(crate) fn of(plan: &Contents) -> String {
     lines.extend(
         plan.changes.iter().flat_map(|change| change.steps().into_iter().map(|step| format!("change: {step}"))),
     );
+    lines.extend(plan.links_down.iter().map(|id| format!("link down: {id}")));
     lines.extend(plan.hooks.iter().map(hook));
     lines.extend(plan.services.iter().map(service));
     lines.push(format!("ending: {:?}", plan.ending));
@@ -53,9 +55,23 @@ fn descriptor(descriptor: &Descriptor) -> String {
     match descriptor {
         Descriptor::Qmp => "QMP".into(),
         Descriptor::Serial => "serial port".into(),
-        Descriptor::Tap { bridge } => format!("tap on {bridge}"),
+        Descriptor::Tap(Tap { from, mtu, multi_queue }) => {
+            let name = match from {
+                TapFrom::Bridge(bridge) => format!("tap on {bridge}"),
+                TapFrom::New(name) => format!("new tap {name}"),
+                TapFrom::Existing(name) => format!("tap {name}"),
+            };
+            let mtu = mtu.map(|mtu| format!(", MTU {mtu}")).unwrap_or_default();
+            format!("{name}{mtu}{}", several(*multi_queue))
+        }
+        Descriptor::Macvtap { name, multi_queue } => format!("macvtap {name}{}", several(*multi_queue)),
+        Descriptor::Queue => "further queue".into(),
         Descriptor::VhostNet => "vhost-net".into(),
     }
+}
+
+fn several(multi_queue: bool) -> &'static str {
+    if multi_queue { ", several queues" } else { "" }
 }
 
 fn pins(plan: &Contents) -> Vec<String> {

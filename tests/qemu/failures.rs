@@ -1,7 +1,7 @@
 //! A QEMU that does not start says why.
 
 use super::harness::{QEMU_7_2, Run, for_each_qemu};
-use vmrun::plan::Descriptor;
+use vmrun::plan::{Descriptor, Tap};
 use vmrun::qemu::QemuError;
 
 for_each_qemu! {
@@ -28,7 +28,7 @@ async fn a_program_that_is_not_there_is_named() {
 #[tokio::test]
 async fn a_bridge_that_is_not_there_is_named_and_nothing_starts() {
     let mut run = Run::new(QEMU_7_2);
-    run.draft.pass(Descriptor::Tap { bridge: "nosuchbr".into() });
+    run.draft.pass(Descriptor::Tap(Tap::on_bridge("nosuchbr")));
     let error = run.spawn().unwrap_err();
     assert!(matches!(&error, QemuError::Descriptor { what, .. } if what.contains("nosuchbr")), "{error}");
 }

@@ -3,7 +3,7 @@
 use super::harness::{QEMU_7_2, QEMU_10_0, Run};
 use nix::sched::{CloneFlags, unshare};
 use std::process::Command;
-use vmrun::plan::Descriptor;
+use vmrun::plan::{Descriptor, Tap};
 
 #[tokio::test]
 async fn a_tap_joins_its_bridge_on_7_2() {
@@ -28,7 +28,7 @@ async fn a_tap_joins_its_bridge(qemu: (&str, &str)) {
     ip("link set br0 mtu 1400 up");
 
     let mut run = Run::new(qemu).tcg();
-    let fd = run.draft.pass(Descriptor::Tap { bridge: "br0".into() });
+    let fd = run.draft.pass(Descriptor::Tap(Tap::on_bridge("br0")));
     let run = run.with("-netdev", &format!("tap,id=net0,fd={fd}")).with("-device", "virtio-net-pci,netdev=net0");
     let paused = run.paused().await.unwrap();
 

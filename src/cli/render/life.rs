@@ -22,6 +22,9 @@ pub(super) fn steps(page: &mut String, width: usize, contents: &Contents) {
     if !contents.pins.is_empty() {
         list.step(&format!("{} and read back", placed(&contents.pins)));
     }
+    for id in &contents.links_down {
+        list.step(&format!("the cable of {id} is unplugged"));
+    }
     list.hooks(contents, Point::Started);
     list.step("the guest runs");
     services(Start::After).for_each(|service| list.service(service));

@@ -4,7 +4,7 @@ use super::argv::quoted;
 use super::layout::{columns, command, counted, paragraph, wrapped};
 use super::{life, pins};
 use crate::host::Host;
-use crate::plan::{Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin};
+use crate::plan::{Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin, Tap, TapFrom};
 use crate::profile::source::{Keys, Sheets, Shown};
 use anstyle::Style;
 use std::fmt::Write as _;
@@ -186,7 +186,17 @@ fn opened(descriptor: &Descriptor) -> String {
     match descriptor {
         Descriptor::Qmp => "the listening QMP socket".to_owned(),
         Descriptor::Serial => "one end of a socket pair; vmrun reads the serial port at the other".to_owned(),
-        Descriptor::Tap { bridge } => format!("a tap device on bridge {bridge}, gone with its descriptor"),
-        Descriptor::VhostNet => "/dev/vhost-net for the tap before it".to_owned(),
+        Descriptor::Tap(Tap { from: TapFrom::Bridge(bridge), .. }) => {
+            format!("a tap device on bridge {bridge}, gone with its descriptor")
+        }
+        Descriptor::Tap(Tap { from: TapFrom::New(name), .. }) => {
+            format!("the new tap device {name}, gone with its descriptor")
+        }
+        Descriptor::Tap(Tap { from: TapFrom::Existing(name), .. }) => {
+            format!("the tap device {name}, which stays")
+        }
+        Descriptor::Macvtap { name, .. } => format!("the macvtap device {name}"),
+        Descriptor::Queue => "a further queue of the device before it".to_owned(),
+        Descriptor::VhostNet => "/dev/vhost-net for a queue before it".to_owned(),
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn build(parts: &Parts, image: &Path) {
     fs::rename(disk, image).expect("the finished image");
 }
 
-fn initramfs(parts: &Parts, work: &Path) -> PathBuf {
+pub(super) fn initramfs(parts: &Parts, work: &Path) -> PathBuf {
     let root = work.join("root");
     for folder in ["bin", "dev", "modules", "proc", "sys"] {
         fs::create_dir_all(root.join(folder)).expect("a folder of the initramfs");

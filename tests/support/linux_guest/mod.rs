@@ -6,6 +6,7 @@
 //! Each report line reads `linux-guest: KEY=VALUE`; the file `init` beside this one says which keys there are.
 
 mod image;
+pub(crate) mod net;
 
 use std::fs;
 use std::fs::File;
