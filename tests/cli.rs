@@ -3,6 +3,8 @@
 //! Each profile in `tests/golden/cli` is checked against the host described in `host.json` beside it; the `.err` beside
 //! the profile holds the exit code and what standard error says. `UPDATE=1` writes them anew.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use clap::CommandFactory;
 use serde_json::Value;
 use std::fs;

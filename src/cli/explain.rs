@@ -16,12 +16,11 @@ pub(super) fn run(args: &Explain, output: Output) -> Exit {
     if let Some(table) = reference.table(&path).filter(|_| !path.is_empty()) {
         return answer(&Entry::Table(table, &reference), output);
     }
-    match reference.key(&path).or_else(|| lone(&path, &reference)) {
-        Some((table, key)) => answer(&Entry::Key(table, key), output),
-        None => {
-            output.say(Weight::Error, &unknown(asked, &path, &reference));
-            Exit::Usage
-        }
+    if let Some((table, key)) = reference.key(&path).or_else(|| lone(&path, &reference)) {
+        answer(&Entry::Key(table, key), output)
+    } else {
+        output.say(Weight::Error, &unknown(asked, &path, &reference));
+        Exit::Usage
     }
 }
 
@@ -34,7 +33,7 @@ fn answer(entry: &Entry<'_>, output: Output) -> Exit {
 
 /// A path as messages and headers write it, without its brackets: `disk[0].file`, `[[disk]]`.
 fn plain(path: &str) -> String {
-    let bare = path.trim_start_matches('[').trim_end_matches(|c| c == ']');
+    let bare = path.trim_start_matches('[').trim_end_matches(']');
     let mut plain = String::new();
     let mut inside = false;
     for c in bare.chars() {

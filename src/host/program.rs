@@ -29,10 +29,7 @@ pub(super) enum Mute {
 pub(super) fn output(path: &Path, args: &[&str], within: Duration) -> Result<Vec<u8>, Mute> {
     let mut child = spawn(path, args, Stdio::null())?;
     let answer = drain(child.stdout.take(), within, &|_| false);
-    match end(child, answer.is_err()) {
-        true => answer,
-        false => Err(answer.err().unwrap_or(Mute::Gone)),
-    }
+    if end(child, answer.is_err()) { answer } else { Err(answer.err().unwrap_or(Mute::Gone)) }
 }
 
 /// What the program at `path` says to `input` until `enough` of it is there, within `within`. Then it is killed: this
@@ -70,7 +67,7 @@ fn drain(stdout: Option<ChildStdout>, within: Duration, enough: &dyn Fn(&[u8]) -
     let mut stdout = stdout.ok_or(Mute::Gone)?;
     let deadline = Instant::now() + within;
     let mut output = Vec::new();
-    let mut chunk = [0; 1 << 16];
+    let mut chunk = vec![0; 1 << 16];
     while output.len() <= OUTPUT_LIMIT {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);

@@ -44,6 +44,7 @@ fn read_qemu(tree: &Tree, wanted: Option<&str>) -> Option<(String, String, bool)
     Some((qemu.path.display().to_string(), qemu.version.to_string(), heard))
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "compared with what may be none")]
 fn qemu(path: &str, version: &str) -> Option<(String, String, bool)> {
     Some((path.to_owned(), version.to_owned(), true))
 }

@@ -33,7 +33,7 @@ pub(super) enum Model {
     E1000,
     /// Realtek RTL8139C+, for very old guests.
     Rtl8139,
-    /// VMware's; for guests that came from there.
+    /// `VMware`'s; for guests that came from there.
     Vmxnet3,
 }
 

@@ -85,9 +85,9 @@ pub(super) fn vhost(turn: &Turn<'_>, draft: &mut Draft) -> bool {
         .why("QEMU moves each packet itself, instead of the kernel")
         .fix(fix);
     if turn.net.vhost == Some(true) {
-        draft.refuse(problem)
+        draft.refuse(problem);
     } else {
-        draft.warn(problem)
+        draft.warn(problem);
     }
     false
 }

@@ -57,7 +57,10 @@ fn put<'t>(document: &mut Document<'t>, steps: &[Step], value: Spanned<DeValue<'
         };
         match turn {
             Turn::Key(key) if end == steps.len() => {
-                return Ok(document.insert_at(&way, key, span.clone(), value));
+                return {
+                    document.insert_at(&way, key, span.clone(), value);
+                    Ok(())
+                };
             }
             Turn::Key(key) if document.get(&turns(&steps[..end])).is_none() => {
                 let table = Spanned::new(span.clone(), DeValue::Table(DeTable::new()));
@@ -67,7 +70,12 @@ fn put<'t>(document: &mut Document<'t>, steps: &[Step], value: Spanned<DeValue<'
                 let what = format!("there is no {}; `{}` has {count}", written(&turns(&steps[..end])), written(&way));
                 return Err(Mistake::new(span.clone(), what).help("entries are counted from 0"));
             }
-            Turn::Index(_) if end == steps.len() => return Ok(document.replace(&turns(steps), value)),
+            Turn::Index(_) if end == steps.len() => {
+                return {
+                    document.replace(&turns(steps), value);
+                    Ok(())
+                };
+            }
             Turn::Key(_) | Turn::Index(_) => {}
         }
     }
