@@ -51,7 +51,8 @@ pub(super) async fn watch(
                 }
                 Err(error) => return Ended::Died { how: sentence(&error), log: watch.guest.log_tail() },
             },
-            line = serial.next() => { tell(&Notice::Guest { line }); continue }
+            event = inputs.next() => event,
+            () = until(deadline) => Event::Deadline { force: plan.ending.on_timeout == OnTimeout::Kill },
             why = &mut keeping, if !watch.alone => {
                 watch.alone = true;
                 // A companion that talks with QEMU, like virtiofsd, ends with it.
@@ -60,8 +61,8 @@ pub(super) async fn watch(
                 Event::Failed
             }
             () = watch.side.next() => continue,
-            event = inputs.next() => event,
-            () = until(deadline) => Event::Deadline { force: plan.ending.on_timeout == OnTimeout::Kill },
+            // Last, so that a guest that talks without end keeps nobody else waiting.
+            line = serial.next() => { tell(&Notice::Guest { line }); continue }
         };
         if let Some(left) = watch.on(event, inputs).await {
             return left;
