@@ -4,6 +4,7 @@ mod caller;
 mod cpu;
 mod firmware;
 mod firmware_paths;
+mod image;
 mod kvm;
 mod memory;
 mod net;
@@ -14,13 +15,16 @@ mod program;
 mod qemu;
 mod root;
 mod user;
+mod virtiofsd;
 
 #[cfg(test)]
 mod tree;
 
 pub use caller::Caller;
+pub use image::{Holder, Image};
 pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
 pub use root::Root;
+pub use virtiofsd::Virtiofsd;
 
 use crate::unit::{Bdf, CpuSet, Size};
 use serde::{Deserialize, Serialize};
@@ -65,6 +69,12 @@ pub struct Host {
     pub qemu: Option<Qemu>,
     /// Facts about the paths that the profile names.
     pub paths: BTreeMap<PathBuf, PathFact>,
+    /// Facts about the disk images among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<PathBuf, Image>,
+    /// The virtiofsd that shares would run; `None` when there is none, or no share wants one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtiofsd: Option<Virtiofsd>,
 }
 
 /// What a profile wants to know of the host beyond what is always read.
@@ -74,6 +84,10 @@ pub struct Wants {
     pub qemu: Option<PathBuf>,
     /// Paths that the profile names: images, folders, scripts, programs.
     pub paths: Vec<PathBuf>,
+    /// Disk images among them.
+    pub images: Vec<PathBuf>,
+    /// Places where virtiofsd may be, best first; empty when no share wants it.
+    pub virtiofsd: Vec<PathBuf>,
 }
 
 /// A network interface.
@@ -302,6 +316,8 @@ impl Host {
             boot_id: root.text("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
             qemu: qemu::read(root, caller, wants.qemu.as_deref()),
             paths: wants.paths.iter().map(|path| (path.clone(), path::read(root, path))).collect(),
+            images: wants.images.iter().filter_map(|path| Some((path.clone(), image::read(root, path)?))).collect(),
+            virtiofsd: virtiofsd::read(root, &wants.virtiofsd),
         }
     }
 

@@ -1,9 +1,11 @@
 //! The one door to the file system of this floor.
 
 use super::program::{self, Mute};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use nix::unistd::{AccessFlags, eaccess};
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +41,31 @@ impl Root {
     /// Content of a file; `None` when it cannot be read.
     pub fn bytes(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         fs::read(self.resolve(path)).ok()
+    }
+
+    /// The first bytes of a file or device, `most` at most; `None` when they cannot be read.
+    pub fn head(&self, path: impl AsRef<Path>, most: usize) -> Option<Vec<u8>> {
+        let mut head = Vec::new();
+        let file = fs::File::open(self.resolve(path)).ok()?;
+        file.take(most as u64).read_to_end(&mut head).ok()?;
+        Some(head)
+    }
+
+    /// Whether a process holds QEMU's lock of those who write to the image at `path`.
+    ///
+    /// That is the byte `RAW_LOCK_PERM_BASE + 1` of `block/file-posix.c`, one for each permission; 1 is the number of
+    /// `BLK_PERM_WRITE`.
+    pub fn written_by_qemu(&self, path: impl AsRef<Path>) -> bool {
+        let Ok(file) = fs::File::open(self.resolve(path)) else { return false };
+        let mut lock = libc::flock {
+            l_type: libc::F_WRLCK as i16,
+            l_whence: libc::SEEK_SET as i16,
+            l_start: 101,
+            l_len: 1,
+            l_pid: 0,
+        };
+        let asked = fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock)).is_ok();
+        asked && lock.l_type != libc::F_UNLCK as i16
     }
 
     /// First line that begins with `start`; the file is read no further than to there.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt;
+use std::num::NonZeroU16;
 
 /// How the guest reaches a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -15,15 +16,23 @@ pub(super) enum Bus {
     Virtio,
     /// On a virtio SCSI controller.
     Scsi,
+    /// An NVMe controller of its own; Windows 8.1 and newer have a driver.
+    Nvme,
     /// On the chipset's AHCI controller; every guest has a driver.
     Sata,
-    /// A USB stick.
+    /// On the IDE controller of machine `pc`; for the oldest guests.
+    Ide,
+    /// A USB stick, or a USB CD-ROM drive.
     Usb,
 }
 
 impl Bus {
     pub(super) fn takes_iothread(self) -> bool {
         matches!(self, Self::Virtio | Self::Scsi)
+    }
+
+    pub(super) fn takes_queues(self) -> bool {
+        matches!(self, Self::Virtio | Self::Scsi | Self::Nvme)
     }
 }
 
@@ -32,7 +41,9 @@ impl fmt::Display for Bus {
         f.write_str(match self {
             Self::Virtio => "virtio",
             Self::Scsi => "scsi",
+            Self::Nvme => "nvme",
             Self::Sata => "sata",
+            Self::Ide => "ide",
             Self::Usb => "usb",
         })
     }
@@ -41,14 +52,26 @@ impl fmt::Display for Bus {
 /// Controllers that disks made so far.
 #[derive(Debug, Default)]
 pub(super) struct Controllers {
-    /// The iothread of each SCSI controller; the index is part of its id.
-    scsi: Vec<Option<String>>,
+    /// The SCSI controllers; the index is part of the id.
+    scsi: Vec<Scsi>,
     /// Number of AHCI ports in use.
     ports: usize,
+    /// Number of places in use on the IDE controller.
+    ide: usize,
+}
+
+/// A SCSI controller, by the disk that made it.
+#[derive(Debug)]
+struct Scsi {
+    iothread: Option<String>,
+    queues: Option<NonZeroU16>,
 }
 
 /// Ports of an ICH9 AHCI controller. QEMU: `hw/ide/ich.c`.
 const AHCI_PORTS: usize = 6;
+
+/// Two buses of two drives. QEMU: `hw/ide/piix.c`.
+const IDE_DRIVES: usize = 4;
 
 /// Puts `device`, which has all but its driver and place, on the bus of `disk`.
 pub(super) fn attach(
@@ -60,24 +83,41 @@ pub(super) fn attach(
     draft: &mut Draft,
 ) {
     let (kind, bus) = match disk.bus() {
-        Bus::Virtio => {
-            device["driver"] = json!("virtio-blk-pci");
-            if let Some(iothread) = iothread {
-                device["iothread"] = json!(iothread);
+        Bus::Virtio => return virtio(disk, device, iothread, origin, draft),
+        Bus::Nvme => {
+            device["driver"] = json!("nvme");
+            if let Some(queues) = disk.queues {
+                device["max_ioqpairs"] = json!(queues);
             }
             return place(device, origin, draft);
         }
-        Bus::Scsi => (("scsi-cd", "scsi-hd"), scsi(iothread, controllers, origin, draft)),
+        Bus::Scsi => (("scsi-cd", "scsi-hd"), scsi(disk, iothread, controllers, origin, draft)),
         Bus::Sata => (("ide-cd", "ide-hd"), ahci(controllers, origin, draft)),
-        Bus::Usb => (("usb-storage", "usb-storage"), "xhci.0".to_owned()),
+        Bus::Ide => {
+            let (bus, unit) = ide(controllers, origin, draft);
+            device["unit"] = json!(unit);
+            (("ide-cd", "ide-hd"), bus)
+        }
+        Bus::Usb => (("scsi-cd", "usb-storage"), usb(disk, &mut device, origin, draft)),
     };
     device["driver"] = json!(if disk.cdrom { kind.0 } else { kind.1 });
     device["bus"] = json!(bus);
-    if disk.bus() == Bus::Usb {
-        // usb-storage takes the cache mode from its node.
-        device.as_object_mut().map(|device| device.shift_remove("write-cache"));
-    }
     draft.contents.argv.device(&device, origin.clone());
+}
+
+fn virtio(disk: &Disk, mut device: Value, iothread: Option<&str>, origin: &Origin, draft: &mut Draft) {
+    device["driver"] = json!("virtio-blk-pci");
+    if let Some(queues) = disk.queues {
+        device["num-queues"] = json!(queues);
+    }
+    if let Some(iothread) = iothread {
+        device["iothread"] = json!(iothread);
+    }
+    if !disk.iothread_queues.is_empty() {
+        let mapping = disk.iothread_queues.iter().map(|id| json!({"iothread": id.as_str()}));
+        device["iothread-vq-mapping"] = mapping.collect();
+    }
+    place(device, origin, draft);
 }
 
 /// Gives a PCI device the next free place and adds it.
@@ -91,19 +131,64 @@ pub(super) fn place(mut device: Value, origin: &Origin, draft: &mut Draft) {
     }
 }
 
-fn scsi(iothread: Option<&str>, controllers: &mut Controllers, origin: &Origin, draft: &mut Draft) -> String {
-    let known = controllers.scsi.iter().position(|of| of.as_deref() == iothread);
+fn scsi(
+    disk: &Disk,
+    iothread: Option<&str>,
+    controllers: &mut Controllers,
+    origin: &Origin,
+    draft: &mut Draft,
+) -> String {
+    let queues = disk.queues;
+    let known = controllers.scsi.iter().position(|of| of.iothread.as_deref() == iothread);
+    if let Some(known) = known
+        && queues.is_some()
+        && controllers.scsi[known].queues != queues
+    {
+        let what = "the SCSI controller of this disk was made by an earlier one, with another number of queues";
+        draft.refuse(
+            Problem::new(Class::Invalid, format!("{}.queues", origin.key), what)
+                .fix("queues at the first disk of the controller   # or iothread = true, for a controller of its own"),
+        );
+    }
     let index = known.unwrap_or_else(|| {
         let index = controllers.scsi.len();
         let mut controller = json!({"driver": "virtio-scsi-pci", "id": format!("scsi{index}")});
+        if let Some(queues) = queues {
+            controller["num_queues"] = json!(queues);
+        }
         if let Some(iothread) = iothread {
             controller["iothread"] = json!(iothread);
         }
-        controllers.scsi.push(iothread.map(str::to_owned));
+        controllers.scsi.push(Scsi { iothread: iothread.map(str::to_owned), queues });
         place(controller, &Origin::derived(&origin.key, "SCSI disks sit on a controller"), draft);
         index
     });
     format!("scsi{index}.0")
+}
+
+/// Bus and unit of the next free place of the IDE controller.
+fn ide(controllers: &mut Controllers, origin: &Origin, draft: &mut Draft) -> (String, usize) {
+    let place = controllers.ide;
+    controllers.ide += 1;
+    if place == IDE_DRIVES {
+        let what = format!("the IDE controller has {IDE_DRIVES} places");
+        draft.refuse(Problem::new(Class::Invalid, format!("{}.bus", origin.key), what).fix("bus = \"sata\""));
+    }
+    (format!("ide.{}", place / 2), place % 2)
+}
+
+/// Bus of a USB disk. A stick is one device; a CD-ROM drive, which may be empty, is SCSI behind a USB bridge.
+fn usb(disk: &Disk, device: &mut Value, origin: &Origin, draft: &mut Draft) -> String {
+    if !disk.cdrom {
+        // usb-storage takes the cache mode from its node.
+        device.as_object_mut().map(|device| device.shift_remove("write-cache"));
+        return "xhci.0".into();
+    }
+    let id = format!("{}-usb", device["id"].as_str().unwrap_or_default());
+    let bridge = json!({"driver": "usb-bot", "id": id, "bus": "xhci.0"});
+    let origin = Origin::derived(&origin.key, "a CD-ROM drive on USB is SCSI behind a bridge");
+    draft.contents.argv.device(&bridge, origin);
+    format!("{id}.0")
 }
 
 fn ahci(controllers: &mut Controllers, origin: &Origin, draft: &mut Draft) -> String {

@@ -21,10 +21,42 @@ pub(super) enum Iothread {
     Shared(String),
 }
 
+/// Id of an iothread: letters, digits, `-` and `_`, a letter first.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[A-Za-z][A-Za-z0-9_-]*$", "not" = {"const": "ram0"}, "examples" = ["io0"]))]
+pub(super) struct IothreadId(String);
+
+impl IothreadId {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for IothreadId {
+    type Error = String;
+
+    fn try_from(id: String) -> Result<Self, String> {
+        if is_id(&id) {
+            return Ok(Self(id));
+        }
+        Err(format!(
+            "`{}` is not the id of an iothread; write letters, digits, `-` and `_`, a letter first",
+            id.escape_debug()
+        ))
+    }
+}
+
+/// QEMU: `id_wellformed()` in `util/id.c`; `ram0` is the memory, another object.
+fn is_id(id: &str) -> bool {
+    let shaped = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    id.starts_with(|c: char| c.is_ascii_alphabetic()) && id.bytes().all(shaped) && id != "ram0"
+}
+
 /// Id of the iothread of each disk, in the order of the disks. Disks' own are `io0`, `io1`, …, without the ids that
 /// the user took.
 pub(super) fn of_disks(disks: &[Disk]) -> Vec<Option<String>> {
-    let taken: Vec<_> = disks.iter().filter_map(|disk| disk.iothread.shared()).collect();
+    let taken: Vec<_> = disks.iter().flat_map(named).collect();
     let mut free = (0..).map(|i| format!("io{i}")).filter(|id| !taken.contains(&id.as_str()));
     let of = |disk: &Disk| match &disk.iothread {
         Iothread::Main => None,
@@ -34,22 +66,35 @@ pub(super) fn of_disks(disks: &[Disk]) -> Vec<Option<String>> {
     disks.iter().map(of).collect()
 }
 
+/// Ids that the user gave at `disk`.
+fn named(disk: &Disk) -> impl Iterator<Item = &str> {
+    disk.iothread.shared().into_iter().chain(disk.iothread_queues.iter().map(IothreadId::as_str))
+}
+
 /// Ids of all iothreads, in the order in which disks name them.
 pub(super) fn ids(disks: &[Disk]) -> Vec<String> {
-    let mut ids: Vec<String> = Vec::new();
-    for id in of_disks(disks).into_iter().flatten() {
-        if !ids.contains(&id) {
-            ids.push(id);
+    with_keys(disks).into_iter().map(|(id, _)| id).collect()
+}
+
+/// Ids of all iothreads, each with the key path that names it first.
+fn with_keys(disks: &[Disk]) -> Vec<(String, String)> {
+    let mut ids: Vec<(String, String)> = Vec::new();
+    for (i, (disk, own)) in disks.iter().zip(of_disks(disks)).enumerate() {
+        let own = own.map(|id| (id, format!("disk[{i}].iothread")));
+        let queues = disk.iothread_queues.iter();
+        let queues = queues.map(|id| (id.as_str().to_owned(), format!("disk[{i}].iothread_queues")));
+        for (id, key) in own.into_iter().chain(queues) {
+            if !ids.iter().any(|(known, _)| *known == id) {
+                ids.push((id, key));
+            }
         }
     }
     ids
 }
 
 pub(super) fn draft(disks: &[Disk], draft: &mut Draft) {
-    for id in ids(disks) {
-        let first = of_disks(disks).iter().position(|of| of.as_ref() == Some(&id)).unwrap_or_default();
-        let origin = Origin::given(format!("disk[{first}].iothread"));
-        draft.contents.argv.object(&json!({"qom-type": "iothread", "id": id}), origin);
+    for (id, key) in with_keys(disks) {
+        draft.contents.argv.object(&json!({"qom-type": "iothread", "id": id}), Origin::given(key));
     }
 }
 
@@ -95,10 +140,7 @@ impl Visitor<'_> for IothreadVisitor {
     }
 
     fn visit_str<E: de::Error>(self, id: &str) -> Result<Iothread, E> {
-        // QEMU: id_wellformed() in util/id.c; `ram0` is the memory, another object.
-        let shaped = id.starts_with(|c: char| c.is_ascii_alphabetic())
-            && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        if !shaped || id == "ram0" {
+        if !is_id(id) {
             return Err(E::invalid_value(de::Unexpected::Str(id), &self));
         }
         Ok(Iothread::Shared(id.to_owned()))

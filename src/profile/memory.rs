@@ -100,7 +100,7 @@ impl Memory {
             }
             (None, None) => {}
         }
-        backend["share"] = json!(share);
+        backend["share"] = json!(*share || scene.share_memory);
         backend["prealloc"] = json!(prealloc);
         if let Some(node) = node {
             backend["host-nodes"] = json!([node.id]);

@@ -42,6 +42,7 @@ mod schema;
 mod serial;
 mod service;
 mod setting;
+mod share;
 pub mod source;
 mod stop;
 mod usb;
@@ -106,6 +107,8 @@ pub struct Profile {
     #[serde(default)]
     usb: Vec<usb::Usb>,
     #[serde(default)]
+    share: Vec<share::Share>,
+    #[serde(default)]
     display: display::Display,
     audio: Option<audio::Audio>,
     #[serde(default)]
@@ -159,6 +162,7 @@ impl Profile {
             net,
             pci,
             usb,
+            share,
             display,
             audio,
             hook,
@@ -169,8 +173,15 @@ impl Profile {
         } = self;
         let emulator = qemu.emulator(host, setting);
         let accel = machine.accel(host);
-        let scene =
-            Scene { host, setting, name, accel, version: emulator.version, uefi: firmware::is_uefi(firmware.as_ref()) };
+        let scene = Scene {
+            host,
+            setting,
+            name,
+            accel,
+            version: emulator.version,
+            uefi: firmware::is_uefi(firmware.as_ref()),
+            share_memory: share::share_memory(share),
+        };
         let mut draft = Draft::new(name.clone(), emulator, setting.run_dir.clone());
         draft.slots = Slots::new(machine.chipset());
 
@@ -196,6 +207,7 @@ impl Profile {
         net::draft(net, &scene, &mut draft);
         audio::draft(audio.as_ref(), &scene, &mut draft);
         pci::draft(pci, &scene, &mut draft);
+        share::draft(share, &scene, &mut draft);
         usb::draft(usb, &mut draft);
         cpu.draft_pinning(&iothread::ids(disk), &scene, &mut draft);
         hooks_dir::draft(hooks_dir.as_deref(), &scene, &mut draft);
@@ -215,6 +227,7 @@ impl Profile {
         paths.extend(self.firmware.iter().flat_map(|firmware| firmware.paths(setting)));
         paths.extend(self.kernel.iter().flat_map(|kernel| kernel.paths(setting)));
         paths.extend(self.disk.iter().filter_map(|disk| disk.paths(setting)));
+        paths.extend(self.share.iter().map(|share| share.paths(setting)));
         paths.extend(self.net.iter().flat_map(|net| net.paths(setting)));
         paths.extend(self.pci.iter().filter_map(|pci| pci.paths(setting)));
         paths.extend(self.hooks_dir.iter().flat_map(|dir| hooks_dir::folders(dir, setting)));
@@ -222,6 +235,8 @@ impl Profile {
         paths.extend(self.service.iter().flat_map(|service| service.paths(setting)));
         paths.sort();
         paths.dedup();
-        Wants { qemu: self.qemu.binary(setting), paths }
+        let images = self.disk.iter().filter_map(|disk| disk.paths(setting)).collect();
+        let virtiofsd = share::daemons(&self.share, setting);
+        Wants { qemu: self.qemu.binary(setting), paths, images, virtiofsd }
     }
 }

@@ -26,6 +26,12 @@ impl Verdict {
         }
     }
 
+    /// Whether QEMU said that it ends, whatever its companions do from now on.
+    #[must_use]
+    pub(super) fn is_over(&self) -> bool {
+        self.reason.is_some()
+    }
+
     /// Notes that vmrun itself ends QEMU.
     pub(super) fn force(&mut self) {
         self.forced = true;

@@ -31,13 +31,16 @@ pub(super) async fn watch(
     let Hands { plan, tell, .. } = hands;
     let mut keeping = pin!(keep_company(hands, companions, scene));
     let side = Side::new(hands, scene);
-    let mut watch = Watch { guest, state, deadline: None, verdict: Verdict::default(), lost: None, side, plan, tell };
+    let mut watch =
+        Watch { guest, state, deadline: None, verdict: Verdict::default(), alone: false, lost: None, side, plan, tell };
     inputs.control().tell(|status| status.state = "running".into());
     notify::ready();
     let mut serial = SerialLines::new(watch.guest.serial.take());
     loop {
         let deadline = watch.deadline;
         let event = tokio::select! {
+            // What QEMU says of its own end comes before what its end does to the companions.
+            biased;
             news = watch.guest.next() => match news {
                 Ok(News::Event(event)) => { watch.heard(&event.name, &event.data); continue }
                 Ok(News::Disconnected) => { tracing::info!("the monitor is closed"); continue }
@@ -48,11 +51,18 @@ pub(super) async fn watch(
                 }
                 Err(error) => return Ended::Died { how: sentence(&error), log: watch.guest.log_tail() },
             },
-            line = serial.next() => { tell(&Notice::Guest { line }); continue }
-            why = &mut keeping, if watch.lost.is_none() => { watch.lost = Some(why); Event::Failed }
-            () = watch.side.next() => continue,
             event = inputs.next() => event,
             () = until(deadline) => Event::Deadline { force: plan.ending.on_timeout == OnTimeout::Kill },
+            why = &mut keeping, if !watch.alone => {
+                watch.alone = true;
+                // A companion that talks with QEMU, like virtiofsd, ends with it.
+                if watch.verdict.is_over() { continue }
+                watch.lost = Some(why);
+                Event::Failed
+            }
+            () = watch.side.next() => continue,
+            // Last, so that a guest that talks without end keeps nobody else waiting.
+            line = serial.next() => { tell(&Notice::Guest { line }); continue }
         };
         if let Some(left) = watch.on(event, inputs).await {
             return left;
@@ -87,6 +97,8 @@ struct Watch<'a> {
     state: State,
     deadline: Option<Instant>,
     verdict: Verdict,
+    /// Whether a required companion has ended; the others are watched no more.
+    alone: bool,
     lost: Option<String>,
     side: Side<'a>,
     plan: &'a Plan,

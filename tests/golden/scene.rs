@@ -14,6 +14,9 @@
 //! | `# plain: PATH` | a file that is not executable stands there |
 //! | `# block: PATH` | a block device stands there |
 //! | `# folder: PATH FILE…` | a folder with executable files stands there |
+//! | `# image: PATH {…}` | what the host knows of an image, as JSON |
+//! | `# virtiofsd: {…}` | the virtiofsd of the host, as JSON |
+//! | `# euid: 1000` | the user that vmrun runs as |
 //!
 //! Any other path that the profile names is an executable regular file.
 
@@ -54,6 +57,12 @@ impl Scene {
             "systemd" => self.host.systemd = value != "no",
             "missing" => self.paths.push((value.into(), PathFact::Missing)),
             "plain" => self.paths.push((value.into(), PathFact::File { size: 1, executable: false })),
+            "image" => {
+                let (path, fact) = value.split_once(' ')?;
+                self.host.images.insert(path.into(), serde_json::from_str(fact).ok()?);
+            }
+            "virtiofsd" => self.host.virtiofsd = serde_json::from_str(value).ok()?,
+            "euid" => self.host.euid = value.parse().ok()?,
             "block" => self.paths.push((value.into(), PathFact::Block)),
             "folder" => {
                 let (path, files) = value.split_once(' ').unwrap_or((value, ""));

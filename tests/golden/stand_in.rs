@@ -40,6 +40,7 @@ impl<'a> StandIn<'a> {
             "-kernel" => self.kernel(),
             "-initrd" => self.file("initrd", 4096),
             "-chardev" => self.chardev(&value),
+            "-fsdev" => self.folder(&value),
             _ if value.starts_with('{') => {
                 self.json(&option, serde_json::from_str(&value).expect("vmrun wrote JSON")).to_string()
             }
@@ -63,6 +64,11 @@ impl<'a> StandIn<'a> {
                 }
             }
             ("-netdev", Some("user")) if value.get("tftp").is_some() => value["tftp"] = json!(self.dir),
+            ("-device", Some("vhost-user-fs-pci")) => {
+                // Nobody serves it here.
+                take(&mut value, &["chardev", "tag", "queue-size"]);
+                value["driver"] = json!("virtio-rng-pci");
+            }
             ("-audiodev", _) => {
                 take(&mut value, &["server"]);
                 value["driver"] = json!("none");
@@ -88,7 +94,19 @@ impl<'a> StandIn<'a> {
         value
     }
 
+    /// A folder of the same name for a share, whose path stands before the security model; the quoting stays.
+    fn folder(&self, value: &str) -> String {
+        let (start, rest) = value.split_once(",path=").expect("a folder");
+        let (path, rest) = rest.split_once(",security_model=").expect("a security model");
+        let name = path.rsplit('/').next().expect("a name");
+        fs::create_dir_all(self.dir.join(name.replace(",,", ","))).expect("a folder is made");
+        format!("{start},path={}/{name},security_model={rest}", self.dir.display())
+    }
+
     fn chardev(&self, value: &str) -> String {
+        if let Some(id) = value.strip_prefix("socket,id=share") {
+            return format!("null,id=share{}", id.split(',').next().unwrap_or_default());
+        }
         match value.split_once(",path=") {
             Some((start, _)) if start.starts_with("socket,") => {
                 format!("{start},path={}", self.listening("switch").display())

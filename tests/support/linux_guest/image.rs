@@ -39,14 +39,14 @@ pub(super) fn build(parts: &Parts, image: &Path) {
 
 pub(super) fn initramfs(parts: &Parts, work: &Path) -> PathBuf {
     let root = work.join("root");
-    for folder in ["bin", "dev", "modules", "proc", "sys"] {
+    for folder in ["bin", "dev", "mnt", "modules", "proc", "sys"] {
         fs::create_dir_all(root.join(folder)).expect("a folder of the initramfs");
     }
     fs::copy(&parts.busybox, root.join("bin/busybox")).expect("busybox");
     fs::write(root.join("init"), parts.init).expect("init");
     fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755)).expect("its mode");
 
-    let mut names = vec!["init".to_owned(), "bin".into(), "bin/busybox".into(), "dev".into()];
+    let mut names = vec!["init".to_owned(), "bin".into(), "bin/busybox".into(), "dev".into(), "mnt".into()];
     names.extend(["modules", "modules/order", "proc", "sys"].map(str::to_owned));
     let mut order = String::new();
     for module in load_order(&parts.modules_dir, parts.modules) {

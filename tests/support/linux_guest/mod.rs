@@ -39,6 +39,26 @@ const INIT: &str = include_str!("init");
 /// Loaded in this order, after what they depend on.
 const MODULES: [&str; 4] = ["virtio_pci", "virtio_blk", "button", "evdev"];
 
+/// Those of every storage bus and of shares; Debian's kernel for virtual machines lacks half of them.
+const STORAGE_MODULES: [&str; 16] = [
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_scsi",
+    "nvme",
+    "ahci",
+    "xhci-pci",
+    "usb-storage",
+    "sd_mod",
+    "sr_mod",
+    "fuse",
+    "virtiofs",
+    "9pnet_virtio",
+    "9p",
+    "button",
+    "evdev",
+    "isofs",
+];
+
 /// No mitigations, self-tests and delay calibration: half of the boot where every instruction is translated.
 const KERNEL_PARAMETERS: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check \
     lpj=4000000 cryptomgr.notests random.trust_cpu=on audit=0 lsm=yama";
@@ -59,14 +79,36 @@ pub(crate) fn image(then: Then) -> PathBuf {
         stub: setup::path("VMRUN_TEST_EFI_STUB"),
         busybox: setup::path("VMRUN_TEST_BUSYBOX"),
     };
+    built(&parts)
+}
+
+/// Image of a guest that has drivers for every storage bus and for shares, told `words`, and powers off by itself.
+/// Kept and shared as [`image`] is.
+///
+/// # Panics
+/// As [`image`].
+pub(crate) fn storage_image(words: &str) -> PathBuf {
+    let parts = image::Parts {
+        init: INIT,
+        modules: &STORAGE_MODULES,
+        command_line: format!("{KERNEL_PARAMETERS} {} {words}", Then::PowerOff.word()),
+        kernel: setup::path("VMRUN_TEST_KERNEL"),
+        modules_dir: setup::path("VMRUN_TEST_MODULES"),
+        stub: setup::path("VMRUN_TEST_EFI_STUB"),
+        busybox: setup::path("VMRUN_TEST_BUSYBOX"),
+    };
+    built(&parts)
+}
+
+fn built(parts: &image::Parts) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("linux-guest");
-    let image = folder.join(format!("{:016x}.img", fingerprint(&parts)));
+    let image = folder.join(format!("{:016x}.img", fingerprint(parts)));
     fs::create_dir_all(&folder).expect("the folder for images");
     // Several tests, in several processes, ask at once: the first builds, the others wait.
     let lock = File::create(folder.join("lock")).expect("the lock");
     lock.lock().expect("the lock is taken");
     if !image.exists() {
-        image::build(&parts, &image);
+        image::build(parts, &image);
     }
     image
 }

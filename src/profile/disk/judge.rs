@@ -1,0 +1,173 @@
+//! What a bus, a format or another disk does not allow.
+
+use super::Disk;
+use super::identity::{SECTOR, Serial};
+use super::io::Aio;
+use crate::plan::{Chipset, Class, Draft, Problem};
+use crate::profile::disk_bus::Bus;
+use crate::profile::iothread::Iothread;
+use crate::profile::scene::Scene;
+use crate::unit::Version;
+
+/// First QEMU that spreads the queues of a disk over iothreads. QEMU: `qapi/virtio.json`.
+const QUEUE_MAPPING: Version = Version::new(9, 0);
+
+/// A refusal on one key of a disk.
+struct Refusal<'a> {
+    name: &'a str,
+    what: String,
+    why: &'a str,
+    fix: &'a str,
+}
+
+impl Disk {
+    pub(super) fn judge(&self, i: usize, scene: &Scene, draft: &mut Draft) {
+        let found = [
+            self.judge_aio(),
+            self.judge_iothread(scene),
+            self.judge_queues(),
+            self.judge_cdrom(),
+            self.judge_readonly(),
+            self.judge_chipset(draft.slots.chipset()),
+            self.judge_serial(),
+            self.judge_names(),
+            self.judge_blocks(),
+        ];
+        for Refusal { name, what, why, fix } in found.into_iter().flatten() {
+            draft.refuse(Problem::new(Class::Invalid, format!("disk[{i}].{name}"), what).why(why).fix(fix));
+        }
+    }
+
+    fn judge_aio(&self) -> Option<Refusal<'static>> {
+        (self.aio == Aio::Native && !self.cache.direct()).then(|| Refusal {
+            name: "aio",
+            what: "aio = \"native\" with a cache on the host".into(),
+            why: "the kernel's native AIO needs O_DIRECT",
+            fix: "cache = \"none\"   # or aio = \"threads\" or \"io_uring\"",
+        })
+    }
+
+    fn judge_iothread(&self, scene: &Scene) -> Option<Refusal<'static>> {
+        let bus = self.bus();
+        if self.iothread != Iothread::Main && !bus.takes_iothread() {
+            return Some(Refusal {
+                name: "iothread",
+                what: format!("a disk on {bus} has no iothread"),
+                why: "only virtio devices leave QEMU's main thread",
+                fix: "bus = \"virtio\"   # or \"scsi\"",
+            });
+        }
+        if self.iothread_queues.is_empty() {
+            return None;
+        }
+        let refuse = |what: String, why, fix| Some(Refusal { name: "iothread_queues", what, why, fix });
+        match scene.version {
+            _ if bus != Bus::Virtio => {
+                refuse(format!("a disk on {bus} does not spread its queues over iothreads"), "", "bus = \"virtio\"")
+            }
+            _ if self.iothread != Iothread::Main => {
+                refuse("iothread stands beside iothread_queues".into(), "", "leave iothread out")
+            }
+            Some(version) if version < QUEUE_MAPPING => refuse(
+                format!("QEMU {version} does a disk's work in one iothread"),
+                "QEMU 9.0 is the first that spreads queues over several",
+                "iothread = true",
+            ),
+            _ => None,
+        }
+    }
+
+    fn judge_queues(&self) -> Option<Refusal<'static>> {
+        let bus = self.bus();
+        (self.queues.is_some() && !bus.takes_queues()).then(|| Refusal {
+            name: "queues",
+            what: format!("a disk on {bus} has one queue"),
+            why: "",
+            fix: "bus = \"virtio\"   # or \"scsi\" or \"nvme\"",
+        })
+    }
+
+    fn judge_cdrom(&self) -> Option<Refusal<'static>> {
+        let name = match self.bus() {
+            Bus::Virtio => "virtio",
+            Bus::Nvme => "NVMe",
+            Bus::Scsi | Bus::Sata | Bus::Ide | Bus::Usb => return None,
+        };
+        self.cdrom.then(|| Refusal {
+            name: "bus",
+            what: format!("{name} has no CD-ROM drives"),
+            why: "",
+            fix: "bus = \"sata\"   # or \"scsi\"",
+        })
+    }
+
+    fn judge_readonly(&self) -> Option<Refusal<'static>> {
+        let name = match self.bus() {
+            Bus::Sata => "a SATA disk",
+            Bus::Ide => "an IDE disk",
+            Bus::Virtio | Bus::Scsi | Bus::Nvme | Bus::Usb => return None,
+        };
+        (self.readonly && !self.cdrom).then(|| Refusal {
+            name: "readonly",
+            what: format!("{name} cannot be read-only"),
+            why: "",
+            fix: "bus = \"virtio\"   # or \"scsi\"",
+        })
+    }
+
+    fn judge_chipset(&self, chipset: Chipset) -> Option<Refusal<'static>> {
+        (self.bus() == Bus::Ide && chipset == Chipset::Q35).then(|| Refusal {
+            name: "bus",
+            what: "machine q35 has no IDE controller".into(),
+            why: "",
+            fix: "bus = \"sata\"   # or machine.type = \"pc\"",
+        })
+    }
+
+    /// A virtio disk and an NVMe controller hold 20 bytes, and so does ATA's IDENTIFY DEVICE.
+    fn judge_serial(&self) -> Option<Refusal<'static>> {
+        let Serial(serial) = self.serial.as_ref()?;
+        let bus = self.bus();
+        let most = if matches!(bus, Bus::Scsi | Bus::Usb) { 36 } else { 20 };
+        (serial.len() > most).then(|| Refusal {
+            name: "serial",
+            what: format!("`{serial}` is {} bytes; a disk on {bus} shows {most}", serial.len()),
+            why: "",
+            fix: "a shorter serial, or bus = \"scsi\", which shows 36",
+        })
+    }
+
+    fn judge_names(&self) -> Option<Refusal<'static>> {
+        let bus = self.bus();
+        let ata_or_scsi = matches!(bus, Bus::Scsi | Bus::Sata | Bus::Ide);
+        let refuse = |name, what| Some(Refusal { name, what, why: "", fix: "bus = \"scsi\"   # or \"sata\"" });
+        if self.wwn.is_some() && !ata_or_scsi {
+            return refuse("wwn", format!("a disk on {bus} has no world wide name"));
+        }
+        if self.rotation_rate.is_some() && (self.cdrom || !ata_or_scsi) {
+            let drive = if self.cdrom { "a CD-ROM drive".into() } else { format!("a disk on {bus}") };
+            return refuse("rotation_rate", format!("{drive} does not say how fast it turns"));
+        }
+        None
+    }
+
+    fn judge_blocks(&self) -> Option<Refusal<'static>> {
+        let (logical, physical) = (self.logical_block_size?, self.physical_block_size);
+        let refuse = |name, what, fix| Some(Refusal { name, what, why: "", fix });
+        if matches!(self.bus(), Bus::Sata | Bus::Ide) && logical != SECTOR {
+            return refuse(
+                "logical_block_size",
+                format!("a disk on {} has logical blocks of 512 bytes", self.bus()),
+                "physical_block_size = 4096   # or bus = \"scsi\"",
+            );
+        }
+        if physical.is_some_and(|physical| physical < logical) {
+            return refuse(
+                "physical_block_size",
+                format!("a logical block of {} bytes does not fit a smaller physical one", logical.0),
+                "physical_block_size at least as large",
+            );
+        }
+        None
+    }
+}

@@ -1,0 +1,143 @@
+//! `[[disk]]`: disks and CD-ROM drives.
+
+mod identity;
+mod image;
+mod io;
+mod judge;
+mod node;
+mod throttle;
+
+use super::disk_bus::{self, Bus};
+use super::iothread::{self, Iothread, IothreadId};
+use super::scene::Scene;
+use super::setting::Setting;
+use crate::plan::{Class, Draft, Origin, Problem};
+use identity::{BlockSize, RotationRate, Serial, Wwn};
+use io::{Aio, Cache, DetectZeroes, Format};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use throttle::Throttle;
+
+/// A disk or a CD-ROM drive; QEMU's `-blockdev` and `-device`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Disk {
+    /// Image file or block device; a CD-ROM drive may be empty. QEMU: `filename` of the lower node.
+    pub(super) file: Option<PathBuf>,
+    /// Format of `file`, never guessed; `raw` for a CD-ROM drive unless given. QEMU: the driver of the upper node.
+    format: Option<Format>,
+    /// How the guest reaches it; `virtio` unless given, `sata` for a CD-ROM drive.
+    bus: Option<Bus>,
+    /// How the host caches it; `writeback` unless given. QEMU: `cache.direct`, `cache.no-flush`, `write-cache`.
+    #[serde(default)]
+    cache: Cache,
+    /// How QEMU reads and writes it; `threads` unless given. QEMU: `aio`.
+    #[serde(default)]
+    aio: Aio,
+    /// The thread that does its work; QEMU's main thread unless given. QEMU: `iothread`.
+    #[serde(default)]
+    pub(super) iothread: Iothread,
+    /// Iothreads that share the queues of a virtio disk, which take turns. QEMU 9.0 and newer: `iothread-vq-mapping`.
+    #[serde(default)]
+    pub(super) iothread_queues: Vec<IothreadId>,
+    /// Number of queues, also of the SCSI controller that the disk sits on; one for each vCPU unless given, 64 on
+    /// `nvme`. QEMU: `num-queues`, `num_queues`, `max_ioqpairs`.
+    pub(super) queues: Option<NonZeroU16>,
+    /// Place in the firmware's boot order, lowest first; without any, disks boot in the order of the profile. QEMU:
+    /// `bootindex`.
+    pub(super) boot_index: Option<u16>,
+    /// Serial number shown to the guest; none unless given, but on `nvme`. QEMU: `serial`.
+    pub(super) serial: Option<Serial>,
+    /// World wide name shown to the guest, on `scsi`, `sata` and `ide`; none unless given. QEMU: `wwn`.
+    wwn: Option<Wwn>,
+    /// Turns a minute shown to the guest, on `scsi`, `sata` and `ide`: 1 for an SSD; not said unless given. QEMU:
+    /// `rotation_rate`.
+    rotation_rate: Option<RotationRate>,
+    /// Bytes in the smallest block that the guest can address; 512 unless given. QEMU: `logical_block_size`.
+    logical_block_size: Option<BlockSize>,
+    /// Bytes in the block that the disk writes at once; as logical ones unless given. QEMU: `physical_block_size`.
+    physical_block_size: Option<BlockSize>,
+    /// Whether the guest cannot write to it; it can unless given. QEMU: `read-only`.
+    #[serde(default)]
+    pub(super) readonly: bool,
+    /// Whether space that the guest frees is given back; off unless given. QEMU: `discard`.
+    #[serde(default)]
+    discard: bool,
+    /// What becomes of zeroes that the guest writes; written as they are unless given. QEMU: `detect-zeroes`.
+    detect_zeroes: Option<DetectZeroes>,
+    /// How fast it may be used; as fast as it can unless given.
+    throttle: Option<Throttle>,
+    /// Whether it is a CD-ROM drive; off unless given. QEMU: `scsi-cd`, `ide-cd`.
+    #[serde(default)]
+    pub(super) cdrom: bool,
+}
+
+impl Disk {
+    pub(super) fn paths(&self, setting: &Setting) -> Option<PathBuf> {
+        self.file.as_deref().map(|file| setting.resolve(file))
+    }
+
+    pub(super) fn bus(&self) -> Bus {
+        self.bus.unwrap_or(if self.cdrom { Bus::Sata } else { Bus::Virtio })
+    }
+
+    fn read_only(&self) -> bool {
+        self.readonly || self.cdrom
+    }
+
+    /// Properties that every kind of drive has.
+    fn device(&self, i: usize, node: Option<&str>) -> Value {
+        let mut device = json!({"id": format!("drive{i}")});
+        let mut set = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                device[name] = value;
+            }
+        };
+        // An NVMe controller without a serial number is refused.
+        let own = (self.bus() == Bus::Nvme).then(|| format!("vmrun-{i}"));
+        let serial = self.serial.as_ref().map(|Serial(serial)| serial.clone()).or(own);
+        // QEMU takes 512 for physical blocks too, and refuses larger logical ones then.
+        let physical = self.physical_block_size.or(self.logical_block_size);
+        set("drive", node.map(|node| json!(node)));
+        set("serial", serial.map(|serial| json!(serial)));
+        set("wwn", self.wwn.map(|Wwn(wwn)| json!(wwn)));
+        set("rotation_rate", self.rotation_rate.map(|RotationRate(rate)| json!(rate)));
+        set("logical_block_size", self.logical_block_size.map(|BlockSize(size)| json!(size)));
+        set("physical_block_size", physical.map(|BlockSize(size)| json!(size)));
+        set("write-cache", (!self.cdrom).then(|| json!(self.cache.write_cache())));
+        device
+    }
+}
+
+pub(super) fn draft(disks: &[Disk], scene: &Scene, draft: &mut Draft) {
+    iothread::draft(disks, draft);
+    image::judge(disks, scene, draft);
+    judge_boot_order(disks, draft);
+    let iothreads = iothread::of_disks(disks);
+    let unordered = disks.iter().all(|disk| disk.boot_index.is_none());
+    let mut controllers = disk_bus::Controllers::default();
+    for (i, (disk, iothread)) in disks.iter().zip(&iothreads).enumerate() {
+        disk.judge(i, scene, draft);
+        let node = disk.draft_nodes(i, scene, draft);
+        let mut device = disk.device(i, node.as_deref());
+        // Under strict boot a disk without an index would never be tried.
+        if let Some(index) = disk.boot_index.map(usize::from).or(unordered.then_some(i)) {
+            device["bootindex"] = json!(index);
+        }
+        let origin = Origin::given(format!("disk[{i}]"));
+        disk_bus::attach(disk, device, iothread.as_deref(), &mut controllers, &origin, draft);
+    }
+}
+
+fn judge_boot_order(disks: &[Disk], draft: &mut Draft) {
+    for (i, disk) in disks.iter().enumerate() {
+        let Some(index) = disk.boot_index else { continue };
+        if let Some(first) = disks[..i].iter().position(|earlier| earlier.boot_index == Some(index)) {
+            let what = format!("boot index {index} is taken by disk[{first}]");
+            draft.refuse(Problem::new(Class::Invalid, format!("disk[{i}].boot_index"), what));
+        }
+    }
+}
