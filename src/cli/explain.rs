@@ -16,13 +16,11 @@ pub(super) fn run(args: &Explain, output: Output) -> Exit {
     if let Some(table) = reference.table(&path).filter(|_| !path.is_empty()) {
         return answer(&Entry::Table(table, &reference), output);
     }
-    match reference.key(&path).or_else(|| lone(&path, &reference)) {
-        Some((table, key)) => answer(&Entry::Key(table, key), output),
-        None => {
-            output.say(Weight::Error, &unknown(asked, &path, &reference));
-            Exit::Usage
-        }
+    if let Some((table, key)) = reference.key(&path).or_else(|| lone(&path, &reference)) {
+        return answer(&Entry::Key(table, key), output);
     }
+    output.say(Weight::Error, &unknown(asked, &path, &reference));
+    Exit::Usage
 }
 
 fn answer(entry: &Entry<'_>, output: Output) -> Exit {
@@ -34,18 +32,10 @@ fn answer(entry: &Entry<'_>, output: Output) -> Exit {
 
 /// A path as messages and headers write it, without its brackets: `disk[0].file`, `[[disk]]`.
 fn plain(path: &str) -> String {
-    let bare = path.trim_start_matches('[').trim_end_matches(|c| c == ']');
-    let mut plain = String::new();
-    let mut inside = false;
-    for c in bare.chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
-            _ if inside => {}
-            c => plain.push(c),
-        }
-    }
-    plain
+    let bare = path.trim_start_matches('[').trim_end_matches(']');
+    let mut parts = bare.split('[');
+    let head = parts.next().unwrap_or_default().to_owned();
+    parts.filter_map(|part| Some(part.split_once(']')?.1)).fold(head, |plain, part| plain + part)
 }
 
 /// The one key that has the name `name` in whatever table.

@@ -173,7 +173,7 @@ fn table_of<'r>(schema: &Value, root: &'r Value) -> Option<&'r Value> {
 fn key(name: &str, schema: &Value, required: bool) -> Key {
     // Absent is as good as empty.
     let empty = |value: &&Value| {
-        value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(|it| it.is_empty())
+        value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty)
     };
     let examples = schema["examples"].as_array().or_else(|| schema["items"]["examples"].as_array());
     Key {
