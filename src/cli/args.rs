@@ -11,6 +11,7 @@ use std::path::PathBuf;
     version,
     about = "Run a guest on plain QEMU, its threads pinned before its first instruction",
     override_usage = "vmrun [OPTIONS] COMMAND | PROFILE.toml",
+    help_template = "{about-with-newline}{usage-heading} {usage}\n\n{all-args}{after-help}",
     after_help = "Start with `vmrun demo`, then `vmrun plan windows.toml`; more: `vmrun help run`.",
     help_template = "{about}\n{usage-heading} {usage}\n\n{all-args}{after-help}",
     disable_help_subcommand = false,
@@ -79,6 +80,7 @@ pub enum Command {
     /// Explain the tables and keys of a profile
     Explain(Explain),
     /// Write the JSON Schema of profiles, for editors
+    // Who wants it learns of it from `explain`; the list of commands must fit a small terminal.
     #[command(after_help = SCHEMA_HELP, hide = true)]
     Schema,
 }
@@ -210,6 +212,7 @@ pub enum Then {
 #[command(after_help = "Examples:\n  vmrun explain                   the tables\n  \
                         vmrun explain cpu               its keys\n  \
                         vmrun explain cpu.hide_kvm      all about one\n\n\
+                        Editors complete and explain keys with the output of `vmrun schema`.\n\
                         Exit status: 0; 2 when there is no such table or key.")]
 pub struct Explain {
     /// A table or a key, like `cpu` or `cpu.model`; without it all tables

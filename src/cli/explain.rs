@@ -17,11 +17,10 @@ pub(super) fn run(args: &Explain, output: Output) -> Exit {
         return answer(&Entry::Table(table, &reference), output);
     }
     if let Some((table, key)) = reference.key(&path).or_else(|| lone(&path, &reference)) {
-        answer(&Entry::Key(table, key), output)
-    } else {
-        output.say(Weight::Error, &unknown(asked, &path, &reference));
-        Exit::Usage
+        return answer(&Entry::Key(table, key), output);
     }
+    output.say(Weight::Error, &unknown(asked, &path, &reference));
+    Exit::Usage
 }
 
 fn answer(entry: &Entry<'_>, output: Output) -> Exit {
@@ -34,17 +33,9 @@ fn answer(entry: &Entry<'_>, output: Output) -> Exit {
 /// A path as messages and headers write it, without its brackets: `disk[0].file`, `[[disk]]`.
 fn plain(path: &str) -> String {
     let bare = path.trim_start_matches('[').trim_end_matches(']');
-    let mut plain = String::new();
-    let mut inside = false;
-    for c in bare.chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
-            _ if inside => {}
-            c => plain.push(c),
-        }
-    }
-    plain
+    let mut parts = bare.split('[');
+    let head = parts.next().unwrap_or_default().to_owned();
+    parts.filter_map(|part| Some(part.split_once(']')?.1)).fold(head, |plain, part| plain + part)
 }
 
 /// The one key that has the name `name` in whatever table.

@@ -68,13 +68,17 @@ impl Golden {
         let mut tables = vec![&mut profile];
         for name in table.path.split('.').filter(|name| !name.is_empty()) {
             if absent == Absent::IsEmpty && !table.repeated {
-                tables.iter_mut().for_each(|table| _ = table.entry(name).or_insert(Value::Table(Toml::new())));
+                for table in &mut tables {
+                    table.entry(name).or_insert(Value::Table(Toml::new()));
+                }
             }
             tables = tables.into_iter().filter_map(|table| table.get_mut(name)).flat_map(below).collect();
         }
         tables.retain(|table| !table.contains_key(&key.name));
         let some = !tables.is_empty();
-        tables.into_iter().for_each(|table| _ = table.insert(key.name.clone(), value.clone()));
+        for table in tables {
+            table.insert(key.name.clone(), value.clone());
+        }
         some.then(|| profile.to_string())
     }
 

@@ -91,12 +91,16 @@ impl Page {
 
     fn table(&mut self, table: &Table, reference: &Reference) {
         self.line(&table.header());
-        table.text.split("\n\n").for_each(|paragraph| self.prose(2, paragraph));
+        for paragraph in table.text.split("\n\n") {
+            self.prose(2, paragraph);
+        }
         for key in &table.keys {
             self.line("");
             let words = wrapped(&format!("{}  {}", key.name, summary(key)), self.width - INDENT);
             self.line(&format!("  {}", words[0]));
-            words[1..].iter().for_each(|line| self.line(&format!("{:INDENT$}{line}", "")));
+            for line in &words[1..] {
+                self.line(&format!("{:INDENT$}{line}", ""));
+            }
             self.prose(INDENT, &first_sentence(&key.text));
         }
         let below = format!("{}.", table.path);
@@ -105,7 +109,9 @@ impl Page {
             self.heading("Tables in it:");
         }
         let widest = inner.iter().map(|inner| columns(&inner.header())).max().unwrap_or_default();
-        inner.iter().for_each(|inner| self.pair(&inner.header(), widest, &first_sentence(&inner.text)));
+        for inner in inner {
+            self.pair(&inner.header(), widest, &first_sentence(&inner.text));
+        }
     }
 
     fn key(&mut self, table: &Table, key: &Key) {
@@ -123,7 +129,9 @@ impl Page {
         }
         if !key.examples.is_empty() {
             self.line("");
-            key.examples.iter().for_each(|example| self.line(&format!("  {} = {example}", key.name)));
+            for example in &key.examples {
+                self.prose(2, &format!("{} = {example}", key.name));
+            }
         }
     }
 
@@ -133,7 +141,9 @@ impl Page {
             return self.prose(2, &values.join(", "));
         }
         let widest = choices.iter().map(|choice| columns(&choice.value)).max().unwrap_or_default();
-        choices.iter().for_each(|choice| self.pair(&choice.value, widest, &choice.text));
+        for choice in choices {
+            self.pair(&choice.value, widest, &choice.text);
+        }
     }
 
     /// A word, and beside it what it means.
@@ -141,7 +151,9 @@ impl Page {
         let indent = widest + 4;
         let lines = wrapped(&meaning.replace('\n', " "), self.width - indent);
         self.line(&format!("  {word:widest$}  {}", lines[0]));
-        lines[1..].iter().for_each(|line| self.line(&format!("{:indent$}{line}", "")));
+        for line in &lines[1..] {
+            self.line(&format!("{:indent$}{line}", ""));
+        }
     }
 }
 

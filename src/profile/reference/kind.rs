@@ -12,7 +12,7 @@ pub(super) fn of(schema: &Value) -> String {
         return name.to_owned();
     }
     if let Some(parts) = schema["anyOf"].as_array() {
-        return joined(parts.iter().filter(told).map(of).collect());
+        return joined(parts.iter().filter(|part| told(part)).map(of).collect());
     }
     if is_choice(schema) {
         let values: Vec<_> = choices(schema).into_iter().map(|choice| choice.value).collect();
@@ -42,10 +42,10 @@ pub(super) fn choices(schema: &Value) -> Vec<Choice> {
         return values.iter().map(|value| Choice { value: value.to_string(), text: String::new() }).collect();
     }
     let parts = ["anyOf", "oneOf"].iter().filter_map(|key| schema[key].as_array()).flatten();
-    parts.chain(schema.get("items")).filter(told).flat_map(choices).collect()
+    parts.chain(schema.get("items")).filter(|part| told(part)).flat_map(choices).collect()
 }
 
-fn told(schema: &&Value) -> bool {
+fn told(schema: &Value) -> bool {
     schema["$comment"] != OTHER_SPELLING
 }
 
