@@ -125,7 +125,7 @@ fn assert_disks(report: &Report) {
     assert_eq!(report.one("efi"), "yes");
     let (disks, blocks) = (report.all("disk"), report.all("block"));
     let has = |lines: &[&str], wanted: &str| {
-        assert!(lines.iter().any(|line| line.starts_with(wanted)), "{wanted}: {report:?}")
+        assert!(lines.iter().any(|line| line.starts_with(wanted)), "{wanted}: {report:?}");
     };
     assert!(disks.iter().any(|disk| disk.starts_with("vda") && disk.ends_with("serial SYSTEM queues 2")), "{report:?}");
     has(&disks, "nvme0n1 16384 sectors");

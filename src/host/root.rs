@@ -55,6 +55,7 @@ impl Root {
     ///
     /// That is the byte `RAW_LOCK_PERM_BASE + 1` of `block/file-posix.c`, one for each permission; 1 is the number of
     /// `BLK_PERM_WRITE`.
+    #[allow(clippy::cast_possible_truncation, reason = "small constants of fcntl(2), whose field is a short")]
     pub fn written_by_qemu(&self, path: impl AsRef<Path>) -> bool {
         let Ok(file) = fs::File::open(self.resolve(path)) else { return false };
         let mut lock = libc::flock {

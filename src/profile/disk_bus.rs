@@ -16,7 +16,7 @@ pub(super) enum Bus {
     Virtio,
     /// On a virtio SCSI controller.
     Scsi,
-    /// An NVMe controller of its own; Windows 8.1 and newer have a driver.
+    /// An `NVMe` controller of its own; Windows 8.1 and newer have a driver.
     Nvme,
     /// On the chipset's AHCI controller; every guest has a driver.
     Sata,

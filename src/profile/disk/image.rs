@@ -100,7 +100,7 @@ fn remedy(found: &str, path: &Path) -> String {
         "raw" | "qcow2" => format!("format = \"{found}\""),
         _ => {
             let word =
-                shlex::try_quote(&path.to_string_lossy()).map_or_else(|_| "IMAGE".into(), |word| word.into_owned());
+                shlex::try_quote(&path.to_string_lossy()).map_or_else(|_| "IMAGE".into(), std::borrow::Cow::into_owned);
             format!("qemu-img convert -p -f {found} -O qcow2 {word} NEW.qcow2   # and format = \"qcow2\"")
         }
     }

@@ -124,7 +124,7 @@ impl Disk {
         })
     }
 
-    /// A virtio disk and an NVMe controller hold 20 bytes, and so does ATA's IDENTIFY DEVICE.
+    /// A virtio disk and an `NVMe` controller hold 20 bytes, and so does ATA's IDENTIFY DEVICE.
     fn judge_serial(&self) -> Option<Refusal<'static>> {
         let Serial(serial) = self.serial.as_ref()?;
         let bus = self.bus();
