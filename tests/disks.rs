@@ -140,10 +140,10 @@ fn assert_disks(report: &Report) {
         "{report:?}"
     );
     assert!(blocks.iter().any(|block| block.starts_with("sd") && block.ends_with("ro 1")), "{report:?}");
-    let discs = report.all("disc");
-    assert_eq!(discs.len(), 2, "{report:?}");
-    assert!(discs.iter().any(|disc| disc.ends_with(" a disc in the drive")), "{report:?}");
-    assert!(discs.iter().any(|disc| disc.ends_with(" none")), "{report:?}");
+    let drives = report.all("disc");
+    assert_eq!(drives.len(), 2, "{report:?}");
+    assert!(drives.iter().any(|disc| disc.ends_with(" a disc in the drive")), "{report:?}");
+    assert!(drives.iter().any(|disc| disc.ends_with(" none")), "{report:?}");
 }
 
 fn assert_shares(report: &Report, bench: &Bench) {

@@ -77,8 +77,19 @@ fn misspelt(table: &Table) -> String {
     let head = "schema = 1\nname = \"x\"\n";
     match &*table.path {
         "" => format!("{head}misspelt = 1\n"),
-        _ => format!("{head}{}\nmisspelt = 1\n", table.header()),
+        path => {
+            // A table of an entry of an array stands below that entry.
+            let above =
+                path.split_once('.').map(|(array, _)| format!("[[{array}]]\n")).filter(|_| is_of_an_array(path));
+            format!("{head}{}{}\nmisspelt = 1\n", above.unwrap_or_default(), table.header())
+        }
     }
+}
+
+/// Whether the first part of `path` is an array of tables.
+fn is_of_an_array(path: &str) -> bool {
+    let first = path.split('.').next().unwrap_or_default();
+    Reference::of(&schema()).tables.iter().any(|table| table.path == first && table.header().starts_with("[["))
 }
 
 /// Keys of the table at `path`, with the tables in it.

@@ -73,7 +73,7 @@ impl Case {
     fn add_bases(&self, sheets: &mut Sheets) {
         let (mut path, mut folder, mut text) = (self.path.clone(), PathBuf::from(FOLDER), self.text.clone());
         while let Some((base, _)) = extends(&text) {
-            folder = folder.join(&base).parent().expect("a file has a folder").to_owned();
+            folder.join(&base).parent().expect("a file has a folder").clone_into(&mut folder);
             path = path.with_file_name(&base);
             text = fs::read_to_string(&path).expect("the base is there");
             sheets.base(base, &folder, &text);

@@ -27,7 +27,9 @@ fn starts_everything(name: &str, version: &str) {
     let qemu = setup::path(name);
     let cases = cases::all().into_iter().chain(shipped::all());
     let failures = cases.filter_map(|case| {
-        let plan = case.plan().ok()?;
+        // What is planned for a newer QEMU is that one's.
+        let newer = version == "7.2" && case.scene.is_of_newer_than("7.2");
+        let plan = case.plan().ok().filter(|_| !newer)?;
         start(&qemu, version, &plan).err().map(|why| format!("{} in QEMU {version}: {why}", case_name(&case)))
     });
     let failures: Vec<String> = failures.collect();

@@ -33,6 +33,12 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// Whether the scene's QEMU is of a later minor version than `version`.
+    pub(crate) fn is_of_newer_than(&self, version: &str) -> bool {
+        let minor = |text: &str| text.split('.').take(2).filter_map(|part| part.parse().ok()).collect::<Vec<u32>>();
+        self.host.qemu.as_ref().is_some_and(|qemu| minor(&qemu.version.to_string()) > minor(version))
+    }
+
     /// The scene that the comment lines at the start of `text` set; `path` is for messages.
     pub(crate) fn parse(text: &str, path: &Path) -> Self {
         let lines = text.lines().map_while(|line| line.strip_prefix("# "));
@@ -62,7 +68,6 @@ impl Scene {
                 self.host.images.insert(path.into(), serde_json::from_str(fact).ok()?);
             }
             "virtiofsd" => self.host.virtiofsd = serde_json::from_str(value).ok()?,
-            "euid" => self.host.euid = value.parse().ok()?,
             "block" => self.paths.push((value.into(), PathFact::Block)),
             "folder" => {
                 let (path, files) = value.split_once(' ').unwrap_or((value, ""));

@@ -128,12 +128,12 @@ impl Disk {
     fn judge_serial(&self) -> Option<Refusal<'static>> {
         let Serial(serial) = self.serial.as_ref()?;
         let bus = self.bus();
-        let most = if matches!(bus, Bus::Scsi | Bus::Usb) { 36 } else { 20 };
+        let most = if bus == Bus::Usb { 36 } else { 20 };
         (serial.len() > most).then(|| Refusal {
             name: "serial",
             what: format!("`{serial}` is {} bytes; a disk on {bus} shows {most}", serial.len()),
             why: "",
-            fix: "a shorter serial, or bus = \"scsi\", which shows 36",
+            fix: "a shorter serial, or bus = \"usb\", which shows 36",
         })
     }
 
