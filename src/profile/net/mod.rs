@@ -36,6 +36,7 @@ pub(super) struct Net {
     mode: Mode,
     /// What the guest sees; `virtio` unless given.
     #[serde(default)]
+    #[schemars(extend("default" = "virtio"))]
     model: Model,
     /// Its hardware address; made of the guest's name, so the same at every start, unless given. QEMU: `mac`.
     mac: Option<Mac>,
@@ -46,6 +47,7 @@ pub(super) struct Net {
     /// Interface of the host that it shares, for `mode = "macvtap"`.
     parent: Option<LinkName>,
     /// How it shares `parent`; `bridge` unless given. Kernel: `macvtap mode`.
+    #[schemars(extend("default" = "bridge"))]
     macvtap_mode: Option<MacvtapMode>,
     /// Socket of the switch, for `mode = "vhost-user"`.
     path: Option<PathBuf>,
@@ -61,11 +63,14 @@ pub(super) struct Net {
     /// Whether the guest may spread what it receives over its queues by itself; off unless given. Only for `virtio`.
     /// QEMU: `rss`.
     #[serde(default)]
+    #[schemars(extend("default" = false))]
     rss: bool,
     /// Whether checksums and segmentation are left to the host; on unless given. To be turned off for guests that
     /// route packets and cannot cope. Only for `virtio`. QEMU: `csum`, `gso`, `guest_tso4` and their kin.
+    #[schemars(extend("default" = true))]
     offloads: Option<bool>,
     /// Whether firmware can boot from it; on unless given, where QEMU has a boot ROM for the model. QEMU: `romfile`.
+    #[schemars(extend("default" = true))]
     rom: Option<bool>,
     /// Place in the firmware's boot order. QEMU: `bootindex`.
     boot_index: Option<u16>,
@@ -73,6 +78,7 @@ pub(super) struct Net {
     acpi_index: Option<AcpiIndex>,
     /// Whether the cable is plugged in when the guest starts; `up` unless given.
     #[serde(default)]
+    #[schemars(extend("default" = "up"))]
     link: Cable,
     /// Ports of the host that lead into the guest, for `mode = "user"` and `"passt"`: `tcp:127.0.0.1:2222:22`.
     #[serde(default)]
@@ -90,6 +96,7 @@ pub(super) struct Net {
     bootfile: Option<String>,
     /// Whether the guest is kept from the host and from the outside, for `mode = "user"`; off unless given. Forwarded
     /// ports still lead in.
+    #[schemars(extend("default" = false))]
     restrict: Option<bool>,
 }
 

@@ -29,8 +29,8 @@ fn netdev(turn: &Turn<'_>, draft: &mut Draft) -> Value {
     if let Some(bootfile) = &net.bootfile {
         netdev["bootfile"] = json!(bootfile);
     }
-    if let Some(restrict) = net.restrict {
-        netdev["restrict"] = json!(restrict);
+    if net.restrict == Some(true) {
+        netdev["restrict"] = json!(true);
     }
     if !net.hostfwd.is_empty() {
         netdev["hostfwd"] = net.hostfwd.iter().map(|forward| json!({"str": forward.qemu()})).collect();
