@@ -84,10 +84,11 @@ impl<'a> StandIn<'a> {
                 take(&mut value, &["guest-cid"]);
                 value["driver"] = json!("virtio-rng-pci");
             }
+            ("-device", Some("virtio-sound-pci")) => value["driver"] = json!("AC97"),
             ("-device", Some("virtio-vga-gl")) => value["driver"] = json!("virtio-vga"),
             ("-object", Some("input-linux")) => value = json!({"qom-type": "rng-builtin", "id": value["id"]}),
             ("-object", Some("rng-random")) => value["filename"] = json!("/dev/urandom"),
-            ("-object", Some("secret")) => value["file"] = json!(self.file("password", 8)),
+            ("-object", Some("secret")) => value["file"] = json!(self.text("password", "secret")),
             ("-object", Some("memory-backend-file")) if value["id"] == "looking-glass" => {
                 value["mem-path"] = json!(self.file("looking-glass", 0));
             }
@@ -189,6 +190,12 @@ impl<'a> StandIn<'a> {
         image[0x22c..0x230].copy_from_slice(&0x37ff_ffff_u32.to_le_bytes());
         fs::write(&path, image).expect("a kernel is written");
         path
+    }
+
+    fn text(&self, name: &str, text: &str) -> String {
+        let path = self.dir.join(name);
+        fs::write(&path, text).expect("a file is made");
+        path.display().to_string()
     }
 
     fn file(&self, name: &str, size: u64) -> String {
