@@ -2,6 +2,7 @@
 
 mod caller;
 mod cpu;
+mod dmi;
 mod firmware;
 mod firmware_paths;
 mod image;
@@ -14,6 +15,8 @@ mod pci;
 mod program;
 mod qemu;
 mod root;
+mod sound;
+mod usb;
 mod user;
 mod virtiofsd;
 
@@ -26,7 +29,7 @@ pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
 pub use root::Root;
 pub use virtiofsd::Virtiofsd;
 
-use crate::unit::{Bdf, CpuSet, Size};
+use crate::unit::{Bdf, CpuSet, Size, UsbId, UsbPort};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -43,6 +46,15 @@ pub struct Host {
     pub memory_available: Option<Size>,
     /// PCI functions, by address.
     pub pci: Vec<PciFunction>,
+    /// USB devices that are plugged in, by port.
+    #[serde(default)]
+    pub usb: Vec<UsbDevice>,
+    /// What the firmware calls the machine, by the names in `/sys/class/dmi/id`, without serial numbers.
+    #[serde(default)]
+    pub dmi: BTreeMap<String, String>,
+    /// Sockets of the sound servers that run for the invoker, or for vmrun's own user.
+    #[serde(default)]
+    pub sound: Vec<PathBuf>,
     /// Names of network bridges, from `/sys/class/net/*/bridge`.
     pub bridges: Vec<String>,
     /// Network interfaces, by name; empty in older dumps, which did not tell.
@@ -211,6 +223,22 @@ pub struct PciFunction {
     pub iommu_group: Option<u32>,
 }
 
+/// A USB device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsbDevice {
+    /// Where it is plugged in.
+    pub port: UsbPort,
+    /// Vendor and product id.
+    pub id: UsbId,
+    /// Its serial number; `None` for the many that have none.
+    pub serial: Option<String>,
+    /// What it calls itself.
+    pub product: Option<String>,
+    /// Whether it is a keyboard.
+    pub keyboard: bool,
+}
+
 /// State of KVM.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -304,6 +332,9 @@ impl Host {
             nodes,
             memory_available: memory::available(root),
             pci: pci::read(root),
+            usb: usb::read(root),
+            dmi: dmi::read(root),
+            sound: sound::servers(root, caller.invoker.unwrap_or(caller.euid)),
             bridges: net::bridges(root),
             links: net::links(root),
             net: net::rights(root, caller.euid),

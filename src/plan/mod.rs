@@ -15,6 +15,7 @@ mod new_file;
 mod pins;
 mod problem;
 mod props;
+mod region;
 mod service;
 mod slots;
 mod step;

@@ -1,6 +1,7 @@
 //! `disk.bus`: how the guest reaches a disk, and the controllers that it takes.
 
 use super::disk::Disk;
+use super::usb_controller;
 use crate::plan::{Chipset, Class, Draft, Origin, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -120,9 +121,14 @@ fn virtio(disk: &Disk, mut device: Value, iothread: Option<&str>, origin: &Origi
     place(device, origin, draft);
 }
 
-/// Gives a PCI device the next free place and adds it.
-pub(super) fn place(mut device: Value, origin: &Origin, draft: &mut Draft) {
-    match draft.slots.next(&mut draft.contents.argv, origin) {
+/// Gives a PCI device the next free place of its table and adds it.
+pub(super) fn place(device: Value, origin: &Origin, draft: &mut Draft) {
+    place_among(&origin.key, device, origin, draft);
+}
+
+/// Gives a PCI device the next free place of `table` and adds it; for a device that another table asked for.
+pub(super) fn place_among(table: &str, mut device: Value, origin: &Origin, draft: &mut Draft) {
+    match draft.slots.next(&mut draft.contents.argv, table, origin) {
         Some(place) => {
             place.onto(&mut device);
             draft.contents.argv.device(&device, origin.clone());
@@ -182,10 +188,10 @@ fn usb(disk: &Disk, device: &mut Value, origin: &Origin, draft: &mut Draft) -> S
     if !disk.cdrom {
         // usb-storage takes the cache mode from its node.
         device.as_object_mut().map(|device| device.shift_remove("write-cache"));
-        return "xhci.0".into();
+        return usb_controller::BUS.into();
     }
     let id = format!("{}-usb", device["id"].as_str().unwrap_or_default());
-    let bridge = json!({"driver": "usb-bot", "id": id, "bus": "xhci.0"});
+    let bridge = json!({"driver": "usb-bot", "id": id, "bus": usb_controller::BUS});
     let origin = Origin::derived(&origin.key, "a CD-ROM drive on USB is SCSI behind a bridge");
     draft.contents.argv.device(&bridge, origin);
     format!("{id}.0")

@@ -55,13 +55,20 @@ impl Layered for Profile {
         "share[].binary",
         "pci[].rom",
         "display.path",
+        "display.password_file",
+        "acpi_table[].file",
+        "fw_cfg[].file",
+        "looking_glass.path",
+        "agent.path",
+        "input[].device",
+        "display.rendernode",
         "service[].ready_file",
     ];
 
     const PROGRAMS: &'static [&'static str] = &["qemu.binary", "hook[].run[0]", "hook[].undo[0]", "service[].run[0]"];
 
     const SAME: &'static [(&'static str, &'static str)] =
-        &[("hook", "name"), ("service", "name"), ("service", "unit"), ("pci", "host"), ("usb", "id")];
+        &[("hook", "name"), ("service", "name"), ("service", "unit"), ("pci", "host"), ("usb", "id"), ("share", "tag")];
 
     fn presets(guest: &str) -> &'static [Preset] {
         guest::presets(guest)

@@ -3,9 +3,12 @@
 //! Start with [`Profile::plan`], which gives each table its turn, then read `cpu.rs` as the example of a table: the
 //! fields, their rules, and the arguments they become stand in one file.
 
+mod acpi_table;
+mod agent;
 mod always;
 mod audio;
 mod boot;
+mod channel;
 mod clock;
 mod cpu;
 mod demo;
@@ -14,16 +17,19 @@ mod disk_bus;
 mod display;
 mod firmware;
 mod firmware_search;
+mod fw_cfg;
 mod guest;
 mod guest_uuid;
 mod hook;
 mod hooks_dir;
 mod host_vendor;
 mod hyperv;
+mod input;
 mod iommu;
 mod iothread;
 mod kernel;
 mod layers;
+mod looking_glass;
 mod machine;
 mod machine_type;
 mod memory;
@@ -31,11 +37,13 @@ mod net;
 mod on;
 mod pci;
 mod pci_place;
+mod pcie;
 mod pinning;
 mod pinning_lint;
 mod program;
 mod qemu;
 pub mod reference;
+mod rng;
 mod rules;
 mod scene;
 mod schema;
@@ -43,9 +51,14 @@ mod serial;
 mod service;
 mod setting;
 mod share;
+mod smbios;
 pub mod source;
 mod stop;
 mod usb;
+mod usb_controller;
+mod vmgenid;
+mod vsock;
+mod watchdog;
 
 pub use setting::Setting;
 
@@ -106,11 +119,27 @@ pub struct Profile {
     pci: Vec<pci::Pci>,
     #[serde(default)]
     usb: Vec<usb::Usb>,
+    usb_controller: Option<usb_controller::UsbController>,
+    #[serde(default)]
+    input: Vec<input::Input>,
     #[serde(default)]
     share: Vec<share::Share>,
     #[serde(default)]
     display: display::Display,
     audio: Option<audio::Audio>,
+    looking_glass: Option<looking_glass::LookingGlass>,
+    watchdog: Option<watchdog::Watchdog>,
+    rng: Option<rng::Rng>,
+    vmgenid: Option<vmgenid::Vmgenid>,
+    vsock: Option<vsock::Vsock>,
+    agent: Option<agent::Agent>,
+    smbios: Option<smbios::Smbios>,
+    #[serde(default)]
+    fw_cfg: Vec<fw_cfg::FwCfg>,
+    #[serde(default)]
+    acpi_table: Vec<acpi_table::AcpiTable>,
+    #[serde(default)]
+    pcie: pcie::Pcie,
     #[serde(default)]
     hook: Vec<hook::Hook>,
     #[serde(default)]
@@ -163,8 +192,20 @@ impl Profile {
             pci,
             usb,
             share,
+            usb_controller,
+            input,
             display,
             audio,
+            looking_glass,
+            watchdog,
+            rng,
+            vmgenid,
+            vsock,
+            agent,
+            smbios,
+            fw_cfg,
+            acpi_table,
+            pcie,
             hook,
             service,
             on,
@@ -199,16 +240,30 @@ impl Profile {
         serial::draft(serial, &scene, &mut draft);
         // Who asked for an address gets it; the others are dealt round it.
         pci_place::reserve(pci, &mut draft);
+        let usb_users = rules::UsbUsers { disks: disk, devices: usb, inputs: input, display, audio: audio.as_ref() };
+        usb_controller::draft(usb_controller.as_ref(), usb_users.first(), &mut draft);
+        channel::draft(rules::channel_wanted_by(agent.as_ref(), display), &mut draft);
         display.draft(&scene, &mut draft);
-        usb::draft_controller(rules::usb_wanted_by(disk, usb, audio.as_ref()), &mut draft);
         disk::draft(disk, &scene, &mut draft);
         rules::judge_boot_order(disk, net, &mut draft);
         rules::judge_shared_memory(memory, net, &mut draft);
         net::draft(net, &scene, &mut draft);
-        audio::draft(audio.as_ref(), &scene, &mut draft);
+        audio::draft(audio.as_ref(), display, &scene, &mut draft);
         pci::draft(pci, &scene, &mut draft);
         share::draft(share, &scene, &mut draft);
-        usb::draft(usb, &mut draft);
+        usb::draft(usb, &scene, &mut draft);
+        display.draft_usb_redirection(&mut draft);
+        input::draft(input, &scene, &mut draft);
+        looking_glass::draft(looking_glass.as_ref(), &scene, &mut draft);
+        watchdog::draft(watchdog.as_ref(), &mut draft);
+        rng::draft(rng.as_ref(), &scene, &mut draft);
+        vmgenid::draft(vmgenid.as_ref(), &mut draft);
+        vsock::draft(vsock.as_ref(), &scene, &mut draft);
+        agent::draft(agent.as_ref(), &scene, &mut draft);
+        smbios::draft(smbios.as_ref(), &scene, &mut draft);
+        fw_cfg::draft(fw_cfg, &scene, &mut draft);
+        acpi_table::draft(acpi_table, &scene, &mut draft);
+        pcie::draft(*pcie, &mut draft);
         cpu.draft_pinning(&iothread::ids(disk), &scene, &mut draft);
         hooks_dir::draft(hooks_dir.as_deref(), &scene, &mut draft);
         hook::draft(hook, &scene, &mut draft);
@@ -230,6 +285,14 @@ impl Profile {
         paths.extend(self.share.iter().map(|share| share.paths(setting)));
         paths.extend(self.net.iter().flat_map(|net| net.paths(setting)));
         paths.extend(self.pci.iter().filter_map(|pci| pci.paths(setting)));
+        paths.extend(self.display.paths(setting));
+        paths.extend(self.input.iter().filter_map(|input| input.paths(setting)));
+        paths.extend(self.audio.iter().filter_map(|audio| audio.paths(setting)));
+        paths.extend(self.looking_glass.iter().map(|glass| glass.paths(setting)));
+        paths.extend(self.rng.iter().map(|rng| rng.paths(setting)));
+        paths.extend(self.vsock.iter().map(|_| vsock::Vsock::path()));
+        paths.extend(self.fw_cfg.iter().filter_map(|entry| entry.paths(setting)));
+        paths.extend(self.acpi_table.iter().map(|table| table.paths(setting)));
         paths.extend(self.hooks_dir.iter().flat_map(|dir| hooks_dir::folders(dir, setting)));
         paths.extend(self.hook.iter().flat_map(|hook| hook.paths(setting)));
         paths.extend(self.service.iter().flat_map(|service| service.paths(setting)));

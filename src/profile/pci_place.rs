@@ -47,7 +47,7 @@ fn place(i: usize, function: &Pci, functions: &[Pci], earlier: &[Option<Place>],
     let first = mates.iter().find_map(|&mate| earlier.get(mate).and_then(Option::as_ref));
     let number = function_number(i, &mates, functions);
     let shared = first.cloned();
-    let Place { bus, addr } = shared.or_else(|| slots.next(&mut contents.argv, &origin))?;
+    let Place { bus, addr } = shared.or_else(|| slots.next(&mut contents.argv, &origin.key, &origin))?;
     Some(Place { bus, addr: PciSlot::new(addr.device(), number)? })
 }
 

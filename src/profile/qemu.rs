@@ -33,6 +33,7 @@ const NO_AUDIO_ENV: Version = Version::new(8, 2);
 /// Options that vmrun writes, or must not meet, and what to do instead.
 const MANAGED: &[(&str, &str)] = &[
     ("accel", "use machine.accel"),
+    ("acpitable", "use acpi_table"),
     ("action", "use on.reboot and on.panic"),
     ("append", "use kernel.append"),
     ("bios", "use firmware"),
@@ -41,6 +42,7 @@ const MANAGED: &[(&str, &str)] = &[
     ("daemonize", "leave it out; vmrun stays with its guest"),
     ("display", "use display.kind"),
     ("enable-kvm", "use machine.accel"),
+    ("fw_cfg", "use fw_cfg"),
     ("initrd", "use kernel.initrd"),
     ("kernel", "use kernel.image"),
     ("m", "use memory.size"),
@@ -61,9 +63,11 @@ const MANAGED: &[(&str, &str)] = &[
     ("run-with", "leave it out; QEMU runs as vmrun's user"),
     ("S", "leave it out; every guest is started paused"),
     ("sandbox", "leave it out; every guest has it"),
+    ("smbios", "use smbios"),
     ("smp", "use cpu.sockets, cpu.dies, cpu.cores and cpu.threads"),
+    ("spice", "use display.kind"),
     ("uuid", "use uuid"),
-    ("vga", "use display.vga"),
+    ("vga", "use display.video"),
     ("vnc", "use display.kind and display.path"),
 ];
 

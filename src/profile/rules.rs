@@ -1,19 +1,41 @@
 //! The few rules that span tables.
 
+use super::agent::Agent;
 use super::audio::Audio;
 use super::disk::Disk;
 use super::disk_bus::Bus;
+use super::display::Display;
+use super::input::Input;
 use super::memory::Memory;
 use super::net::Net;
 use super::usb::Usb;
 use crate::plan::{Class, Draft, Problem};
 
-/// The first key path that needs a USB controller.
-pub(super) fn usb_wanted_by(disks: &[Disk], devices: &[Usb], audio: Option<&Audio>) -> Option<String> {
-    let disk = disks.iter().position(|disk| disk.bus() == Bus::Usb).map(|i| format!("disk[{i}].bus"));
-    let device = devices.iter().position(|usb| usb.enabled).map(|i| format!("usb[{i}]"));
-    let audio = || audio.filter(|audio| audio.is_usb()).map(|_| "audio.model".to_owned());
-    disk.or(device).or_else(audio)
+/// The tables that may put something on USB.
+pub(super) struct UsbUsers<'a> {
+    pub(super) disks: &'a [Disk],
+    pub(super) devices: &'a [Usb],
+    pub(super) inputs: &'a [Input],
+    pub(super) display: &'a Display,
+    pub(super) audio: Option<&'a Audio>,
+}
+
+impl UsbUsers<'_> {
+    /// The first key path that needs a USB controller.
+    pub(super) fn first(&self) -> Option<String> {
+        let Self { disks, devices, inputs, display, audio } = self;
+        let disk = || disks.iter().position(|disk| disk.bus() == Bus::Usb).map(|i| format!("disk[{i}].bus"));
+        let device = || devices.iter().position(|usb| usb.enabled).map(|i| format!("usb[{i}]"));
+        let input = || inputs.iter().position(Input::is_usb).map(|i| format!("input[{i}].kind"));
+        let redirection = || display.redirects_usb().then(|| "display.usb_redirect".to_owned());
+        let audio = || audio.filter(|audio| audio.is_usb()).map(|_| "audio.model".to_owned());
+        disk().or_else(device).or_else(input).or_else(redirection).or_else(audio)
+    }
+}
+
+/// The first key path that needs a channel to the guest.
+pub(super) fn channel_wanted_by(agent: Option<&Agent>, display: &Display) -> Option<&'static str> {
+    agent.map(|_| "agent").or_else(|| display.has_agent().then_some("display.agent"))
 }
 
 /// Notes a problem for each interface whose place in the boot order is a disk's, or another interface's.

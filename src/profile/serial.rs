@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub(super) struct Serial {
     /// Where goes what the guest writes.
     to: To,
-    /// The file, for `to = "file"`; made anew at each start.
+    /// The file, for `to = "file"`, made anew at each start; or the socket, for `to = "socket"`.
     path: Option<PathBuf>,
 }
 
@@ -22,6 +22,8 @@ pub(super) struct Serial {
 enum To {
     /// Into a file.
     File,
+    /// To whoever connects to a socket, like `socat - UNIX:serial.sock`.
+    Socket,
     /// To vmrun, which shows it.
     Capture,
     /// There is no port.
@@ -64,12 +66,27 @@ fn draft_port(i: usize, Serial { to, path }: &Serial, scene: &Scene, draft: &mut
             chardev.set("id", &id, origin());
             chardev.set("path", scene.setting.resolve(path).to_string_lossy(), Origin::given(format!("{key}.path")));
         }
+        (To::Socket, Some(path)) => {
+            chardev.head("socket", origin());
+            chardev.set("id", &id, origin());
+            chardev.set("path", scene.setting.resolve(path).to_string_lossy(), Origin::given(format!("{key}.path")));
+            chardev.switch("server", true, origin());
+            chardev.switch("wait", false, origin());
+        }
+        (To::Socket, None) => {
+            let problem = Problem::new(Class::Invalid, &key, "to = \"socket\" names no socket");
+            return draft.refuse(problem.fix("path = \"serial.sock\""));
+        }
         (To::File, None) => {
             let problem = Problem::new(Class::Invalid, &key, "to = \"file\" names no file");
             return draft.refuse(problem.fix("path = \"serial.log\""));
         }
         (To::None | To::Capture, Some(_)) => {
-            let problem = Problem::new(Class::Invalid, format!("{key}.path"), "only to = \"file\" takes a path");
+            let problem = Problem::new(
+                Class::Invalid,
+                format!("{key}.path"),
+                "only to = \"file\" and to = \"socket\" take a path",
+            );
             return draft.refuse(problem.fix("to = \"file\""));
         }
     }

@@ -9,6 +9,7 @@ mod pci_slot;
 mod period;
 mod size;
 mod usb_id;
+mod usb_port;
 mod version;
 
 pub use bdf::Bdf;
@@ -20,4 +21,5 @@ pub use pci_slot::PciSlot;
 pub use period::Period;
 pub use size::Size;
 pub use usb_id::UsbId;
+pub use usb_port::UsbPort;
 pub use version::Version;

@@ -36,7 +36,10 @@ impl<'a> StandIn<'a> {
             "-accel" => "tcg,thread=multi".into(),
             "-cpu" => cpu(&value),
             "-m" => format!("size={}M", RAM >> 20),
-            "-vnc" => format!("unix:{}", self.dir.join("vnc").display()),
+            "-vnc" => self.vnc(&value),
+            "-spice" => self.spice(&value),
+            "-fw_cfg" => self.with_file(&value, 8),
+            "-acpitable" => self.with_file(&value, 64),
             "-kernel" => self.kernel(),
             "-initrd" => self.file("initrd", 4096),
             "-chardev" => self.chardev(&value),
@@ -72,6 +75,22 @@ impl<'a> StandIn<'a> {
             ("-audiodev", _) => {
                 take(&mut value, &["server"]);
                 value["driver"] = json!("none");
+                if value.get("out").is_some() {
+                    // Those of one driver; what all have stays.
+                    take(&mut value["out"], &["latency", "period-length"]);
+                }
+            }
+            ("-device", Some("vhost-vsock-pci")) => {
+                take(&mut value, &["guest-cid"]);
+                value["driver"] = json!("virtio-rng-pci");
+            }
+            ("-device", Some("virtio-sound-pci")) => value["driver"] = json!("AC97"),
+            ("-device", Some("virtio-vga-gl")) => value["driver"] = json!("virtio-vga"),
+            ("-object", Some("input-linux")) => value = json!({"qom-type": "rng-builtin", "id": value["id"]}),
+            ("-object", Some("rng-random")) => value["filename"] = json!("/dev/urandom"),
+            ("-object", Some("secret")) => value["file"] = json!(self.text("password", "secret")),
+            ("-object", Some("memory-backend-file")) if value["id"] == "looking-glass" => {
+                value["mem-path"] = json!(self.file("looking-glass", 0));
             }
             ("-display", _) => value = json!({"type": "none"}),
             ("-object", Some(kind)) if kind.starts_with("memory-backend") => {
@@ -103,15 +122,40 @@ impl<'a> StandIn<'a> {
         format!("{start},path={}/{name},security_model={rest}", self.dir.display())
     }
 
+    /// Its options on a socket of its own, since two versions run at once.
+    fn vnc(&self, value: &str) -> String {
+        let options = value.split_once(',').map(|(_, options)| format!(",{options}")).unwrap_or_default();
+        format!("unix:{}{options}", self.dir.join("vnc").display())
+    }
+
+    fn spice(&self, value: &str) -> String {
+        let place = ["unix=", "addr=", "port=", "gl=", "rendernode="];
+        let options = value.split(',').filter(|option| !place.iter().any(|key| option.starts_with(key)));
+        let socket = format!("unix=on,addr={}", self.dir.join("spice").display());
+        std::iter::once(socket).chain(options.map(str::to_owned)).collect::<Vec<_>>().join(",")
+    }
+
+    /// The option with the file at its end replaced by one of `size` bytes.
+    fn with_file(&self, value: &str, size: u64) -> String {
+        match value.split_once("file=") {
+            Some((start, _)) => format!("{start}file={}", self.file("content", size)),
+            None => value.to_owned(),
+        }
+    }
+
     fn chardev(&self, value: &str) -> String {
         if let Some(id) = value.strip_prefix("socket,id=share") {
             return format!("null,id=share{}", id.split(',').next().unwrap_or_default());
         }
         match value.split_once(",path=") {
-            Some((start, _)) if start.starts_with("socket,") => {
+            Some((start, rest)) if start.starts_with("socket,") && !rest.contains("server=on") => {
                 format!("{start},path={}", self.listening("switch").display())
             }
-            Some((start, _)) => format!("{start},path={}", self.dir.join("chardev").display()),
+            Some((start, rest)) => {
+                let id = start.split_once("id=").map_or("chardev", |(_, id)| id);
+                let options = rest.split_once(',').map(|(_, options)| format!(",{options}")).unwrap_or_default();
+                format!("{start},path={}{options}", self.dir.join(id).display())
+            }
             None => value.to_owned(),
         }
     }
@@ -146,6 +190,12 @@ impl<'a> StandIn<'a> {
         image[0x22c..0x230].copy_from_slice(&0x37ff_ffff_u32.to_le_bytes());
         fs::write(&path, image).expect("a kernel is written");
         path
+    }
+
+    fn text(&self, name: &str, text: &str) -> String {
+        let path = self.dir.join(name);
+        fs::write(&path, text).expect("a file is made");
+        path.display().to_string()
     }
 
     fn file(&self, name: &str, size: u64) -> String {

@@ -1,0 +1,33 @@
+//! The sound servers of the user who sits at the machine.
+
+use super::Root;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+/// Sockets of sound servers of the user `uid` that somebody listens on: `PulseAudio`'s (which `PipeWire` serves too) and
+/// `PipeWire`'s own, both below `/run/user/UID`; `pam_systemd(8)`, `pulse-daemon.conf(5)`, `pipewire(1)`.
+///
+/// A file without a listener is left over from a server that died. QEMU does not start with one.
+pub(super) fn servers(root: &Root, uid: u32) -> Vec<PathBuf> {
+    let folder = PathBuf::from(format!("/run/user/{uid}"));
+    let sockets = ["pulse/native", "pipewire-0"].map(|name| folder.join(name));
+    sockets.into_iter().filter(|socket| UnixStream::connect(root.resolve(socket)).is_ok()).collect()
+}
+
+#[cfg(test)]
+mod test {
+    use super::servers;
+    use crate::host::tree::lay_out;
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+
+    #[test]
+    fn only_a_socket_with_a_listener_is_a_server() {
+        let tree = lay_out(&[("/run/user/1000/pulse/x", "")]);
+        let pulse = UnixListener::bind(tree.root.resolve("/run/user/1000/pulse/native")).unwrap();
+        drop(UnixListener::bind(tree.root.resolve("/run/user/1000/pipewire-0")).unwrap());
+        assert_eq!(servers(&tree.root, 1000), [PathBuf::from("/run/user/1000/pulse/native")]);
+        drop(pulse);
+        assert_eq!(servers(&tree.root, 1000), Vec::<PathBuf>::new());
+    }
+}

@@ -1,0 +1,81 @@
+//! USB devices. Source: Linux `Documentation/ABI/stable/sysfs-bus-usb` and `Documentation/ABI/testing/sysfs-bus-usb`.
+
+use super::{Root, UsbDevice};
+
+const FOLDER: &str = "/sys/bus/usb/devices";
+
+/// Device class of a hub; USB class codes.
+const HUB: &str = "09";
+
+/// The USB devices by their ports, without hubs; none on a machine without USB.
+pub(super) fn read(root: &Root) -> Vec<UsbDevice> {
+    let names = root.names(FOLDER);
+    let mut devices: Vec<_> = names.iter().filter_map(|name| device(root, name, &names)).collect();
+    devices.sort_by(|a, b| a.port.cmp(&b.port));
+    devices
+}
+
+fn device(root: &Root, name: &str, names: &[String]) -> Option<UsbDevice> {
+    // Root hubs are called usb1, interfaces 1-4:1.0: neither is a port.
+    let port = name.parse().ok()?;
+    let text = |file: &str| root.text(format!("{FOLDER}/{name}/{file}"));
+    if text("bDeviceClass").as_deref() == Some(HUB) {
+        return None;
+    }
+    let id = format!("{}:{}", text("idVendor")?, text("idProduct")?).parse().ok()?;
+    let named = |file: &str| text(file).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    Some(UsbDevice {
+        keyboard: is_keyboard(root, name, names),
+        port,
+        id,
+        serial: named("serial"),
+        product: named("product"),
+    })
+}
+
+/// Whether an interface speaks the boot protocol of keyboards: class 03, protocol 01. USB HID 1.11, section 4.3.
+fn is_keyboard(root: &Root, name: &str, names: &[String]) -> bool {
+    let prefix = format!("{name}:");
+    names.iter().filter(|other| other.starts_with(&prefix)).any(|interface| {
+        let text = |file: &str| root.text(format!("{FOLDER}/{interface}/{file}"));
+        text("bInterfaceClass").as_deref() == Some("03") && text("bInterfaceProtocol").as_deref() == Some("01")
+    })
+}
+
+#[cfg(test)]
+mod test {
+    use super::read;
+    use crate::host::tree::lay_out;
+
+    const BUS: [(&str, &str); 12] = [
+        ("/sys/bus/usb/devices/usb1/bDeviceClass", "09\n"),
+        ("/sys/bus/usb/devices/1-4/bDeviceClass", "09\n"),
+        ("/sys/bus/usb/devices/1-4/idVendor", "05e3\n"),
+        ("/sys/bus/usb/devices/1-4/idProduct", "0608\n"),
+        ("/sys/bus/usb/devices/1-4.2/bDeviceClass", "00\n"),
+        ("/sys/bus/usb/devices/1-4.2/idVendor", "046d\n"),
+        ("/sys/bus/usb/devices/1-4.2/idProduct", "c29b\n"),
+        ("/sys/bus/usb/devices/1-4.2/product", "G27 Racing Wheel\n"),
+        ("/sys/bus/usb/devices/1-3/idVendor", "04d9\n"),
+        ("/sys/bus/usb/devices/1-3/idProduct", "0024\n"),
+        ("/sys/bus/usb/devices/1-3:1.0/bInterfaceClass", "03\n"),
+        ("/sys/bus/usb/devices/1-3:1.0/bInterfaceProtocol", "01\n"),
+    ];
+
+    #[test]
+    fn devices_are_read_without_hubs_and_interfaces() {
+        let tree = lay_out(&BUS);
+        let found: Vec<_> = read(&tree.root)
+            .into_iter()
+            .map(|usb| (usb.port.to_string(), usb.id.to_string(), usb.product, usb.keyboard))
+            .collect();
+        let wheel = ("1-4.2".to_owned(), "046d:c29b".to_owned(), Some("G27 Racing Wheel".to_owned()), false);
+        assert_eq!(found, [("1-3".to_owned(), "04d9:0024".to_owned(), None, true), wheel]);
+    }
+
+    #[test]
+    fn a_serial_number_of_blanks_is_none() {
+        let tree = lay_out(&[&BUS[..], &[("/sys/bus/usb/devices/1-3/serial", "  \n")]].concat());
+        assert_eq!(read(&tree.root)[0].serial, None);
+    }
+}

@@ -1,0 +1,34 @@
+//! `[agent]`: a channel to QEMU's guest agent.
+
+use super::channel;
+use super::scene::Scene;
+use crate::plan::{Draft, Origin, Props};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// A channel to `qemu-ga` in the guest, which answers questions and freezes file systems for a backup.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Agent {
+    /// Path of the socket on the host; `agent.sock` in the run's own folder unless given.
+    path: Option<PathBuf>,
+}
+
+/// The port that the agent opens. QEMU: `qga/main.c`.
+const PORT: &str = "org.qemu.guest_agent.0";
+
+pub(super) fn draft(agent: Option<&Agent>, scene: &Scene, draft: &mut Draft) {
+    let Some(Agent { path }) = agent else { return };
+    let path =
+        path.as_deref().map_or_else(|| scene.setting.run_dir.join("agent.sock"), |path| scene.setting.resolve(path));
+    let origin = || Origin::given("agent");
+    let mut chardev = Props::default();
+    chardev.head("socket", origin());
+    chardev.set("id", "agent", origin());
+    chardev.set("path", path.to_string_lossy(), Origin::given("agent.path"));
+    chardev.switch("server", true, origin());
+    chardev.switch("wait", false, origin());
+    draft.contents.argv.backend_props("-chardev", &chardev);
+    channel::draft_port("agent", PORT, origin(), draft);
+}

@@ -1,0 +1,152 @@
+//! `display.video`: the emulated graphics card.
+
+use super::{Display, Kind};
+use crate::plan::{Chipset, Class, Draft, Origin, Problem};
+use crate::profile::disk_bus::place;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// An emulated graphics card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Video {
+    /// No emulated card: the guest has one of its own.
+    None,
+    /// A plain card that every guest has a driver for.
+    Std,
+    /// SPICE's card, for Windows 7 and SPICE viewers.
+    Qxl,
+    /// virtio; quick and of any size, needs a driver in Windows.
+    Virtio,
+    /// virtio with the host's OpenGL, for Linux guests.
+    VirtioGl,
+    /// A plain card without the legacy of VGA, for UEFI guests.
+    Bochs,
+    /// A Cirrus card of 1995, for guests of that time.
+    Cirrus,
+}
+
+/// Width and height in pixels: `2560x1440`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[0-9]{3,5}x[0-9]{3,5}$", "examples" = ["1920x1080"]))]
+pub(in crate::profile) struct Resolution {
+    /// Width in pixels.
+    pub(in crate::profile) width: u16,
+    /// Height in pixels.
+    pub(in crate::profile) height: u16,
+}
+
+impl TryFrom<String> for Resolution {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = |part: &str| part.parse::<u16>().ok().filter(|number| (64..=16384).contains(number));
+        let sides = text.split_once('x').and_then(|(width, height)| number(width).zip(number(height)));
+        let (width, height) =
+            sides.ok_or_else(|| format!("`{}` is not a resolution; write it like 1920x1080", text.escape_debug()))?;
+        Ok(Self { width, height })
+    }
+}
+
+impl Video {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Std => "std",
+            Self::Qxl => "qxl",
+            Self::Virtio => "virtio",
+            Self::VirtioGl => "virtio-gl",
+            Self::Bochs => "bochs",
+            Self::Cirrus => "cirrus",
+        }
+    }
+
+    fn driver(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Std => Some("VGA"),
+            Self::Qxl => Some("qxl-vga"),
+            Self::Virtio => Some("virtio-vga"),
+            Self::VirtioGl => Some("virtio-vga-gl"),
+            Self::Bochs => Some("bochs-display"),
+            Self::Cirrus => Some("cirrus-vga"),
+        }
+    }
+
+    /// QEMU's property for the amount of memory, in MiB or in bytes.
+    fn vram(self, bytes: u64) -> Option<(&'static str, u64)> {
+        match self {
+            Self::None => None,
+            Self::Std | Self::Cirrus => Some(("vgamem_mb", bytes >> 20)),
+            Self::Qxl => Some(("vram_size_mb", bytes >> 20)),
+            Self::Bochs => Some(("vgamem", bytes)),
+            Self::Virtio | Self::VirtioGl => Some(("max_hostmem", bytes)),
+        }
+    }
+
+    fn has_heads(self) -> bool {
+        matches!(self, Self::Qxl | Self::Virtio | Self::VirtioGl)
+    }
+}
+
+pub(super) fn draft(display: &Display, draft: &mut Draft) {
+    let (video, origin) = match (display.video, display.kind) {
+        (Some(video), _) => (video, Origin::given("display.video")),
+        (None, Kind::None) => (Video::None, Origin::given("display.kind")),
+        (None, _) => (Video::Std, Origin::derived("display.kind", "a display shows a card")),
+    };
+    judge(video, display, draft);
+    let Some(driver) = video.driver() else { return };
+    let mut device = json!({"driver": driver, "id": "vga"});
+    if let Some((name, amount)) = display.vram.and_then(|vram| video.vram(vram.bytes())) {
+        device[name] = json!(amount);
+    }
+    if let Some(heads) = display.heads {
+        device["max_outputs"] = json!(heads);
+    }
+    if let Some(Resolution { width, height }) = display.resolution {
+        device["xres"] = json!(width);
+        device["yres"] = json!(height);
+    }
+    attach(device, &origin, draft);
+}
+
+fn attach(mut device: Value, origin: &Origin, draft: &mut Draft) {
+    match draft.slots.chipset() {
+        // Device number 1 is kept for it; firmware and guests look for the legacy VGA card on the root bus.
+        Chipset::Q35 => {
+            device["bus"] = json!("pcie.0");
+            device["addr"] = json!("01.0");
+            draft.contents.argv.device(&device, origin.clone());
+        }
+        Chipset::I440fx => place(device, origin, draft),
+    }
+}
+
+fn judge(video: Video, display: &Display, draft: &mut Draft) {
+    let name = video.as_str();
+    let mut refuse = |key: &str, what: String, fix: &str| {
+        draft.refuse(Problem::new(Class::Invalid, format!("display.{key}"), what).fix(fix));
+    };
+    if video == Video::VirtioGl && !display.has_gl() {
+        refuse(
+            "video",
+            "video = \"virtio-gl\" without OpenGL on the host".into(),
+            "gl = true   # or video = \"virtio\"",
+        );
+    }
+    if video == Video::None && display.vram.is_some() {
+        refuse("vram", "without an emulated card there is no video memory".into(), "video = \"virtio\"");
+    }
+    if display.vram.is_some_and(|vram| vram.bytes() < 1 << 20 || !vram.bytes().is_power_of_two()) {
+        refuse("vram", "video memory is a power of two of at least 1M".into(), "vram = \"64M\"");
+    }
+    if display.heads.is_some() && !video.has_heads() {
+        refuse("heads", format!("video = \"{name}\" has one screen"), "video = \"virtio\"   # or \"qxl\"");
+    }
+    if display.resolution.is_some() && matches!(video, Video::None | Video::Cirrus) {
+        refuse("resolution", format!("video = \"{name}\" has no resolution to start with"), "video = \"virtio\"");
+    }
+}

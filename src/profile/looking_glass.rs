@@ -1,0 +1,159 @@
+//! `[looking_glass]`: the picture of the guest's card in a window of the host, through shared memory.
+
+use super::disk_bus::place;
+use super::display::Resolution;
+use super::scene::Scene;
+use super::setting::Setting;
+use crate::host::PathFact;
+use crate::plan::{Change, Class, Command, Draft, Origin, Problem};
+use crate::unit::Size;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Shared memory for Looking Glass; QEMU's `ivshmem-plain`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LookingGlass {
+    /// Resolution of the guest's screen, from which the size follows.
+    resolution: Option<Resolution>,
+    /// Size of the memory, a power of two; from `resolution` unless given.
+    size: Option<Size>,
+    /// Where the memory is: `/dev/kvmfr0` for the kvmfr module, or a file in `/dev/shm`; `/dev/shm/looking-glass` unless
+    /// given.
+    path: Option<PathBuf>,
+    /// Login name of who looks through it; who called `sudo` unless given. Not for `/dev/kvmfr0`.
+    owner: Option<String>,
+}
+
+const PATH: &str = "/dev/shm/looking-glass";
+
+/// Bytes of a pixel, and pictures that are kept at once. Looking Glass documentation, "Determining memory".
+const BYTES_AND_FRAMES: u64 = 4 * 2;
+/// What Looking Glass needs beside the pictures: 10 MiB, by the same.
+const BESIDE: u64 = 10 << 20;
+
+impl LookingGlass {
+    fn path(&self, setting: &Setting) -> PathBuf {
+        setting.resolve(self.path.as_deref().unwrap_or(Path::new(PATH)))
+    }
+
+    /// What must be known of the host.
+    pub(super) fn paths(&self, setting: &Setting) -> PathBuf {
+        self.path(setting)
+    }
+
+    /// Bytes of memory, and the key that says so.
+    fn size(&self, draft: &mut Draft) -> (u64, Origin) {
+        match (self.size, self.resolution) {
+            (Some(size), None) => {
+                if size.bytes() < 1 << 20 || !size.bytes().is_power_of_two() {
+                    let next = size.bytes().max(1 << 20).next_power_of_two() >> 20;
+                    let problem = Problem::new(Class::Invalid, "looking_glass.size", "the size is no power of two");
+                    draft.refuse(problem.why("a PCI BAR has no other sizes").fix(format!("size = \"{next}M\"")));
+                }
+                (size.bytes(), Origin::given("looking_glass.size"))
+            }
+            (None, Some(resolution)) => (
+                needed(resolution),
+                Origin::derived("looking_glass.resolution", "two pictures of four bytes a pixel, and 10 MiB"),
+            ),
+            (None, None) | (Some(_), Some(_)) => {
+                let what = "the memory's size is given by resolution or by size";
+                let problem = Problem::new(Class::Invalid, "looking_glass", what);
+                draft.refuse(problem.fix("resolution = \"2560x1440\""));
+                (1 << 20, Origin::given("looking_glass"))
+            }
+        }
+    }
+}
+
+/// The next power of two that holds what Looking Glass needs.
+fn needed(Resolution { width, height }: Resolution) -> u64 {
+    (u64::from(width) * u64::from(height) * BYTES_AND_FRAMES + BESIDE).next_power_of_two()
+}
+
+pub(super) fn draft(looking_glass: Option<&LookingGlass>, scene: &Scene, draft: &mut Draft) {
+    let Some(table) = looking_glass else { return };
+    let (bytes, origin) = table.size(draft);
+    let path = table.path(scene.setting);
+    if path.starts_with("/dev/shm") {
+        draft_file(table, &path, scene, draft);
+    } else {
+        judge_module(table, &path, scene, draft);
+    }
+    let memory = json!({
+        "qom-type": "memory-backend-file", "id": "looking-glass", "mem-path": path, "size": bytes, "share": true,
+    });
+    draft.contents.argv.object(&memory, origin);
+    // QEMU keeps ids of objects and devices apart, people do not.
+    let device = json!({"driver": "ivshmem-plain", "id": "ivshmem", "memdev": "looking-glass"});
+    place(device, &Origin::given("looking_glass"), draft);
+}
+
+/// Makes the file before QEMU does, which would make it for its own user alone: the viewer is the user's.
+fn draft_file(table: &LookingGlass, path: &Path, scene: &Scene, draft: &mut Draft) {
+    let mut install: Vec<String> = ["/usr/bin/install", "-m", "0660"].map(String::from).into();
+    if scene.host.euid == 0 {
+        install.extend(owner(table, scene, draft).into_iter().flat_map(|owner| ["-o".to_owned(), owner]));
+    }
+    let shown = path.to_string_lossy().into_owned();
+    install.extend(["/dev/null".to_owned(), shown.clone()]);
+    let command = |argv: Vec<String>| Command { argv, user: None, env: [].into(), timeout: None };
+    let back = command(vec!["/bin/rm".into(), "-f".into(), "--".into(), shown]);
+    draft.contents.changes.push(Change::Hook {
+        name: "memory of Looking Glass".into(),
+        run: Some(command(install)),
+        back: Some(back),
+    });
+}
+
+/// Name or number of the account that the file is for.
+fn owner(table: &LookingGlass, scene: &Scene, draft: &mut Draft) -> Option<String> {
+    let key = "looking_glass.owner";
+    match &table.owner {
+        Some(owner) if scene.host.user(owner).is_none() => {
+            let problem = Problem::new(Class::Impossible, key, format!("this host has no account {owner}"));
+            draft.refuse(problem.fix("owner = \"YOUR_LOGIN\""));
+            None
+        }
+        Some(owner) => Some(owner.clone()),
+        None if scene.host.invoker.is_none() => {
+            draft.warn(
+                Problem::new(Class::Denied, key, "only root can look through Looking Glass")
+                    .why("vmrun was started by root itself, so it does not know who will")
+                    .fix("owner = \"YOUR_LOGIN\""),
+            );
+            None
+        }
+        None => scene.host.invoker.map(|uid| uid.to_string()),
+    }
+}
+
+fn judge_module(table: &LookingGlass, path: &Path, scene: &Scene, draft: &mut Draft) {
+    let shown = path.display();
+    if table.owner.is_some() {
+        let problem = Problem::new(Class::Invalid, "looking_glass.owner", format!("{shown} has its owner from udev"));
+        draft.refuse(problem.fix("leave owner out"));
+    }
+    if *scene.host.path(path) == PathFact::Missing {
+        let problem = Problem::new(Class::Missing, "looking_glass.path", format!("there is no {shown}"));
+        draft.refuse(
+            problem
+                .why("the module kvmfr of Looking Glass is not loaded")
+                .fix("modprobe kvmfr static_size_mb=64   # or leave path out, for a file in /dev/shm"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::{Resolution, needed};
+
+    #[test]
+    fn the_size_follows_from_the_resolution() {
+        let mib = |text: &str| needed(Resolution::try_from(text.to_owned()).unwrap()) >> 20;
+        assert_eq!(["1920x1080", "2560x1440", "3840x2160"].map(mib), [32, 64, 128]);
+    }
+}

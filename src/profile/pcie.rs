@@ -1,0 +1,37 @@
+//! `[pcie]`: the guest's PCI Express ports.
+
+use crate::plan::{Chipset, Class, Draft, Origin, Problem};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// PCI Express of the guest; only `machine.type = "q35"` has it.
+///
+/// Each table of the profile has addresses of its own, so a device that is added to one moves none of another: Windows
+/// finds every device where it was.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pcie {
+    /// Empty root ports, into which devices can be plugged while the guest runs; 4 unless given.
+    spare_ports: Option<u8>,
+}
+
+const SPARE_PORTS: u8 = 4;
+
+/// Adds the spare ports; to be called when everything else has its place.
+pub(super) fn draft(pcie: Pcie, draft: &mut Draft) {
+    let Pcie { spare_ports } = pcie;
+    if draft.slots.chipset() == Chipset::I440fx && spare_ports.is_some_and(|count| count > 0) {
+        draft.refuse(
+            Problem::new(Class::Invalid, "pcie.spare_ports", "machine.type = \"pc\" has no PCI Express ports")
+                .why("its one bus takes devices while the guest runs as it is")
+                .fix("leave spare_ports out"),
+        );
+        return;
+    }
+    let count = usize::from(spare_ports.unwrap_or(SPARE_PORTS));
+    let Draft { contents, slots, .. } = draft;
+    if slots.spare(&mut contents.argv, count).is_none() {
+        let origin = Origin::given("pcie.spare_ports");
+        draft.refuse(Problem::new(Class::Invalid, origin.key, format!("there is no room for {count} spare ports")));
+    }
+}

@@ -1,0 +1,199 @@
+//! The fields of the SMBIOS tables, by QEMU's names. Source: QEMU `hw/smbios/smbios.c`, the option lists.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Text for an SMBIOS string: 1 to 255 printable ASCII characters.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[ -~]{1,255}$"))]
+pub(super) struct Text(pub(super) String);
+
+impl TryFrom<String> for Text {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        match text.len() {
+            1..=255 if printable => Ok(Self(text)),
+            n => {
+                Err(format!("`{}` is {n} bytes; SMBIOS holds 1 to 255 printable ASCII characters", text.escape_debug()))
+            }
+        }
+    }
+}
+
+/// One field: QEMU's name, what the user gave, and where the host has its own.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) text: Option<String>,
+    /// Name of the file in `/sys/class/dmi/id`.
+    pub(super) dmi: Option<&'static str>,
+}
+
+/// A table of fields.
+pub(super) trait Fields {
+    /// Its fields, in QEMU's order.
+    fn texts(&self) -> Vec<Field>;
+}
+
+fn field(name: &'static str, text: Option<&Text>, dmi: Option<&'static str>) -> Field {
+    Field { name, text: text.map(|Text(text)| text.clone()), dmi }
+}
+
+/// The guest's firmware; `preset` gives what is left out.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bios {
+    /// Its maker.
+    vendor: Option<Text>,
+    /// Its version.
+    version: Option<Text>,
+    /// Its date, like `04/01/2024`.
+    date: Option<Text>,
+    /// Its release, like `5.17`; `-smbios type=0,release=`.
+    release: Option<Text>,
+}
+
+impl Fields for Bios {
+    fn texts(&self) -> Vec<Field> {
+        let Self { vendor, version, date, release } = self;
+        vec![
+            field("vendor", vendor.as_ref(), Some("bios_vendor")),
+            field("version", version.as_ref(), Some("bios_version")),
+            field("date", date.as_ref(), Some("bios_date")),
+            field("release", release.as_ref(), None),
+        ]
+    }
+}
+
+/// The machine; its UUID is the key `uuid`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct System {
+    /// Its maker.
+    manufacturer: Option<Text>,
+    /// Its model.
+    product: Option<Text>,
+    /// Its version.
+    version: Option<Text>,
+    /// Its serial number.
+    serial: Option<Text>,
+    /// Its order number.
+    sku: Option<Text>,
+    /// Its family.
+    family: Option<Text>,
+}
+
+impl Fields for System {
+    fn texts(&self) -> Vec<Field> {
+        let Self { manufacturer, product, version, serial, sku, family } = self;
+        vec![
+            field("manufacturer", manufacturer.as_ref(), Some("sys_vendor")),
+            field("product", product.as_ref(), Some("product_name")),
+            field("version", version.as_ref(), Some("product_version")),
+            field("serial", serial.as_ref(), None),
+            field("sku", sku.as_ref(), Some("product_sku")),
+            field("family", family.as_ref(), Some("product_family")),
+        ]
+    }
+}
+
+/// The mainboard.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Board {
+    /// Its maker.
+    manufacturer: Option<Text>,
+    /// Its model.
+    product: Option<Text>,
+    /// Its version.
+    version: Option<Text>,
+    /// Its serial number.
+    serial: Option<Text>,
+    /// Its inventory number.
+    asset: Option<Text>,
+    /// Where in the case it sits.
+    location: Option<Text>,
+}
+
+impl Fields for Board {
+    fn texts(&self) -> Vec<Field> {
+        let Self { manufacturer, product, version, serial, asset, location } = self;
+        vec![
+            field("manufacturer", manufacturer.as_ref(), Some("board_vendor")),
+            field("product", product.as_ref(), Some("board_name")),
+            field("version", version.as_ref(), Some("board_version")),
+            field("serial", serial.as_ref(), None),
+            field("asset", asset.as_ref(), None),
+            field("location", location.as_ref(), None),
+        ]
+    }
+}
+
+/// The case.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Chassis {
+    /// Its maker.
+    manufacturer: Option<Text>,
+    /// Its version.
+    version: Option<Text>,
+    /// Its serial number.
+    serial: Option<Text>,
+    /// Its inventory number.
+    asset: Option<Text>,
+    /// Its order number.
+    sku: Option<Text>,
+}
+
+impl Fields for Chassis {
+    fn texts(&self) -> Vec<Field> {
+        let Self { manufacturer, version, serial, asset, sku } = self;
+        vec![
+            field("manufacturer", manufacturer.as_ref(), Some("chassis_vendor")),
+            field("version", version.as_ref(), Some("chassis_version")),
+            field("serial", serial.as_ref(), None),
+            field("asset", asset.as_ref(), None),
+            field("sku", sku.as_ref(), None),
+        ]
+    }
+}
+
+/// The processor.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Processor {
+    /// Start of the socket's name, before its number.
+    sock_pfx: Option<Text>,
+    /// Its maker.
+    manufacturer: Option<Text>,
+    /// Its model, which Windows shows.
+    version: Option<Text>,
+    /// Its serial number.
+    serial: Option<Text>,
+    /// Its inventory number.
+    asset: Option<Text>,
+    /// Its part number.
+    part: Option<Text>,
+    /// Its highest clock in MHz, as text.
+    max_speed: Option<Text>,
+    /// Its clock in MHz, as text.
+    current_speed: Option<Text>,
+}
+
+impl Fields for Processor {
+    fn texts(&self) -> Vec<Field> {
+        let Self { sock_pfx, manufacturer, version, serial, asset, part, max_speed, current_speed } = self;
+        vec![
+            field("sock_pfx", sock_pfx.as_ref(), None),
+            field("manufacturer", manufacturer.as_ref(), None),
+            field("version", version.as_ref(), None),
+            field("serial", serial.as_ref(), None),
+            field("asset", asset.as_ref(), None),
+            field("part", part.as_ref(), None),
+            field("max-speed", max_speed.as_ref(), None),
+            field("current-speed", current_speed.as_ref(), None),
+        ]
+    }
+}
