@@ -114,7 +114,7 @@ fn draft_pair(
         ),
     };
     flash(1, "fw-vars", &nvram, Access::Written, &origin, draft);
-    draft.contents.files.push(NewFile { path: nvram, copy_of: template });
+    draft.contents.files.push(NewFile::Copy { path: nvram, copy_of: template });
 }
 
 fn forgetful(code: &Path) -> Problem {

@@ -28,6 +28,7 @@ mod machine;
 mod machine_type;
 mod memory;
 mod net;
+mod numa;
 mod on;
 mod pci;
 mod pci_place;
@@ -90,6 +91,8 @@ pub struct Profile {
     cpu: cpu::Cpu,
     #[serde(default)]
     memory: memory::Memory,
+    #[serde(default)]
+    numa: Vec<numa::Numa>,
     firmware: Option<firmware::Firmware>,
     #[serde(default)]
     clock: clock::Clock,
@@ -153,6 +156,7 @@ impl Profile {
             machine,
             cpu,
             memory,
+            numa,
             firmware,
             clock,
             boot,
@@ -190,7 +194,7 @@ impl Profile {
         guest_uuid::draft(uuid.as_ref(), &scene, &mut draft);
         machine.draft(&scene, &mut draft);
         cpu.draft(&scene, &mut draft);
-        memory.draft(&cpu.pinned(), &scene, &mut draft);
+        memory.draft(numa, cpu, &scene, &mut draft);
         firmware::draft(firmware.as_ref(), machine, &scene, &mut draft);
         guest::judge(*guest, &scene, &mut draft);
         clock.draft(&scene, &mut draft);
@@ -209,6 +213,7 @@ impl Profile {
         pci::draft(pci, &scene, &mut draft);
         share::draft(share, &scene, &mut draft);
         usb::draft(usb, &mut draft);
+        memory.draft_balloon(!pci.is_empty(), &mut draft);
         cpu.draft_pinning(&iothread::ids(disk), &scene, &mut draft);
         hooks_dir::draft(hooks_dir.as_deref(), &scene, &mut draft);
         hook::draft(hook, &scene, &mut draft);
