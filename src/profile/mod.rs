@@ -13,8 +13,11 @@ mod disk;
 mod disk_bus;
 mod display;
 mod firmware;
+<<<<<<< HEAD
 mod firmware_search;
 mod guest;
+=======
+>>>>>>> 2986e3b (profile/firmware, profile/tpm: Secure Boot, qcow2 firmware, a log of the firmware, a TPM 2.0)
 mod guest_uuid;
 mod hook;
 mod hooks_dir;
@@ -46,6 +49,7 @@ mod setting;
 mod share;
 pub mod source;
 mod stop;
+mod tpm;
 mod usb;
 
 pub use setting::Setting;
@@ -94,6 +98,7 @@ pub struct Profile {
     #[serde(default)]
     numa: Vec<numa::Numa>,
     firmware: Option<firmware::Firmware>,
+    tpm: Option<tpm::Tpm>,
     #[serde(default)]
     clock: clock::Clock,
     #[serde(default)]
@@ -158,6 +163,7 @@ impl Profile {
             memory,
             numa,
             firmware,
+            tpm,
             clock,
             boot,
             kernel,
@@ -196,7 +202,11 @@ impl Profile {
         cpu.draft(&scene, &mut draft);
         memory.draft(numa, cpu, &scene, &mut draft);
         firmware::draft(firmware.as_ref(), machine, &scene, &mut draft);
+<<<<<<< HEAD
         guest::judge(*guest, &scene, &mut draft);
+=======
+        tpm::draft(tpm.as_ref(), &scene, &mut draft);
+>>>>>>> 2986e3b (profile/firmware, profile/tpm: Secure Boot, qcow2 firmware, a log of the firmware, a TPM 2.0)
         clock.draft(&scene, &mut draft);
         boot.draft(&mut draft);
         kernel::draft(kernel.as_ref(), &scene, &mut draft);
@@ -229,7 +239,8 @@ impl Profile {
     pub fn wants(&self, setting: &Setting) -> Wants {
         let mut paths = Vec::new();
         paths.extend(self.memory.paths(setting));
-        paths.extend(self.firmware.iter().flat_map(|firmware| firmware.paths(setting)));
+        paths.extend(self.firmware.iter().flat_map(|firmware| firmware.paths(self.name.as_str(), setting)));
+        paths.extend(self.tpm.iter().flat_map(|tpm| tpm.paths(setting)));
         paths.extend(self.kernel.iter().flat_map(|kernel| kernel.paths(setting)));
         paths.extend(self.disk.iter().filter_map(|disk| disk.paths(setting)));
         paths.extend(self.share.iter().map(|share| share.paths(setting)));

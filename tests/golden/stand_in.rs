@@ -6,9 +6,10 @@ use std::cell::RefCell;
 use std::fs::{self, File};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use vmrun::plan::Arg;
 
-/// RAM of every guest that is started here.
+/// RAM of every guest that is started here, or of each of its NUMA nodes.
 const RAM: u64 = 256 << 20;
 
 /// Replaces things of the host by files in `dir`.
@@ -27,18 +28,22 @@ impl<'a> StandIn<'a> {
 
     /// The words of `args` for the test machine.
     pub(crate) fn words(&self, args: Vec<Arg>) -> Vec<String> {
-        args.into_iter().flat_map(|arg| self.argument(arg)).collect()
+        // Each guest NUMA node has a backend of its own.
+        let backends = args.iter().filter(|arg| arg.value.as_ref().is_some_and(|value| value.contains("memory-backend-")));
+        let ram = RAM * u64::try_from(backends.count()).expect("a few");
+        args.into_iter().flat_map(|arg| self.argument(arg, ram)).collect()
     }
 
-    fn argument(&self, Arg { option, value, origins: _ }: Arg) -> Vec<String> {
+    fn argument(&self, Arg { option, value, origins: _ }: Arg, ram: u64) -> Vec<String> {
         let Some(value) = value else { return vec![option] };
         let value = match option.as_str() {
             "-accel" => "tcg,thread=multi".into(),
             "-cpu" => cpu(&value),
-            "-m" => format!("size={}M", RAM >> 20),
+            "-m" => format!("size={}M", ram >> 20),
             "-vnc" => format!("unix:{}", self.dir.join("vnc").display()),
             "-kernel" => self.kernel(),
             "-initrd" => self.file("initrd", 4096),
+            "-chardev" if value.starts_with("socket,id=tpm-socket") => self.tpm(),
             "-chardev" => self.chardev(&value),
             "-fsdev" => self.folder(&value),
             _ if value.starts_with('{') => {
@@ -74,6 +79,7 @@ impl<'a> StandIn<'a> {
                 value["driver"] = json!("none");
             }
             ("-display", _) => value = json!({"type": "none"}),
+            ("-object", Some("thread-context")) => value["node-affinity"] = json!([0]),
             ("-object", Some(kind)) if kind.starts_with("memory-backend") => {
                 take(&mut value, &["hugetlb", "hugetlbsize", "host-nodes", "policy"]);
                 value["size"] = json!(RAM);
@@ -101,6 +107,19 @@ impl<'a> StandIn<'a> {
         let name = path.rsplit('/').next().expect("a name");
         fs::create_dir_all(self.dir.join(name.replace(",,", ","))).expect("a folder is made");
         format!("{start},path={}/{name},security_model={rest}", self.dir.display())
+    }
+
+    /// A real TPM emulator, which ends with the connection.
+    fn tpm(&self) -> String {
+        let (state, socket) = (self.dir.join("tpm"), self.dir.join("tpm.sock"));
+        fs::create_dir(&state).expect("a folder");
+        let started = Command::new("swtpm")
+            .args(["socket", "--tpm2", "--terminate", "--daemon", "--tpmstate"])
+            .arg(format!("dir={}", state.display()))
+            .args(["--ctrl", &format!("type=unixio,path={}", socket.display())])
+            .status();
+        assert!(started.is_ok_and(|status| status.success()), "swtpm; run contrib/test-setup");
+        format!("socket,id=tpm-socket,path={}", socket.display())
     }
 
     fn chardev(&self, value: &str) -> String {
