@@ -61,7 +61,8 @@ impl Numa {
         {
             let what = format!("its memory lies on host node {given}, its vCPUs run on host node {pinned}");
             let problem = Problem::new(Class::Invalid, node_at.clone(), what);
-            draft.warn(problem.why("every access goes from one node to the other").fix(format!("host_node = {pinned}")));
+            draft
+                .warn(problem.why("every access goes from one node to the other").fix(format!("host_node = {pinned}")));
         }
         let bind = bind((&given, &node_at), (*policy, &policy_at), &pinned, scene, draft);
         Part { at: format!("{key}.size"), size: *size, bind }
@@ -143,7 +144,11 @@ fn judge_distances(nodes: &[Numa], draft: &mut Draft) -> bool {
         } else if distances[i] != LOCAL {
             refuse(i, format!("the distance of a node to itself is {LOCAL}, not {}", distances[i]), row(i));
         } else if let Some(near) = distances.iter().enumerate().find(|(j, far)| *j != i && **far <= LOCAL) {
-            refuse(i, format!("a distance of {} to node {} is not more than that to itself, {LOCAL}", near.1, near.0), row(i));
+            refuse(
+                i,
+                format!("a distance of {} to node {} is not more than that to itself, {LOCAL}", near.1, near.0),
+                row(i),
+            );
         }
     }
     good

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tpm {
-    /// How the guest talks to it: `"crb"`, the default, or `"tis"` for guests that know only the older interface. QEMU:
-    /// `tpm-crb`, `tpm-tis`.
+    /// How the guest talks to it: `"tpm-crb"`, the default, or `"tpm-tis"` for guests that know only the older interface.
+    /// QEMU: the device of that name.
     #[serde(default)]
     model: Model,
     /// Folder of its state, which is what the guest's disk encryption hangs on; in the state folder unless given. Only
@@ -28,18 +28,18 @@ pub(super) struct Tpm {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 enum Model {
     #[default]
-    Crb,
-    Tis,
+    TpmCrb,
+    TpmTis,
 }
 
 impl Model {
     fn driver(self) -> &'static str {
         match self {
-            Self::Crb => "tpm-crb",
-            Self::Tis => "tpm-tis",
+            Self::TpmCrb => "tpm-crb",
+            Self::TpmTis => "tpm-tis",
         }
     }
 }

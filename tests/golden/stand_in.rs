@@ -29,7 +29,8 @@ impl<'a> StandIn<'a> {
     /// The words of `args` for the test machine.
     pub(crate) fn words(&self, args: Vec<Arg>) -> Vec<String> {
         // Each guest NUMA node has a backend of its own.
-        let backends = args.iter().filter(|arg| arg.value.as_ref().is_some_and(|value| value.contains("memory-backend-")));
+        let backends =
+            args.iter().filter(|arg| arg.value.as_ref().is_some_and(|value| value.contains("memory-backend-")));
         let ram = RAM * u64::try_from(backends.count()).expect("a few");
         args.into_iter().flat_map(|arg| self.argument(arg, ram)).collect()
     }
@@ -146,11 +147,15 @@ impl<'a> StandIn<'a> {
     /// An image for the lower node `name`: flash chips are small, and disks have a header for any format.
     fn disk(&self, name: &str) -> String {
         if name.starts_with("fw-") {
-            return self.file(name, 2 << 20);
+            return self.image(name, 2 << 20);
         }
-        let path = self.file(name, 16 << 20);
+        self.image(name, 16 << 20)
+    }
+
+    fn image(&self, name: &str, size: u64) -> String {
+        let path = self.file(name, size);
         fs::write(&path, empty_qcow2()).expect("an image is written");
-        File::options().write(true).open(&path).and_then(|file| file.set_len(16 << 20)).expect("the image is grown");
+        File::options().write(true).open(&path).and_then(|file| file.set_len(size)).expect("the image is grown");
         path
     }
 

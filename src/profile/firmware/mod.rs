@@ -75,7 +75,8 @@ pub(super) fn draft(firmware: Option<&Firmware>, machine: &Machine, scene: &Scen
 
 impl Firmware {
     pub(super) fn paths(&self, name: &str, setting: &Setting) -> Vec<PathBuf> {
-        let Self { kind: _, secure_boot: _, enrolled_keys: _, code, vars, format: _, image, nvram, debug_log: _ } = self;
+        let Self { kind: _, secure_boot: _, enrolled_keys: _, code, vars, format: _, image, nvram, debug_log: _ } =
+            self;
         let given = [code, vars, image, nvram].into_iter().flatten().map(|path| setting.resolve(path));
         // In which of the formats its template is, is not known yet.
         let own = [Format::Raw, Format::Qcow2].map(|format| pair::own_store(name, format, setting));

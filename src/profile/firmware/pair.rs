@@ -18,6 +18,9 @@ pub(super) fn own_store(name: &str, format: Format, setting: &Setting) -> PathBu
 impl Firmware {
     pub(super) fn draft_pair(&self, machine: &Machine, scene: &Scene, draft: &mut Draft) {
         let wanted = self.wanted(draft);
+        if self.secure_boot && !secure::judge(machine, draft) {
+            return;
+        }
         let found = match &self.code {
             Some(code) => search::of_code(&scene.setting.resolve(code), wanted, scene.host),
             None => search::first(wanted, machine.kind(), scene.host),
@@ -49,8 +52,12 @@ impl Firmware {
             (false, None | Some(false)) => Wanted::Plain,
             (false, Some(true)) => {
                 draft.refuse(
-                    Problem::new(Class::Invalid, "firmware.enrolled_keys", "enrolled keys say nothing without Secure Boot")
-                        .fix("secure_boot = true"),
+                    Problem::new(
+                        Class::Invalid,
+                        "firmware.enrolled_keys",
+                        "enrolled keys say nothing without Secure Boot",
+                    )
+                    .fix("secure_boot = true"),
                 );
                 Wanted::Plain
             }
@@ -69,7 +76,9 @@ impl Firmware {
         let can = found.is_none_or(|found| search::has(found, "secure-boot"));
         if self.secure_boot && !can {
             let what = format!("{} has no Secure Boot, says its descriptor", code.display());
-            draft.refuse(Problem::new(Class::Impossible, "firmware.code", what).fix("leave code out to have one chosen"));
+            draft.refuse(
+                Problem::new(Class::Impossible, "firmware.code", what).fix("leave code out to have one chosen"),
+            );
         }
         if self.secure_boot {
             secure::draft(machine, "firmware.secure_boot", draft);

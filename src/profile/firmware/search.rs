@@ -1,8 +1,8 @@
 //! Which of the host's firmware images fits.
 
-use crate::profile::machine_type::MachineType;
 use crate::host::{Firmware, Host};
 use crate::plan::{Class, Problem};
+use crate::profile::machine_type::MachineType;
 use std::path::Path;
 
 /// What a profile asks of a firmware beside that it fits the machine.

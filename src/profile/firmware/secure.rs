@@ -3,16 +3,23 @@
 use crate::plan::{Chipset, Class, Draft, Origin, Problem};
 use crate::profile::machine::Machine;
 
-/// Drafts system management mode, and the flash chips that only it may write to; without both a guest could change its
-/// variables behind the firmware's back. QEMU: `docs/specs/fw_cfg`, `hw/block/pflash_cfi01.c` (`secure`).
-pub(super) fn draft(machine: &Machine, at: &'static str, draft: &mut Draft) {
-    if machine.chipset() != Chipset::Q35 {
+/// Whether the machine can have a system management mode; notes a problem when not.
+pub(super) fn judge(machine: &Machine, draft: &mut Draft) -> bool {
+    let can = machine.chipset() == Chipset::Q35;
+    if !can {
+        let what = format!("Secure Boot needs q35, and the machine is {}", machine.kind().as_str());
         draft.refuse(
-            Problem::new(Class::Invalid, at, format!("Secure Boot needs q35, and the machine is {}", machine.kind().as_str()))
+            Problem::new(Class::Invalid, "machine.type", what)
                 .why("only the chipset of q35 has memory for the system management mode")
-                .fix("[machine]\ntype = \"q35\""),
+                .fix("type = \"q35\""),
         );
     }
+    can
+}
+
+/// Drafts system management mode for the key `at`, and flash chips that only it may write to; without both a guest could
+/// change its variables behind the firmware's back. QEMU: property `secure` of `hw/block/pflash_cfi01.c`.
+pub(super) fn draft(machine: &Machine, at: &'static str, draft: &mut Draft) {
     if machine.smm() == Some(false) {
         draft.refuse(
             Problem::new(Class::Invalid, "machine.smm", "the firmware needs the system management mode, which is off")

@@ -22,9 +22,13 @@ impl Memory {
         }
         if matches!(self.hugepages, Hugepages::Pool(_)) {
             draft.warn(
-                Problem::new(Class::Invalid, AT, "the balloon gives back whole huge pages only, which is next to nothing")
-                    .why("the guest gives pages of 4 KiB back, the pool holds larger ones")
-                    .fix("hugepages = \"thp\""),
+                Problem::new(
+                    Class::Invalid,
+                    AT,
+                    "the balloon gives back whole huge pages only, which is next to nothing",
+                )
+                .why("the guest gives pages of 4 KiB back, the pool holds larger ones")
+                .fix("hugepages = \"thp\""),
             );
         }
         let origin = Origin::given(AT);

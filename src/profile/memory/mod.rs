@@ -215,7 +215,8 @@ impl Memory {
         match self.prealloc_threads {
             // QEMU takes no more (MAX_MEM_PREALLOC_THREAD_COUNT, util/oslib-posix.c) and would not say so.
             Some(0 | 17..) => draft.refuse(
-                Problem::new(Class::Invalid, at, "prealloc_threads is a number from 1 to 16").fix("prealloc_threads = 16"),
+                Problem::new(Class::Invalid, at, "prealloc_threads is a number from 1 to 16")
+                    .fix("prealloc_threads = 16"),
             ),
             Some(_) if !prealloc => draft.refuse(
                 Problem::new(Class::Invalid, at, "prealloc_threads without prealloc says nothing")
