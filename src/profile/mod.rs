@@ -13,11 +13,7 @@ mod disk;
 mod disk_bus;
 mod display;
 mod firmware;
-<<<<<<< HEAD
-mod firmware_search;
 mod guest;
-=======
->>>>>>> 2986e3b (profile/firmware, profile/tpm: Secure Boot, qcow2 firmware, a log of the firmware, a TPM 2.0)
 mod guest_uuid;
 mod hook;
 mod hooks_dir;
@@ -202,11 +198,8 @@ impl Profile {
         cpu.draft(&scene, &mut draft);
         memory.draft(numa, cpu, &scene, &mut draft);
         firmware::draft(firmware.as_ref(), machine, &scene, &mut draft);
-<<<<<<< HEAD
         guest::judge(*guest, &scene, &mut draft);
-=======
         tpm::draft(tpm.as_ref(), &scene, &mut draft);
->>>>>>> 2986e3b (profile/firmware, profile/tpm: Secure Boot, qcow2 firmware, a log of the firmware, a TPM 2.0)
         clock.draft(&scene, &mut draft);
         boot.draft(&mut draft);
         kernel::draft(kernel.as_ref(), &scene, &mut draft);

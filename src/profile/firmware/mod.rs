@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Firmware {
-    /// `"uefi"`, the default, or `"bios"`, QEMU's SeaBIOS.
+    /// What the vCPUs run first: UEFI, or QEMU's BIOS.
     #[serde(default)]
     kind: Kind,
     /// Whether the guest starts only signed boot loaders; off unless given. It needs `q35`. QEMU: `smm`,
