@@ -146,9 +146,13 @@ impl Memory {
         let share = self.share.unwrap_or(false) || scene.share_memory;
         if self.share == Some(false) && scene.share_memory {
             draft.refuse(
-                Problem::new(Class::Invalid, "memory.share", "a device of the guest maps its memory, which is not shared")
-                    .why("what is behind a vhost-user device is a process of its own")
-                    .fix("leave share out"),
+                Problem::new(
+                    Class::Invalid,
+                    "memory.share",
+                    "a device of the guest maps its memory, which is not shared",
+                )
+                .why("what is behind a vhost-user device is a process of its own")
+                .fix("leave share out"),
             );
         }
         Shape {
