@@ -1,23 +1,33 @@
-//! Making the files of a plan.
+//! Making the files and folders of a plan.
 
 use super::ApplyError;
 use crate::plan::NewFile;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
 
-/// Makes `file` whole or not at all: copied beside its place, synced, then linked there. A file that is already there is
-/// kept, since it holds the guest's own settings.
+/// Makes `file` whole or not at all. One that is already there is kept, since it holds the guest's own settings.
 ///
 /// # Errors
-/// When its source cannot be read or its folder cannot be written.
+/// When its source cannot be read, its folder cannot be written, or something else stands in its place.
 pub fn make_file(file: &NewFile) -> Result<(), ApplyError> {
-    let NewFile { path, copy_of } = file;
-    if path.exists() {
-        return Ok(());
+    match file {
+        NewFile::Copy { path, .. } if path.exists() => Ok(()),
+        NewFile::Copy { path, copy_of } => copy(copy_of, path),
+        NewFile::Folder { folder } => make_folder(folder),
     }
+}
+
+/// Makes `dir` and what is missing above it, for its owner alone. One that is there keeps its owner and its mode.
+fn make_folder(dir: &Path) -> Result<(), ApplyError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(ApplyError::io("make", dir))
+}
+
+/// Copies beside the place, syncs, then links there.
+fn copy(copy_of: &Path, path: &Path) -> Result<(), ApplyError> {
     if let Some(dir) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(ApplyError::io("make", dir))?;
+        make_folder(dir)?;
     }
     let next = path.with_extension(format!("new-{}", std::process::id()));
     let make = || -> io::Result<()> {
@@ -42,25 +52,47 @@ mod test {
     use super::make_file;
     use crate::plan::NewFile;
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_copy_is_made_once_and_then_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let file = NewFile { path: dir.path().join("state/VARS.fd"), copy_of: dir.path().join("template") };
-        fs::write(&file.copy_of, "fresh").unwrap();
+        let path = dir.path().join("state/VARS.fd");
+        let file = NewFile::Copy { path: path.clone(), copy_of: dir.path().join("template") };
+        fs::write(dir.path().join("template"), "fresh").unwrap();
         make_file(&file).unwrap();
-        assert_eq!(fs::read_to_string(&file.path).unwrap(), "fresh");
-        fs::write(&file.path, "boot entries").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "fresh");
+        fs::write(&path, "boot entries").unwrap();
         make_file(&file).unwrap();
-        assert_eq!(fs::read_to_string(&file.path).unwrap(), "boot entries");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "boot entries");
         assert_eq!(fs::read_dir(dir.path().join("state")).unwrap().count(), 1);
     }
 
     #[test]
     fn a_missing_source_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let file = NewFile { path: dir.path().join("VARS.fd"), copy_of: dir.path().join("none") };
+        let file = NewFile::Copy { path: dir.path().join("VARS.fd"), copy_of: dir.path().join("none") };
         assert!(make_file(&file).unwrap_err().to_string().contains("VARS.fd"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_is_its_owners_alone_and_keeps_what_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("state/win_TPM");
+        let file = NewFile::Folder { folder: folder.clone() };
+        make_file(&file).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        fs::write(folder.join("tpm2-00.permall"), "keys").unwrap();
+        make_file(&file).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("tpm2-00.permall")).unwrap(), "keys");
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("win_TPM");
+        fs::write(&folder, "").unwrap();
+        assert!(make_file(&NewFile::Folder { folder }).unwrap_err().to_string().contains("win_TPM"));
     }
 }

@@ -79,7 +79,7 @@ pub struct Host {
     pub boot_id: String,
     /// The QEMU that the profile names, or the one in `PATH`; `None` when there is none.
     pub qemu: Option<Qemu>,
-    /// Facts about the paths that the profile names.
+    /// Facts about the paths that the profile names, and the images of the firmware.
     pub paths: BTreeMap<PathBuf, PathFact>,
     /// Facts about the disk images among them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -327,6 +327,11 @@ impl Host {
     pub fn read_for(root: &Root, caller: &Caller, wants: &Wants) -> Self {
         let online = cpu::online(root);
         let nodes = node::read(root, &online);
+        let firmware = firmware::read(root, caller);
+        // Their sizes are held against those of the guests' own stores.
+        let images = firmware.iter().flat_map(|found| std::iter::once(&found.code).chain(&found.vars));
+        let paths: BTreeMap<_, _> =
+            wants.paths.iter().chain(images).map(|path| (path.clone(), path::read(root, path))).collect();
         Self {
             cpus: cpu::read(root, &online, &nodes),
             nodes,
@@ -341,12 +346,12 @@ impl Host {
             kvm: kvm::read(root),
             systemd: root.exists("/run/systemd/system"),
             users: user::read(root),
-            firmware: firmware::read(root, caller),
+            firmware,
             euid: caller.euid,
             invoker: caller.invoker,
             boot_id: root.text("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
             qemu: qemu::read(root, caller, wants.qemu.as_deref()),
-            paths: wants.paths.iter().map(|path| (path.clone(), path::read(root, path))).collect(),
+            paths,
             images: wants.images.iter().filter_map(|path| Some((path.clone(), image::read(root, path)?))).collect(),
             virtiofsd: virtiofsd::read(root, &wants.virtiofsd),
         }

@@ -1,13 +1,22 @@
-//! A file that is made before QEMU starts.
+//! What is made on disk before QEMU starts, and kept.
 
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// A file of the guest's own that is copied from a template when there is none yet, and kept: its variable store.
+/// A file or folder of the guest's own that is made when there is none yet, and kept from run to run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct NewFile {
-    /// Where.
-    pub path: PathBuf,
-    /// The template.
-    pub copy_of: PathBuf,
+#[serde(untagged)]
+pub enum NewFile {
+    /// A copy of a template: its variable store.
+    Copy {
+        /// Where.
+        path: PathBuf,
+        /// The template.
+        copy_of: PathBuf,
+    },
+    /// An empty folder that only its owner can enter: the state of its TPM.
+    Folder {
+        /// Where.
+        folder: PathBuf,
+    },
 }

@@ -129,6 +129,11 @@ impl Cpu {
         self.pinning.pinned()
     }
 
+    /// Host CPUs that the vCPUs in `vcpus` are pinned to.
+    pub(super) fn pinned_of(&self, vcpus: &CpuSet) -> CpuSet {
+        self.pinning.pinned_of(vcpus)
+    }
+
     /// The same with one socket and one die of `cores` cores with `threads` sibling threads each.
     pub(super) fn with_topology(self, cores: u32, threads: u32) -> Self {
         let (cores, threads) = (NonZeroU32::new(cores), NonZeroU32::new(threads));

@@ -66,6 +66,11 @@ impl Machine {
         &self.kind
     }
 
+    /// Whether the system management mode is on; `None` when that is left to QEMU.
+    pub(super) fn smm(&self) -> Option<bool> {
+        self.smm
+    }
+
     /// What shall run the guest's instructions on `host`.
     pub(super) fn accel(&self, host: &Host) -> Accel {
         match self.accel {

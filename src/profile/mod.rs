@@ -16,7 +16,6 @@ mod disk;
 mod disk_bus;
 mod display;
 mod firmware;
-mod firmware_search;
 mod fw_cfg;
 mod guest;
 mod guest_uuid;
@@ -34,6 +33,7 @@ mod machine;
 mod machine_type;
 mod memory;
 mod net;
+mod numa;
 mod on;
 mod pci;
 mod pci_place;
@@ -54,6 +54,7 @@ mod share;
 mod smbios;
 pub mod source;
 mod stop;
+mod tpm;
 mod usb;
 mod usb_controller;
 mod vmgenid;
@@ -103,7 +104,10 @@ pub struct Profile {
     cpu: cpu::Cpu,
     #[serde(default)]
     memory: memory::Memory,
+    #[serde(default)]
+    numa: Vec<numa::Numa>,
     firmware: Option<firmware::Firmware>,
+    tpm: Option<tpm::Tpm>,
     #[serde(default)]
     clock: clock::Clock,
     #[serde(default)]
@@ -169,6 +173,7 @@ impl Profile {
     ///
     /// # Errors
     /// All reasons why it cannot be done, with what would be done all the same.
+    #[allow(clippy::too_many_lines, reason = "one line for each table: the list is the point")]
     pub fn plan(&self, host: &Host, setting: &Setting) -> Result<Plan, Box<Refusal>> {
         let Self {
             _schema,
@@ -182,7 +187,9 @@ impl Profile {
             machine,
             cpu,
             memory,
+            numa,
             firmware,
+            tpm,
             clock,
             boot,
             kernel,
@@ -231,9 +238,10 @@ impl Profile {
         guest_uuid::draft(uuid.as_ref(), &scene, &mut draft);
         machine.draft(&scene, &mut draft);
         cpu.draft(&scene, &mut draft);
-        memory.draft(&cpu.pinned(), &scene, &mut draft);
+        memory.draft(numa, cpu, &scene, &mut draft);
         firmware::draft(firmware.as_ref(), machine, &scene, &mut draft);
         guest::judge(*guest, &scene, &mut draft);
+        tpm::draft(tpm.as_ref(), &scene, &mut draft);
         clock.draft(&scene, &mut draft);
         boot.draft(&mut draft);
         kernel::draft(kernel.as_ref(), &scene, &mut draft);
@@ -264,6 +272,7 @@ impl Profile {
         fw_cfg::draft(fw_cfg, &scene, &mut draft);
         acpi_table::draft(acpi_table, &scene, &mut draft);
         pcie::draft(*pcie, &mut draft);
+        memory.draft_balloon(!pci.is_empty(), &mut draft);
         cpu.draft_pinning(&iothread::ids(disk), &scene, &mut draft);
         hooks_dir::draft(hooks_dir.as_deref(), &scene, &mut draft);
         hook::draft(hook, &scene, &mut draft);
@@ -279,7 +288,8 @@ impl Profile {
     pub fn wants(&self, setting: &Setting) -> Wants {
         let mut paths = Vec::new();
         paths.extend(self.memory.paths(setting));
-        paths.extend(self.firmware.iter().flat_map(|firmware| firmware.paths(setting)));
+        paths.extend(self.firmware.iter().flat_map(|firmware| firmware.paths(self.name.as_str(), setting)));
+        paths.extend(self.tpm.iter().flat_map(|tpm| tpm.paths(setting)));
         paths.extend(self.kernel.iter().flat_map(|kernel| kernel.paths(setting)));
         paths.extend(self.disk.iter().filter_map(|disk| disk.paths(setting)));
         paths.extend(self.share.iter().map(|share| share.paths(setting)));

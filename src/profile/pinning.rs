@@ -92,6 +92,12 @@ impl Pinning {
         self.vcpus.iter().flat_map(CpuSet::iter).collect()
     }
 
+    /// Host CPUs that the vCPUs in `vcpus` are pinned to.
+    pub(super) fn pinned_of(&self, vcpus: &CpuSet) -> CpuSet {
+        let those = (0..).zip(&self.vcpus).filter(|(vcpu, _)| vcpus.contains(*vcpu));
+        those.flat_map(|(_, cpus)| cpus.iter()).collect()
+    }
+
     /// Drafts the places of `vcpus` vCPUs with `threads` to a core, of `iothreads` by id, and of the rest.
     pub(super) fn draft(&self, vcpus: u32, threads: u32, iothreads: &[String], scene: &Scene, draft: &mut Draft) {
         let Self { vcpus: pins, emulator, iothreads: iothread_pins, sched: _, nice: _ } = self;

@@ -27,15 +27,16 @@ impl Hands<'_> {
     }
 }
 
-/// Hooks at `pre`, units and companions, files, the changes of the plan, hooks at `prepared`.
+/// Hooks at `pre`, files, units and companions, the changes of the plan, hooks at `prepared`.
 pub(super) async fn prepare(hands: Hands<'_>, companions: &mut Companions<'_>, scene: &Scene) -> Result<(), Failure> {
     let Hands { plan, lease, tell, .. } = hands;
     hooks_at(Point::Pre, hands, scene).await?;
+    // Before the companions: the state of a TPM lies in a folder of the guest.
+    for file in &plan.files {
+        make_file(file).map_err(|error| host_failure(&error))?;
+    }
     start_companions(Start::Before, hands, companions).await?;
     let rest = async {
-        for file in &plan.files {
-            make_file(file).map_err(|error| host_failure(&error))?;
-        }
         for change in &plan.changes {
             let began = Instant::now();
             lease.make(change).await.map_err(|error| host_failure(&error))?;

@@ -12,6 +12,7 @@
 //! | `# euid: 1000` | the user that vmrun runs as |
 //! | `# missing: PATH` | nothing stands there; a bare name is missing everywhere |
 //! | `# plain: PATH` | a file that is not executable stands there |
+//! | `# file: PATH SIZE` | a file of so many bytes stands there |
 //! | `# block: PATH` | a block device stands there |
 //! | `# folder: PATH FILE…` | a folder with executable files stands there |
 //! | `# image: PATH {…}` | what the host knows of an image, as JSON |
@@ -68,6 +69,10 @@ impl Scene {
                 self.host.images.insert(path.into(), serde_json::from_str(fact).ok()?);
             }
             "virtiofsd" => self.host.virtiofsd = serde_json::from_str(value).ok()?,
+            "file" => {
+                let (path, size) = value.split_once(' ')?;
+                self.paths.push((path.into(), PathFact::File { size: size.parse().ok()?, executable: false }));
+            }
             "block" => self.paths.push((value.into(), PathFact::Block)),
             "folder" => {
                 let (path, files) = value.split_once(' ').unwrap_or((value, ""));
@@ -105,7 +110,8 @@ impl Scene {
     /// The machine, with what stands at the paths in `wants`.
     pub(crate) fn host(&self, wants: &Wants) -> Host {
         let mut host = self.host.clone();
-        host.paths = wants.paths.iter().map(|path| (path.clone(), self.fact(path))).collect();
+        let images = self.host.firmware.iter().flat_map(|found| std::iter::once(&found.code).chain(&found.vars));
+        host.paths = wants.paths.iter().chain(images).map(|path| (path.clone(), self.fact(path))).collect();
         host
     }
 
@@ -116,6 +122,10 @@ impl Scene {
         // A program lives in /usr/bin and in no other folder of programs; a tree of hooks is where the scene puts it.
         let elsewhere = ["/usr/local/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
         if elsewhere.iter().any(|folder| path.parent() == Some(Path::new(folder))) || path.ends_with("qemu.d") {
+            return PathFact::Missing;
+        }
+        // Made at the first start.
+        if path.starts_with("/var/lib/vmrun") {
             return PathFact::Missing;
         }
         if path == Path::new("/dev/hugepages") {

@@ -6,9 +6,10 @@ use std::cell::RefCell;
 use std::fs::{self, File};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use vmrun::plan::Arg;
 
-/// RAM of every guest that is started here.
+/// RAM of every guest that is started here, or of each of its NUMA nodes.
 const RAM: u64 = 256 << 20;
 
 /// Replaces things of the host by files in `dir`.
@@ -27,21 +28,25 @@ impl<'a> StandIn<'a> {
 
     /// The words of `args` for the test machine.
     pub(crate) fn words(&self, args: Vec<Arg>) -> Vec<String> {
-        args.into_iter().flat_map(|arg| self.argument(arg)).collect()
+        // Each guest NUMA node has a backend of its own.
+        let backends = args.iter().filter(|arg| arg.value.as_ref().is_some_and(|value| is_guest_memory(value)));
+        let ram = RAM * u64::try_from(backends.count()).expect("a few");
+        args.into_iter().flat_map(|arg| self.argument(arg, ram)).collect()
     }
 
-    fn argument(&self, Arg { option, value, origins: _ }: Arg) -> Vec<String> {
+    fn argument(&self, Arg { option, value, origins: _ }: Arg, ram: u64) -> Vec<String> {
         let Some(value) = value else { return vec![option] };
         let value = match option.as_str() {
             "-accel" => "tcg,thread=multi".into(),
             "-cpu" => cpu(&value),
-            "-m" => format!("size={}M", RAM >> 20),
+            "-m" => format!("size={}M", ram >> 20),
             "-vnc" => self.vnc(&value),
             "-spice" => self.spice(&value),
             "-fw_cfg" => self.with_file(&value, 8),
             "-acpitable" => self.with_file(&value, 64),
             "-kernel" => self.kernel(),
             "-initrd" => self.file("initrd", 4096),
+            "-chardev" if value.starts_with("socket,id=tpm-socket") => self.tpm(),
             "-chardev" => self.chardev(&value),
             "-fsdev" => self.folder(&value),
             _ if value.starts_with('{') => {
@@ -93,6 +98,7 @@ impl<'a> StandIn<'a> {
                 value["mem-path"] = json!(self.file("looking-glass", 0));
             }
             ("-display", _) => value = json!({"type": "none"}),
+            ("-object", Some("thread-context")) => value["node-affinity"] = json!([0]),
             ("-object", Some(kind)) if kind.starts_with("memory-backend") => {
                 take(&mut value, &["hugetlb", "hugetlbsize", "host-nodes", "policy"]);
                 value["size"] = json!(RAM);
@@ -143,6 +149,19 @@ impl<'a> StandIn<'a> {
         }
     }
 
+    /// A real TPM emulator, which ends with the connection.
+    fn tpm(&self) -> String {
+        let (state, socket) = (self.dir.join("tpm"), self.dir.join("tpm.sock"));
+        fs::create_dir(&state).expect("a folder");
+        let started = Command::new("swtpm")
+            .args(["socket", "--tpm2", "--terminate", "--daemon", "--tpmstate"])
+            .arg(format!("dir={}", state.display()))
+            .args(["--ctrl", &format!("type=unixio,path={}", socket.display())])
+            .status();
+        assert!(started.is_ok_and(|status| status.success()), "swtpm; run contrib/test-setup");
+        format!("socket,id=tpm-socket,path={}", socket.display())
+    }
+
     fn chardev(&self, value: &str) -> String {
         if let Some(id) = value.strip_prefix("socket,id=share") {
             return format!("null,id=share{}", id.split(',').next().unwrap_or_default());
@@ -153,6 +172,8 @@ impl<'a> StandIn<'a> {
             }
             Some((start, rest)) => {
                 let id = start.split_once("id=").map_or("chardev", |(_, id)| id);
+                // A doubled comma is one in the path.
+                let rest = rest.replace(",,", "");
                 let options = rest.split_once(',').map(|(_, options)| format!(",{options}")).unwrap_or_default();
                 format!("{start},path={}{options}", self.dir.join(id).display())
             }
@@ -171,11 +192,15 @@ impl<'a> StandIn<'a> {
     /// An image for the lower node `name`: flash chips are small, and disks have a header for any format.
     fn disk(&self, name: &str) -> String {
         if name.starts_with("fw-") {
-            return self.file(name, 2 << 20);
+            return self.image(name, 2 << 20);
         }
-        let path = self.file(name, 16 << 20);
+        self.image(name, 16 << 20)
+    }
+
+    fn image(&self, name: &str, size: u64) -> String {
+        let path = self.file(name, size);
         fs::write(&path, empty_qcow2()).expect("an image is written");
-        File::options().write(true).open(&path).and_then(|file| file.set_len(16 << 20)).expect("the image is grown");
+        File::options().write(true).open(&path).and_then(|file| file.set_len(size)).expect("the image is grown");
         path
     }
 
@@ -235,4 +260,9 @@ fn empty_qcow2() -> Vec<u8> {
     put(CLUSTER, &(2 * CLUSTER as u64).to_be_bytes());
     (0..4).for_each(|cluster| put(2 * CLUSTER + 2 * cluster, &1_u16.to_be_bytes()));
     image
+}
+
+/// Whether an object is memory of the guest, not memory that it shares with a program of the host.
+fn is_guest_memory(object: &str) -> bool {
+    object.contains("memory-backend-") && !object.contains("looking-glass")
 }

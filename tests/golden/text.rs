@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 use vmrun::plan::{
-    Command, Contents, Descriptor, FIRST_DESCRIPTOR, Hook, OnError, Placement, Problem, Ready, Sched, Service, Tap,
-    TapFrom, What,
+    Command, Contents, Descriptor, FIRST_DESCRIPTOR, Hook, NewFile, OnError, Placement, Problem, Ready, Sched, Service,
+    Tap, TapFrom, What,
 };
 
 /// A plan: its arguments one a line, then everything else.
@@ -18,9 +18,7 @@ pub(crate) fn of(plan: &Contents) -> String {
         .extend((FIRST_DESCRIPTOR..).zip(&plan.descriptors).map(|(fd, what)| format!("fd {fd}: {}", descriptor(what))));
     lines.extend(plan.env.iter().map(|(name, value)| format!("env {name}={value}")));
     lines.extend(pins(plan));
-    lines.extend(
-        plan.files.iter().map(|file| format!("file {}: copy of {}", file.path.display(), file.copy_of.display())),
-    );
+    lines.extend(plan.files.iter().map(file));
     lines.extend(
         plan.changes.iter().flat_map(|change| change.steps().into_iter().map(|step| format!("change: {step}"))),
     );
@@ -49,6 +47,13 @@ fn problem(Problem { at, what, why, fix, class: _ }: &Problem) -> String {
         }
     }
     text
+}
+
+fn file(file: &NewFile) -> String {
+    match file {
+        NewFile::Copy { path, copy_of } => format!("file {}: copy of {}", path.display(), copy_of.display()),
+        NewFile::Folder { folder } => format!("folder {}", folder.display()),
+    }
 }
 
 fn descriptor(descriptor: &Descriptor) -> String {

@@ -115,9 +115,8 @@ impl Page {
             return;
         }
         self.section("Files made before");
-        for NewFile { path, copy_of } in files {
-            let (path, from) = (path.display(), copy_of.display());
-            self.item(&format!("{path}: copied from {from} if there is none; kept from run to run"));
+        for file in files {
+            self.item(&made(file));
         }
     }
 
@@ -180,6 +179,18 @@ fn hanging(note: &str, width: usize) -> Vec<String> {
     let (word, text) = note.split_at(8);
     let lines = wrapped(text, width.saturating_sub(8)).into_iter().enumerate();
     lines.map(|(index, line)| if index == 0 { format!("{word}{line}") } else { format!("{:8}{line}", "") }).collect()
+}
+
+fn made(file: &NewFile) -> String {
+    match file {
+        NewFile::Copy { path, copy_of } => {
+            let (path, from) = (path.display(), copy_of.display());
+            format!("{path}: copied from {from} if there is none; kept from run to run")
+        }
+        NewFile::Folder { folder } => {
+            format!("{}: a folder for its owner alone, made if there is none; kept from run to run", folder.display())
+        }
+    }
 }
 
 fn opened(descriptor: &Descriptor) -> String {

@@ -1,0 +1,87 @@
+//! The memory backends: QEMU's `memory-backend-memfd`, `-file` and `-ram`.
+
+use super::pages::Pages;
+use super::part::{Bind, Part, Policy};
+use crate::plan::{Draft, Origin};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// What memory is to the kernel: an anonymous file that others can map, a file in a folder, or private pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Backend {
+    Memfd,
+    File,
+    Ram,
+}
+
+/// What all backends of a guest have in common, decided.
+pub(super) struct Shape {
+    /// Folder of the files; `None` for anonymous memory.
+    pub(super) path: Option<PathBuf>,
+    pub(super) ram: bool,
+    pub(super) pages: Pages,
+    pub(super) share: bool,
+    pub(super) prealloc: bool,
+    pub(super) threads: Option<u8>,
+    /// Whether QEMU has `thread-context`, since 7.2.
+    pub(super) has_contexts: bool,
+    pub(super) origin: Origin,
+}
+
+/// Id of the backend of part `index`.
+pub(in crate::profile) fn id(index: usize) -> String {
+    format!("ram{index}")
+}
+
+impl Shape {
+    /// Drafts the backend of part `index`.
+    pub(super) fn draft(&self, index: usize, part: &Part, draft: &mut Draft) {
+        let Self { path, ram, pages, share, prealloc, threads, has_contexts: _, origin } = self;
+        let kind = match (path, ram) {
+            (Some(_), _) => "memory-backend-file",
+            (None, true) => "memory-backend-ram",
+            (None, false) => "memory-backend-memfd",
+        };
+        let mut backend = json!({"qom-type": kind, "id": id(index), "size": part.size.bytes()});
+        match (path, pages) {
+            (Some(path), _) => backend["mem-path"] = json!(path),
+            (None, Pages::Huge(page)) => {
+                backend["hugetlb"] = json!(true);
+                backend["hugetlbsize"] = json!(page.bytes());
+            }
+            (None, Pages::Small | Pages::Thp) => {}
+        }
+        backend["share"] = json!(share);
+        backend["prealloc"] = json!(prealloc);
+        if let Some(threads) = threads {
+            backend["prealloc-threads"] = json!(threads);
+        }
+        if let Some(context) = self.context(index, part, draft) {
+            backend["prealloc-context"] = json!(context);
+        }
+        if let Some(Bind { nodes, policy }) = &part.bind {
+            backend["host-nodes"] = json!(nodes);
+            backend["policy"] = json!(policy);
+        }
+        draft.contents.argv.object(&backend, origin.clone());
+    }
+
+    /// Drafts where the threads run that touch the pages of a bound part, and returns its id.
+    ///
+    /// They would else run where the emulator does, far from the node. QEMU makes this object before its sandbox
+    /// forbids such placing (`object_create_pre_sandbox`, `system/vl.c`).
+    fn context(&self, index: usize, part: &Part, draft: &mut Draft) -> Option<String> {
+        let bind = part.bind.as_ref().filter(|bind| bind.policy == Policy::Bind)?;
+        if !(self.prealloc && self.has_contexts) {
+            return None;
+        }
+        let id = format!("tc{index}");
+        let context = json!({"qom-type": "thread-context", "id": id, "node-affinity": bind.nodes});
+        let why = "the threads that touch its pages run on its node";
+        draft.contents.argv.object(&context, Origin::derived(part.at.clone(), why));
+        Some(id)
+    }
+}
