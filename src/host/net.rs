@@ -45,8 +45,8 @@ fn hex(text: &str) -> Option<u32> {
 
 /// What vmrun, with effective user `euid`, may do with interfaces.
 pub(super) fn rights(root: &Root, euid: u32) -> NetRights {
-    let effective = root.line("/proc/self/status", "CapEff");
-    let effective = effective.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    let effective = root.line("/proc/self/status", "CapEff:");
+    let effective = effective.and_then(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
     NetRights {
         admin: effective.map_or(euid == 0, |set| set & CAP_NET_ADMIN != 0),
         tun: access(root, "/dev/net/tun"),
