@@ -34,10 +34,10 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Whether the scene's QEMU is of a later minor version than `version`.
-    pub(crate) fn is_of_newer_than(&self, version: &str) -> bool {
+    /// Whether `text` says that what it plans is for a later QEMU than `version`; without a word, it is for all.
+    pub(crate) fn names_newer_than(text: &str, version: &str) -> bool {
         let minor = |text: &str| text.split('.').take(2).filter_map(|part| part.parse().ok()).collect::<Vec<u32>>();
-        self.host.qemu.as_ref().is_some_and(|qemu| minor(&qemu.version.to_string()) > minor(version))
+        text.lines().find_map(|line| line.strip_prefix("# qemu: ")).is_some_and(|named| minor(named) > minor(version))
     }
 
     /// The scene that the comment lines at the start of `text` set; `path` is for messages.
