@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::support::setup;
@@ -18,6 +19,9 @@ pub(crate) struct Kernel {
     pub(crate) modules: PathBuf,
 }
 
+/// Held by the thread that looks for the decompressed image, and makes it.
+static UNPACKING: Mutex<()> = Mutex::new(());
+
 impl Kernel {
     /// The kernel of the set-up, `VMRUN_TEST_KERNEL` and `VMRUN_TEST_MODULES`; decompressed below `cache` if that is
     /// not done yet.
@@ -25,6 +29,8 @@ impl Kernel {
         let compressed = resolved("VMRUN_TEST_KERNEL");
         let modules = resolved("VMRUN_TEST_MODULES");
         let elf = cache.join(elf_name(&compressed));
+        // Hosts of two layouts boot at the same time in one process.
+        let _turn = UNPACKING.lock().unwrap_or_else(PoisonError::into_inner);
         if !elf.exists() {
             decompress(&compressed, &elf);
         }
@@ -61,7 +67,7 @@ fn decompress(compressed: &Path, elf: &Path) {
         other => panic!("{} is compressed in a way unknown here: {:02x?}", compressed.display(), &other[..4]),
     };
     fs::create_dir_all(elf.parent().expect("the cache is a folder")).expect("the cache folder can be made");
-    // Written beside and renamed: another test run may be looking for it now.
+    // Written beside and renamed: another process may be looking for it now.
     let partial = elf.with_extension(std::process::id().to_string());
     fs::write(&partial, filter(program, payload)).unwrap_or_else(|error| panic!("{}: {error}", partial.display()));
     fs::rename(&partial, elf).unwrap_or_else(|error| panic!("{}: {error}", elf.display()));
