@@ -255,12 +255,28 @@ fn a_dump_of_the_host_can_be_planned_for() {
 
 #[test]
 fn help_fits_80x24_for_every_command() {
-    let commands = vmrun::cli::args::Cli::command();
-    let names: Vec<_> = commands.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    assert!(names.contains(&"plan".to_owned()));
-    fits(&["--help"]);
-    for name in names {
-        fits(&[&name, "--help"]);
+    let lines = help_lines(&[], &vmrun::cli::args::Cli::command());
+    assert!(lines.contains(&vec!["plan".to_owned(), "--help".to_owned()]));
+    for line in lines {
+        fits(&line.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+}
+
+/// The command lines that ask for help of `command`, which `above` leads to, and of each command below it.
+fn help_lines(above: &[String], command: &clap::Command) -> Vec<Vec<String>> {
+    let mut lines = vec![[above, &["--help".to_owned()]].concat()];
+    for below in command.get_subcommands() {
+        lines.extend(help_lines(&[above, &[below.get_name().to_owned()]].concat(), below));
+    }
+    lines
+}
+
+#[test]
+fn help_names_every_command() {
+    let output = output(&["--help"]);
+    let help = text(&output.stdout);
+    for command in vmrun::cli::args::Cli::command().get_subcommands() {
+        assert!(help.split([' ', ',', ';', '\n']).any(|word| word == command.get_name()), "{}", command.get_name());
     }
 }
 

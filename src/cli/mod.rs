@@ -19,7 +19,7 @@ mod schema;
 
 use crate::plan::Class;
 use args::{Cli, Command};
-use clap::Parser;
+use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use output::Output;
 use std::ffi::{OsStr, OsString};
@@ -144,13 +144,17 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// Parses the command line; a profile where a command belongs is run.
 fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let error = match Cli::try_parse_from(&words) {
+    let error = match read(&words) {
         Ok(cli) => return Ok(cli),
         Err(error) => error,
     };
     let Some(at) = profile_at(&words, &error) else { return Err(error) };
     words.insert(at, "run".into());
-    Cli::try_parse_from(&words)
+    read(&words)
+}
+
+fn read(words: &[OsString]) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&args::command().try_get_matches_from(words)?)
 }
 
 /// Where the word stands that is no command and names a profile.

@@ -1,0 +1,23 @@
+//! Options that several commands share: what is laid over a profile, and the host that it is planned for.
+
+use clap::Args;
+use std::path::PathBuf;
+
+/// What is laid over a profile.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Layers {
+    /// Lay the tables of [variant.NAME] over it
+    #[arg(long = "variant", value_name = "NAME")]
+    pub variants: Vec<String>,
+    /// Give a key another value: cpu.cores=6
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+}
+
+/// The host that a profile is planned for.
+#[derive(Debug, Args)]
+pub struct HostFile {
+    /// Plan for the machine that `vmrun host --dump` described
+    #[arg(long, value_name = "FILE")]
+    pub host: Option<PathBuf>,
+}

@@ -1,0 +1,116 @@
+//! The command line of vmrun: one file per group of commands, and the list of them all here.
+//!
+//! The list that `vmrun --help` prints must fit a small terminal. A command that is not for every day is hidden in it with
+//! `#[command(hide = true)]`: [`command`] then names it in the line of further commands below the list.
+
+mod demo;
+mod explain;
+mod guest;
+mod host;
+mod layers;
+mod plan;
+mod run;
+
+pub use demo::{Demo, Then};
+pub use explain::Explain;
+pub use guest::{Recover, Status, Stop};
+pub use host::Host;
+pub use layers::{HostFile, Layers};
+pub use plan::{Check, Plan};
+pub use run::Run;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+/// Everything that can stand on the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vmrun",
+    version,
+    about = "Run a guest on plain QEMU, its threads pinned before its first instruction",
+    override_usage = "vmrun [OPTIONS] COMMAND | PROFILE.toml",
+    help_template = "{about}\n{usage-heading} {usage}\n\n{all-args}{after-help}",
+    disable_help_subcommand = false,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Global {
+    /// Colours: auto, always or never
+    #[arg(long, global = true, display_order = 100, value_name = "WHEN", default_value = "auto")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub color: Color,
+    /// Say only what is wrong
+    #[arg(short, long, global = true, display_order = 101)]
+    pub quiet: bool,
+    /// Log what is done; twice: in detail
+    #[arg(short, long, global = true, display_order = 102, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Answer in JSON
+    #[arg(long, global = true, display_order = 103)]
+    pub json: bool,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` or `TERM=dumb` say otherwise.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a guest until it ends, then put the host back
+    Run(Run),
+    /// Show everything that would be done, without doing it
+    Plan(Plan),
+    /// Say whether a profile can run here; needs no root, starts nothing
+    Check(Check),
+    /// Run a tiny guest of our own that reports what it sees
+    Demo(Demo),
+    /// Say how a guest is
+    Status(Status),
+    /// Press a guest's power button and wait for its end
+    Stop(Stop),
+    /// Put the host back after a run that was cut short
+    Recover(Recover),
+    /// Show what vmrun sees of this machine
+    Host(Host),
+    /// Explain the tables and keys of a profile
+    Explain(Explain),
+    /// Write the JSON Schema of profiles, for editors
+    // Who wants it learns of it from `explain`; the list of commands must fit a small terminal.
+    #[command(after_help = explain::SCHEMA_HELP, hide = true)]
+    Schema,
+}
+
+/// The command line as clap knows it, with the hidden commands named below the list of the others.
+#[must_use]
+pub fn command() -> clap::Command {
+    let mut command = Cli::command();
+    let further: Vec<_> =
+        command.get_subcommands().filter(|it| it.is_hide_set()).map(clap::Command::get_name).collect();
+    let more = format!(
+        "Also: {}; `vmrun help NAME` tells of each.\n\
+         Start with `vmrun demo`, then `vmrun plan windows.toml`.",
+        further.join(", ")
+    );
+    command.build();
+    command.after_help(more).mut_subcommand("help", |help| help.hide(true))
+}

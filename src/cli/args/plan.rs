@@ -1,0 +1,45 @@
+//! The command lines of `vmrun plan` and `vmrun check`, which plan and start nothing.
+
+use super::{HostFile, Layers};
+use clap::Args;
+use std::path::PathBuf;
+
+/// `vmrun plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun plan windows.toml --argv --lines > windows.sh\n\n\
+                        Exit status: 0; 10 when the profile is wrong; 11 when it cannot run on this\n\
+                        host, and the plan is shown all the same.")]
+pub struct Plan {
+    /// The profile, a TOML file
+    #[arg(value_name = "PROFILE")]
+    pub profile: PathBuf,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
+    /// Only the command line of QEMU, quoted for a shell
+    #[arg(long, conflicts_with = "json")]
+    pub argv: bool,
+    /// With --argv: one option a line
+    #[arg(long, requires = "argv")]
+    pub lines: bool,
+    /// The host that it is planned for.
+    #[command(flatten)]
+    pub host: HostFile,
+}
+
+/// `vmrun check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun check windows.toml\n  vmrun check windows.toml --json\n\n\
+                        Exit status: 0 when it can run here; 10 the profile is wrong; 11 impossible on\n\
+                        this host; 12 something is missing; 13 not permitted; 14 in use.")]
+pub struct Check {
+    /// The profile, a TOML file
+    #[arg(value_name = "PROFILE")]
+    pub profile: PathBuf,
+    /// What is laid over it.
+    #[command(flatten)]
+    pub layers: Layers,
+    /// The host that it is planned for.
+    #[command(flatten)]
+    pub host: HostFile,
+}
