@@ -7,6 +7,7 @@ mod firmware;
 mod firmware_paths;
 mod image;
 mod kvm;
+mod locked_memory;
 mod memory;
 mod net;
 mod node;
@@ -25,6 +26,7 @@ mod tree;
 
 pub use caller::Caller;
 pub use image::{Holder, Image};
+pub use locked_memory::LockedMemory;
 pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
 pub use root::Root;
 pub use virtiofsd::Virtiofsd;
@@ -44,6 +46,9 @@ pub struct Host {
     pub nodes: Vec<Node>,
     /// Memory that can be had without swapping, from `MemAvailable` of `/proc/meminfo`.
     pub memory_available: Option<Size>,
+    /// How much memory QEMU may lock; `None` in older dumps, which did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_memory: Option<LockedMemory>,
     /// PCI functions, by address.
     pub pci: Vec<PciFunction>,
     /// USB devices that are plugged in, by port.
@@ -336,6 +341,7 @@ impl Host {
             cpus: cpu::read(root, &online, &nodes),
             nodes,
             memory_available: memory::available(root),
+            locked_memory: locked_memory::read(root),
             pci: pci::read(root),
             usb: usb::read(root),
             dmi: dmi::read(root),

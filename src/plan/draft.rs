@@ -4,7 +4,7 @@ use super::{
     Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, NewFile, OnPanic, OnReboot, OnTimeout, Pins,
     Problem, Service, Slots,
 };
-use crate::unit::{GuestName, Period, Version};
+use crate::unit::{GuestName, Period, Size, Version};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -32,6 +32,8 @@ pub struct Contents {
     pub env: BTreeMap<String, String>,
     /// Descriptors it inherits, from [`FIRST_DESCRIPTOR`] upwards.
     pub descriptors: Vec<Descriptor>,
+    /// Memory that it must be able to lock, `RLIMIT_MEMLOCK`; `None` when it locks none.
+    pub locked_memory: Option<Size>,
     /// Files of its own that are made before it starts.
     pub files: Vec<NewFile>,
     /// Changes of the host made before it starts, in order.
@@ -94,6 +96,7 @@ impl Draft {
             argv: Argv::default(),
             env: BTreeMap::new(),
             descriptors: Vec::new(),
+            locked_memory: None,
             files: Vec::new(),
             changes: Vec::new(),
             links_down: Vec::new(),

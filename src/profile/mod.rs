@@ -280,6 +280,7 @@ impl Profile {
         on.draft(&mut draft);
         stop.draft(&mut draft);
         qemu.draft(host, &mut draft);
+        memory.draft_locked(numa, pci.len(), &scene, &mut draft);
         draft.finish()
     }
 

@@ -2,6 +2,7 @@
 
 use super::QemuError;
 use super::environment::inherited;
+use super::limits::Limits;
 use super::log_tail::Log;
 use super::mask::Mask;
 use crate::plan::{FIRST_DESCRIPTOR, Plan};
@@ -119,11 +120,12 @@ fn command(plan: &Plan, log: &File, passed: &[OwnedFd], locks: &[OwnedFd]) -> io
     let high = passed.iter().chain(locks).map(|fd| duplicate(fd, end)).collect::<io::Result<Vec<_>>>()?;
     let moves = high.iter().zip(first..).map(|(from, to)| (from.as_raw_fd(), to)).collect::<Vec<_>>();
     let emulator = plan.pins.emulator.as_ref().map(Mask::of);
+    let limits = Limits::of(plan);
     // SAFETY: the closure runs in the child between fork and exec and makes system calls only; it does not allocate,
     // lock or panic. What it needs was computed before.
     #[allow(unsafe_code)]
     unsafe {
-        command.pre_exec(move || become_qemu(&moves, end, emulator));
+        command.pre_exec(move || become_qemu(&moves, end, limits, emulator));
     }
     Ok(Prepared { command, _high: high, _low: low })
 }
@@ -146,7 +148,8 @@ fn duplicate(fd: &OwnedFd, least: RawFd) -> io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(fd, least)?)
 }
 
-fn become_qemu(moves: &[(RawFd, RawFd)], end: RawFd, emulator: Option<Mask>) -> io::Result<()> {
+fn become_qemu(moves: &[(RawFd, RawFd)], end: RawFd, limits: Limits, emulator: Option<Mask>) -> io::Result<()> {
+    limits.apply()?;
     // Its own session: a terminal's Ctrl-C goes to the whole group, and QEMU takes it for a pulled plug.
     rustix::process::setsid()?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));

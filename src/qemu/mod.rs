@@ -8,6 +8,7 @@ mod descriptors;
 mod environment;
 mod error;
 mod guest;
+mod limits;
 mod log_tail;
 mod mask;
 mod pin;

@@ -10,6 +10,7 @@
 //! | `# systemd: no` | there is no systemd |
 //! | `# net: vhost denied` | the right `admin`, `tun` or `vhost` over interfaces is `granted`, `denied` or `absent` |
 //! | `# euid: 1000` | the user that vmrun runs as |
+//! | `# memlock: 8M` | the most memory that the user may lock, who may not raise it |
 //! | `# missing: PATH` | nothing stands there; a bare name is missing everywhere |
 //! | `# plain: PATH` | a file that is not executable stands there |
 //! | `# file: PATH SIZE` | a file of so many bytes stands there |
@@ -23,7 +24,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use vmrun::host::{Access, Host, PathFact, Qemu, Wants};
+use vmrun::host::{Access, Host, LockedMemory, PathFact, Qemu, Wants};
 use vmrun::profile::Setting;
 
 /// A scene.
@@ -60,6 +61,10 @@ impl Scene {
             "kvm" => self.host.kvm = serde_json::from_value(value.into()).ok()?,
             "invoker" => self.host.invoker = value.parse().ok(),
             "net" => self.set_right(value)?,
+            "memlock" => {
+                let most = Some(value.parse().ok()?);
+                self.host.locked_memory = Some(LockedMemory { most, raise: false, exempt: false });
+            }
             "euid" => self.host.euid = value.parse().ok()?,
             "systemd" => self.host.systemd = value != "no",
             "missing" => self.paths.push((value.into(), PathFact::Missing)),

@@ -17,6 +17,7 @@ pub(crate) fn of(plan: &Contents) -> String {
     lines
         .extend((FIRST_DESCRIPTOR..).zip(&plan.descriptors).map(|(fd, what)| format!("fd {fd}: {}", descriptor(what))));
     lines.extend(plan.env.iter().map(|(name, value)| format!("env {name}={value}")));
+    lines.extend(plan.locked_memory.map(|amount| format!("locked memory: {} bytes", amount.bytes())));
     lines.extend(pins(plan));
     lines.extend(plan.files.iter().map(file));
     lines.extend(

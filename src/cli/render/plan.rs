@@ -108,6 +108,9 @@ impl Page {
         for (name, value) in &contents.env {
             self.item(&format!("environment: {name}={}", quoted(value)));
         }
+        if let Some(amount) = contents.locked_memory {
+            self.item(&format!("limit of locked memory: at least {} bytes", amount.bytes()));
+        }
     }
 
     fn files(&mut self, files: &[NewFile]) {

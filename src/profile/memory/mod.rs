@@ -3,6 +3,7 @@
 mod backend;
 mod balloon;
 mod hugepages;
+mod locked;
 mod pages;
 mod part;
 
@@ -57,6 +58,10 @@ pub(super) struct Memory {
     /// `virtio-balloon-pci`.
     #[serde(default)]
     pub(super) balloon: bool,
+    /// Whether QEMU locks all of its memory, so that nothing of it is swapped; passed PCI functions do that by themselves.
+    /// QEMU: `-overcommit mem-lock`.
+    #[serde(default)]
+    locked: bool,
 }
 
 /// Where systemd mounts `hugetlbfs`: its unit `dev-hugepages.mount`.
@@ -107,6 +112,11 @@ impl Memory {
             Pages::Huge(page) => pages::draft(&parts, size, page, scene.host, draft),
             Pages::Small | Pages::Thp => judge_available(size, size, scene.host, draft),
         }
+    }
+
+    /// How much the guest has.
+    fn amount(&self, numa: &[Numa]) -> Size {
+        self.size.or(numa::sum(numa)).unwrap_or(DEFAULT_SIZE)
     }
 
     fn draft_size(&self, numa: &[Numa], draft: &mut Draft) -> Size {

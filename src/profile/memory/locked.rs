@@ -1,0 +1,80 @@
+//! `memory.locked`, and how much QEMU must be allowed to lock.
+
+use super::Memory;
+use crate::host::Host;
+use crate::plan::{Class, Draft, Origin, Problem};
+use crate::profile::numa::Numa;
+use crate::profile::scene::Scene;
+use crate::unit::Size;
+
+const AT: &str = "memory.locked";
+
+/// Room for QEMU itself beside the guest's memory, as libvirt has it (`qemuDomainGetMemLockLimitBytes`).
+const QEMU_ITSELF: u64 = 1 << 30;
+
+/// An IOMMU that the guest sees: each passed function has address spaces of its own then, and the kernel counts the
+/// guest's memory once for each. No key makes one; `qemu.args` may.
+const GUEST_IOMMUS: [&str; 3] = ["intel-iommu", "amd-iommu", "virtio-iommu"];
+
+impl Memory {
+    /// Drafts `-overcommit mem-lock` and the limit of locked memory that QEMU needs for `passed` PCI functions. After all
+    /// that makes arguments.
+    pub(in crate::profile) fn draft_locked(&self, numa: &[Numa], passed: usize, scene: &Scene, draft: &mut Draft) {
+        if self.locked {
+            let locked = "mem-lock=on";
+            draft.contents.argv.setting("-overcommit", locked, Origin::given(AT));
+            judge_locked(passed, draft);
+        }
+        if !self.locked && passed == 0 {
+            return;
+        }
+        let ram = self.amount(numa);
+        let times = if passed > 1 && has_iommu(draft) { passed as u64 } else { 1 };
+        let bytes = ram.bytes().saturating_mul(times).saturating_add(QEMU_ITSELF);
+        let needed = Size::from_bytes(bytes);
+        draft.contents.locked_memory = Some(needed);
+        if scene.host.locked_memory.is_some_and(|right| !right.allows(needed)) {
+            draft.refuse(refusal(needed, ram, times, passed, scene.host));
+        }
+    }
+}
+
+fn judge_locked(passed: usize, draft: &mut Draft) {
+    if passed > 0 {
+        draft.warn(
+            Problem::new(Class::Invalid, AT, "locked = true with passed PCI functions says nothing new")
+                .why("VFIO pins all of the guest's memory already")
+                .fix("leave locked out"),
+        );
+    }
+}
+
+fn has_iommu(draft: &Draft) -> bool {
+    let words = draft.contents.argv.words();
+    words.iter().any(|word| GUEST_IOMMUS.iter().any(|device| word.contains(device)))
+}
+
+fn refusal(needed: Size, ram: Size, times: u64, passed: usize, host: &Host) -> Problem {
+    let most = host.locked_memory.and_then(|right| right.most).unwrap_or(Size::from_bytes(0));
+    let (key, why) = match passed {
+        0 => (AT, "the guest's memory is locked"),
+        _ => ("pci[0]", "VFIO pins all of the guest's memory"),
+    };
+    let times =
+        if times > 1 { format!(" for each of {times} functions, behind the guest's IOMMU") } else { String::new() };
+    let user = host.users.iter().find(|user| user.uid == host.euid);
+    let user = user.map_or_else(|| format!("{}:", host.euid), |user| user.name.clone());
+    // limits.d counts in KiB.
+    let line = format!("{user} - memlock {}", needed.bytes().div_ceil(1024));
+    Problem::new(
+        Class::Denied,
+        key,
+        format!("QEMU must lock {} bytes of memory, and user {} may lock {}", needed.bytes(), host.euid, most.bytes()),
+    )
+    .why(format!("{why}: {ram}{times}, and 1G for QEMU itself"))
+    .fix(format!(
+        "echo '{line}' > /etc/security/limits.d/vmrun.conf   # as root; then log in again\n\
+         In a systemd unit: LimitMEMLOCK={}",
+        needed.bytes()
+    ))
+}
