@@ -2,9 +2,26 @@
 //!
 //! Source: Linux `Documentation/admin-guide/cputopology.rst`.
 
-use super::{Cpu, Node, Root};
+use super::{Node, Root};
 use crate::unit::CpuSet;
+use serde::{Deserialize, Serialize};
 use std::str::FromStr;
+
+/// A host CPU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cpu {
+    /// The kernel's number.
+    pub id: u32,
+    /// `topology/core_id`; repeats across packages.
+    pub core: u32,
+    /// `topology/physical_package_id`.
+    pub package: u32,
+    /// NUMA node.
+    pub node: u32,
+    /// Sibling threads of its core, itself included, from `topology/thread_siblings_list`.
+    pub siblings: CpuSet,
+}
 
 const FOLDER: &str = "/sys/devices/system/cpu";
 

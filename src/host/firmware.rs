@@ -2,10 +2,26 @@
 //!
 //! Source: QEMU `docs/interop/firmware.json`.
 
-use super::{Caller, Firmware, Root, firmware_paths};
-use serde::Deserialize;
+use super::{Caller, Root, firmware_paths};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// A firmware for guests, from a descriptor file; QEMU: `docs/interop/firmware.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Firmware {
+    /// The code image.
+    pub code: PathBuf,
+    /// Format of both images: `raw` or `qcow2`.
+    pub format: String,
+    /// The template of the variable store; `None` for firmware in one image.
+    pub vars: Option<PathBuf>,
+    /// Features by their names in the descriptor, like `secure-boot`.
+    pub features: Vec<String>,
+    /// Machine patterns it is for, like `pc-q35-*`.
+    pub machines: Vec<String>,
+}
 
 /// Folders of descriptors, the strongest last; the user's own comes after them.
 const FOLDERS: [&str; 2] = ["/usr/share/qemu/firmware", "/etc/qemu/firmware"];

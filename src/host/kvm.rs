@@ -1,8 +1,25 @@
 //! State of KVM.
 
-use super::{Kvm, Root};
+use super::Root;
 use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
 use std::io;
+
+/// State of KVM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kvm {
+    /// `/dev/kvm` can be opened and the host CPU has VMX or SVM.
+    Usable,
+    /// `/dev/kvm` can be opened, but the host CPU shows neither VMX nor SVM: a paravirtual stand-in, slow and without
+    /// Hyper-V enlightenments.
+    Standin,
+    /// `/dev/kvm` is there and this user may not open it.
+    Denied,
+    /// There is no `/dev/kvm`.
+    #[default]
+    Absent,
+}
 
 /// State of KVM, by opening `/dev/kvm` and by the flags of the host CPU.
 pub(super) fn read(root: &Root) -> Kvm {

@@ -6,9 +6,11 @@ mod dmi;
 mod firmware;
 mod firmware_paths;
 mod image;
+mod iommu;
 mod kvm;
 mod locked_memory;
 mod memory;
+mod module;
 mod net;
 mod node;
 mod path;
@@ -20,18 +22,31 @@ mod sound;
 mod usb;
 mod user;
 mod virtiofsd;
+mod wants;
 
 #[cfg(test)]
 mod tree;
 
 pub use caller::Caller;
+pub use cpu::Cpu;
+pub use firmware::Firmware;
 pub use image::{Holder, Image};
+pub use iommu::Iommu;
+pub use kvm::Kvm;
 pub use locked_memory::LockedMemory;
+pub use module::Module;
+pub use net::{Access, Link, NetRights, TapDevice};
+pub use node::{Node, Pool};
+pub use path::PathFact;
+pub use pci::{Bar, PciFunction, PciHolder, PciIds, PciLink, SrIov, Use};
 pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
 pub use root::Root;
+pub use usb::UsbDevice;
+pub use user::User;
 pub use virtiofsd::Virtiofsd;
+pub use wants::{Area, Wants};
 
-use crate::unit::{Bdf, CpuSet, Size, UsbId, UsbPort};
+use crate::unit::{Bdf, CpuSet, Size};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -51,6 +66,15 @@ pub struct Host {
     pub locked_memory: Option<LockedMemory>,
     /// PCI functions, by address.
     pub pci: Vec<PciFunction>,
+    /// What the IOMMU is and keeps for itself; [`Area::Pci`].
+    #[serde(default, skip_serializing_if = "Iommu::is_default")]
+    pub iommu: Iommu,
+    /// Whether the kernel has `/dev/iommu`, the newer way to VFIO; [`Area::Pci`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub iommufd: bool,
+    /// The kernel modules that passing devices and virtual machines need, by name; [`Area::Pci`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modules: BTreeMap<String, Module>,
     /// USB devices that are plugged in, by port.
     #[serde(default)]
     pub usb: Vec<UsbDevice>,
@@ -94,226 +118,6 @@ pub struct Host {
     pub virtiofsd: Option<Virtiofsd>,
 }
 
-/// What a profile wants to know of the host beyond what is always read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wants {
-    /// The QEMU that the profile names: a path, or a name to look for in `PATH`.
-    pub qemu: Option<PathBuf>,
-    /// Paths that the profile names: images, folders, scripts, programs.
-    pub paths: Vec<PathBuf>,
-    /// Disk images among them.
-    pub images: Vec<PathBuf>,
-    /// Places where virtiofsd may be, best first; empty when no share wants it.
-    pub virtiofsd: Vec<PathBuf>,
-}
-
-/// A network interface.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Link {
-    /// Its name.
-    pub name: String,
-    /// Its largest packet in bytes.
-    pub mtu: u32,
-    /// Whether the administrator has it up.
-    pub up: bool,
-    /// Whether it is a wireless one, which carries no hardware address but its own.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub wireless: bool,
-    /// What it is as a tap device; `None` when it is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tap: Option<TapDevice>,
-}
-
-/// A tap device that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TapDevice {
-    /// User id of who may open it without further rights; `None` when it belongs to nobody.
-    pub owner: Option<u32>,
-    /// Whether it was made for several queues.
-    pub multi_queue: bool,
-    /// Whether somebody has its one queue.
-    pub busy: bool,
-}
-
-/// What may be done with network interfaces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetRights {
-    /// Whether vmrun may make and change them: `CAP_NET_ADMIN`, from `/proc/self/status`.
-    pub admin: bool,
-    /// `/dev/net/tun`, which makes tap devices.
-    pub tun: Access,
-    /// `/dev/vhost-net`, by which the kernel moves a guest's packets.
-    pub vhost: Access,
-}
-
-impl NetRights {
-    /// Everything.
-    #[must_use]
-    pub fn all() -> Self {
-        Self { admin: true, tun: Access::Granted, vhost: Access::Granted }
-    }
-}
-
-/// Whether a device node can be opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Access {
-    /// This user may read and write it.
-    Granted,
-    /// It is there and this user may not.
-    Denied,
-    /// It is not there.
-    #[default]
-    Absent,
-}
-
-/// A host CPU.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cpu {
-    /// The kernel's number.
-    pub id: u32,
-    /// `topology/core_id`; repeats across packages.
-    pub core: u32,
-    /// `topology/physical_package_id`.
-    pub package: u32,
-    /// NUMA node.
-    pub node: u32,
-    /// Sibling threads of its core, itself included, from `topology/thread_siblings_list`.
-    pub siblings: CpuSet,
-}
-
-/// A NUMA node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Node {
-    /// The kernel's number.
-    pub id: u32,
-    /// Its host CPUs.
-    pub cpus: CpuSet,
-    /// Its pools of huge pages.
-    pub pools: Vec<Pool>,
-}
-
-/// A pool of huge pages of one size on one NUMA node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pool {
-    /// Size of a page.
-    pub size: Size,
-    /// Pages in the pool, `nr_hugepages`.
-    pub total: u64,
-    /// Of them unused, `free_hugepages`.
-    pub free: u64,
-}
-
-/// A PCI function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PciFunction {
-    /// Its address.
-    pub bdf: Bdf,
-    /// Vendor id.
-    pub vendor: u16,
-    /// Device id.
-    pub device: u16,
-    /// Class code, 24 bits, like `0x030000` for a VGA controller.
-    pub class: u32,
-    /// Driver that holds it; `None` when none does.
-    pub driver: Option<String>,
-    /// Its IOMMU group; `None` when the kernel made none: the IOMMU is off or not present.
-    pub iommu_group: Option<u32>,
-}
-
-/// A USB device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UsbDevice {
-    /// Where it is plugged in.
-    pub port: UsbPort,
-    /// Vendor and product id.
-    pub id: UsbId,
-    /// Its serial number; `None` for the many that have none.
-    pub serial: Option<String>,
-    /// What it calls itself.
-    pub product: Option<String>,
-    /// Whether it is a keyboard.
-    pub keyboard: bool,
-}
-
-/// State of KVM.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kvm {
-    /// `/dev/kvm` can be opened and the host CPU has VMX or SVM.
-    Usable,
-    /// `/dev/kvm` can be opened, but the host CPU shows neither VMX nor SVM: a paravirtual stand-in, slow and without
-    /// Hyper-V enlightenments.
-    Standin,
-    /// `/dev/kvm` is there and this user may not open it.
-    Denied,
-    /// There is no `/dev/kvm`.
-    #[default]
-    Absent,
-}
-
-/// An account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct User {
-    /// Login name.
-    pub name: String,
-    /// User id.
-    pub uid: u32,
-    /// Home folder.
-    pub home: PathBuf,
-}
-
-/// A firmware for guests, from a descriptor file; QEMU: `docs/interop/firmware.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Firmware {
-    /// The code image.
-    pub code: PathBuf,
-    /// Format of both images: `raw` or `qcow2`.
-    pub format: String,
-    /// The template of the variable store; `None` for firmware in one image.
-    pub vars: Option<PathBuf>,
-    /// Features by their names in the descriptor, like `secure-boot`.
-    pub features: Vec<String>,
-    /// Machine patterns it is for, like `pc-q35-*`.
-    pub machines: Vec<String>,
-}
-
-/// What stands at a path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum PathFact {
-    /// Nothing.
-    Missing,
-    /// A regular file of `size` bytes.
-    File {
-        /// Its length.
-        size: u64,
-        /// Whether vmrun's user may execute it.
-        executable: bool,
-    },
-    /// A folder, with the paths of the regular files below it, sorted.
-    Folder {
-        /// Files below, relative to it; executables only.
-        files: Vec<PathBuf>,
-    },
-    /// A block device.
-    Block,
-    /// A socket, a pipe or a character device.
-    Other,
-    /// It cannot be looked at, with the reason.
-    Unreadable(String),
-}
-
 impl Host {
     /// Reads the facts below `root`, for the caller that this process has.
     ///
@@ -342,7 +146,10 @@ impl Host {
             nodes,
             memory_available: memory::available(root),
             locked_memory: locked_memory::read(root),
-            pci: pci::read(root),
+            pci: pci::read(root, wants),
+            iommu: if wants.area(Area::Pci) { iommu::read(root) } else { Iommu::default() },
+            iommufd: wants.area(Area::Pci) && root.exists("/dev/iommu"),
+            modules: if wants.area(Area::Pci) { module::read(root) } else { BTreeMap::new() },
             usb: usb::read(root),
             dmi: dmi::read(root),
             sound: sound::servers(root, caller.invoker.unwrap_or(caller.euid)),

@@ -1,6 +1,70 @@
 //! Network interfaces that a guest can be tied to, and what vmrun may do with them.
 
-use super::{Access, Link, NetRights, Root, TapDevice};
+use super::Root;
+use serde::{Deserialize, Serialize};
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// Its largest packet in bytes.
+    pub mtu: u32,
+    /// Whether the administrator has it up.
+    pub up: bool,
+    /// Whether it is a wireless one, which carries no hardware address but its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wireless: bool,
+    /// What it is as a tap device; `None` when it is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tap: Option<TapDevice>,
+}
+
+/// A tap device that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TapDevice {
+    /// User id of who may open it without further rights; `None` when it belongs to nobody.
+    pub owner: Option<u32>,
+    /// Whether it was made for several queues.
+    pub multi_queue: bool,
+    /// Whether somebody has its one queue.
+    pub busy: bool,
+}
+
+/// What may be done with network interfaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetRights {
+    /// Whether vmrun may make and change them: `CAP_NET_ADMIN`, from `/proc/self/status`.
+    pub admin: bool,
+    /// `/dev/net/tun`, which makes tap devices.
+    pub tun: Access,
+    /// `/dev/vhost-net`, by which the kernel moves a guest's packets.
+    pub vhost: Access,
+}
+
+impl NetRights {
+    /// Everything.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { admin: true, tun: Access::Granted, vhost: Access::Granted }
+    }
+}
+
+/// Whether a device node can be opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// This user may read and write it.
+    Granted,
+    /// It is there and this user may not.
+    Denied,
+    /// It is not there.
+    #[default]
+    Absent,
+}
 
 /// Bit of `CAP_NET_ADMIN`; Linux: `include/uapi/linux/capability.h`.
 const CAP_NET_ADMIN: u64 = 1 << 12;

@@ -2,9 +2,34 @@
 //!
 //! Source: Linux `Documentation/admin-guide/mm/hugetlbpage.rst` and `Documentation/ABI/stable/sysfs-devices-node`.
 
+use super::Root;
 use super::cpu::list;
-use super::{Node, Pool, Root};
 use crate::unit::{CpuSet, Size};
+use serde::{Deserialize, Serialize};
+
+/// A NUMA node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// The kernel's number.
+    pub id: u32,
+    /// Its host CPUs.
+    pub cpus: CpuSet,
+    /// Its pools of huge pages.
+    pub pools: Vec<Pool>,
+}
+
+/// A pool of huge pages of one size on one NUMA node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// Size of a page.
+    pub size: Size,
+    /// Pages in the pool, `nr_hugepages`.
+    pub total: u64,
+    /// Of them unused, `free_hugepages`.
+    pub free: u64,
+}
 
 const FOLDER: &str = "/sys/devices/system/node";
 

@@ -1,10 +1,37 @@
 //! What stands at the paths that a profile names.
 
-use super::{PathFact, Root};
+use super::Root;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PathFact {
+    /// Nothing.
+    Missing,
+    /// A regular file of `size` bytes.
+    File {
+        /// Its length.
+        size: u64,
+        /// Whether vmrun's user may execute it.
+        executable: bool,
+    },
+    /// A folder, with the paths of the regular files below it, sorted.
+    Folder {
+        /// Files below, relative to it; executables only.
+        files: Vec<PathBuf>,
+    },
+    /// A block device.
+    Block,
+    /// A socket, a pipe or a character device.
+    Other,
+    /// It cannot be looked at, with the reason.
+    Unreadable(String),
+}
 
 /// Levels of folders below a folder that are searched: enough for a tree of libvirt hooks, `NAME/prepare/begin/script`.
 const DEPTH: usize = 3;

@@ -75,10 +75,14 @@ impl Root {
         BufReader::new(file).lines().map_while(Result::ok).find(|line| line.starts_with(start))
     }
 
+    /// What the link at `path` holds; `None` when there is no link.
+    pub fn link(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
+        fs::read_link(self.resolve(path)).ok()
+    }
+
     /// Last component of the link at `path`; `None` when there is no link.
     pub fn link_name(&self, path: impl AsRef<Path>) -> Option<String> {
-        let target = fs::read_link(self.resolve(path)).ok()?;
-        target.file_name().and_then(|name| name.to_str()).map(str::to_owned)
+        self.link(path)?.file_name().and_then(|name| name.to_str()).map(str::to_owned)
     }
 
     /// Names in a folder, sorted; empty when there is none.

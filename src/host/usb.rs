@@ -1,6 +1,24 @@
 //! USB devices. Source: Linux `Documentation/ABI/stable/sysfs-bus-usb` and `Documentation/ABI/testing/sysfs-bus-usb`.
 
-use super::{Root, UsbDevice};
+use super::Root;
+use crate::unit::{UsbId, UsbPort};
+use serde::{Deserialize, Serialize};
+
+/// A USB device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsbDevice {
+    /// Where it is plugged in.
+    pub port: UsbPort,
+    /// Vendor and product id.
+    pub id: UsbId,
+    /// Its serial number; `None` for the many that have none.
+    pub serial: Option<String>,
+    /// What it calls itself.
+    pub product: Option<String>,
+    /// Whether it is a keyboard.
+    pub keyboard: bool,
+}
 
 const FOLDER: &str = "/sys/bus/usb/devices";
 

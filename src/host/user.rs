@@ -1,7 +1,21 @@
 //! Accounts. Source: `passwd(5)`.
 
-use super::{Root, User};
+use super::Root;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::str;
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Home folder.
+    pub home: PathBuf,
+}
 
 /// The accounts in `/etc/passwd`, in its order; those of a directory service are not among them.
 pub(super) fn read(root: &Root) -> Vec<User> {

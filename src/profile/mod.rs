@@ -69,7 +69,7 @@ use crate::unit::GuestName;
 use scene::Scene;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What the user wrote; each value is valid in itself.
@@ -311,6 +311,6 @@ impl Profile {
         paths.dedup();
         let images = self.disk.iter().filter_map(|disk| disk.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);
-        Wants { qemu: self.qemu.binary(setting), paths, images, virtiofsd }
+        Wants { qemu: self.qemu.binary(setting), paths, images, virtiofsd, areas: BTreeSet::new() }
     }
 }

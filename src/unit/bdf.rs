@@ -9,7 +9,7 @@ use std::str::FromStr;
 ///
 /// The domain may be left out when written (`04:00.0`), as `lspci` does; it is always printed.
 /// Source: Linux `Documentation/PCI/sysfs-pci.rst`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", extend("pattern" = r"^([0-9A-Fa-f]{1,8}:)?[0-9A-Fa-f]{1,2}:[01]?[0-9A-Fa-f]\.[0-7]$", "examples" = ["0000:04:00.0"]))]
 pub struct Bdf {

@@ -1,0 +1,75 @@
+//! What the host does with a PCI function: disks, network, keyboards, pictures.
+
+mod disk;
+mod keyboard;
+mod picture;
+mod route;
+
+use super::super::Root;
+use super::PciFunction;
+use crate::unit::Bdf;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A thing that the host does with a PCI function, and could no more if a guest had it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Use {
+    /// A file system of a disk behind it is mounted.
+    Mounted {
+        /// Disk or partition, by the kernel's name.
+        device: String,
+        /// Where.
+        at: PathBuf,
+    },
+    /// A disk behind it takes swapped pages.
+    Swap {
+        /// Disk or partition, by the kernel's name.
+        device: String,
+    },
+    /// A disk behind it is part of something that is at work.
+    Member {
+        /// Disk or partition, by the kernel's name.
+        device: String,
+        /// Of what, like `LUKS luks-root`, `LVM vg-root`, `md0`, `ZFS tank`.
+        of: String,
+    },
+    /// The way out of this machine leads over it.
+    DefaultRoute {
+        /// The network interface with the route.
+        link: String,
+    },
+    /// A keyboard is behind it.
+    Keyboard {
+        /// What the keyboard calls itself.
+        name: String,
+    },
+    /// A framebuffer draws on it.
+    Framebuffer {
+        /// The framebuffer, like `fb0 amdgpudrmfb`, or the firmware's, like `BOOTFB`.
+        name: String,
+    },
+    /// The text console shows on its framebuffer.
+    Console {
+        /// The virtual console driver, like `vtcon1`.
+        name: String,
+    },
+}
+
+/// Fills in what the host does with each of `functions`.
+pub(super) fn read(root: &Root, functions: &mut [PciFunction]) {
+    let mut found = disk::uses(root);
+    found.extend(route::uses(root));
+    found.extend(keyboard::uses(root));
+    found.extend(picture::uses(root));
+    found.sort();
+    found.dedup();
+    for (bdf, used) in found {
+        if let Some(function) = functions.iter_mut().find(|function| function.bdf == bdf) {
+            function.uses.push(used);
+        }
+    }
+}
+
+/// Uses by the function that they are of.
+type Found = Vec<(Bdf, Use)>;

@@ -1,0 +1,41 @@
+//! What a reader of the facts wants to know.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// What a profile wants to know of the host beyond what is always read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The QEMU that the profile names: a path, or a name to look for in `PATH`.
+    pub qemu: Option<PathBuf>,
+    /// Paths that the profile names: images, folders, scripts, programs.
+    pub paths: Vec<PathBuf>,
+    /// Disk images among them.
+    pub images: Vec<PathBuf>,
+    /// Places where virtiofsd may be, best first; empty when no share wants it.
+    pub virtiofsd: Vec<PathBuf>,
+    /// Parts of the machine to look at closely.
+    pub areas: BTreeSet<Area>,
+}
+
+impl Wants {
+    /// Whether `area` is looked at closely.
+    #[must_use]
+    pub fn area(&self, area: Area) -> bool {
+        self.areas.contains(&area)
+    }
+}
+
+/// A part of the machine that takes time to look at, and that few profiles need to know closely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Area {
+    /// PCI functions in every detail, what the host does with them, the IOMMU, and the kernel modules for passing them.
+    Pci,
+    /// Which processes hold device nodes of PCI functions: a look at every open file of every process.
+    Holders,
+}
+
+impl Area {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Pci, Self::Holders];
+}
