@@ -20,6 +20,10 @@ pub enum ApplyError {
     /// The host did not do what it was told; the caller undoes and reports.
     #[error("{0}")]
     Refused(String),
+    /// The kernel does not come back from what it was told. The caller tells it nothing more about that device, which
+    /// would hang too, and reports.
+    #[error("{0}")]
+    Stuck(String),
     /// The kernel refused; the caller undoes and reports.
     #[error("cannot {doing} {path}")]
     Io {

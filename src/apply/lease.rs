@@ -1,7 +1,7 @@
 //! Proof that the host was changed; it must be undone.
 
 use super::journal::Journal;
-use super::step::{perform, succeeds};
+use super::step::{Ground, holds, perform};
 use super::{ApplyError, Record};
 use crate::host::Root;
 use crate::plan::Change;
@@ -17,7 +17,7 @@ use std::time::Duration;
 #[must_use = "what was changed must be put back: call undo"]
 #[derive(Debug)]
 pub struct Lease {
-    root: Root,
+    ground: Ground,
     /// Borrowed only for an edit, never across an await: companions are noted while a change is made.
     journal: RefCell<Journal>,
 }
@@ -43,27 +43,41 @@ pub struct Unrestored {
 impl Lease {
     /// A lease of guest `name` without changes, its journal in the run folder `dir`.
     pub fn new(root: Root, dir: &Path, name: GuestName, boot_id: String) -> Self {
-        Self { root, journal: RefCell::new(Journal::new(dir, name, boot_id)) }
+        Self { ground: Ground::real(root), journal: RefCell::new(Journal::new(dir, name, boot_id)) }
+    }
+
+    /// A lease on another ground than the real host.
+    #[cfg(test)]
+    pub(super) fn on(ground: Ground, journal: Journal) -> Self {
+        Self { ground, journal: RefCell::new(journal) }
     }
 
     /// Makes `change`: into the journal first, then on the host.
     ///
     /// # Errors
-    /// When the host refuses. Nothing of the change remains then.
+    /// When the host refuses. Nothing of the change remains then, or it stays in the journal for [`Self::undo`].
     pub async fn make(&self, change: &Change) -> Result<Made, ApplyError> {
         if let Some(test) = change.already()
-            && succeeds(&test).await
+            && holds(&test).await
         {
             return Ok(Made::Already);
         }
         self.note(change)?;
-        for step in change.steps() {
-            if let Err(error) = perform(&self.root, &step).await {
-                self.forget(change)?;
+        for (number, step) in change.steps().iter().enumerate() {
+            if let Err(error) = perform(&self.ground, step).await {
+                self.give_up(change, number, &error).await?;
                 return Err(error);
             }
         }
         Ok(Made::Now)
+    }
+
+    /// Takes back the steps of `change` before the one with this number, which failed. What cannot be taken back stays
+    /// in the journal.
+    async fn give_up(&self, change: &Change, number: usize, error: &ApplyError) -> Result<(), ApplyError> {
+        let nothing_done = number == 0 && !matches!(error, ApplyError::Stuck(_));
+        let undone = nothing_done || (!matches!(error, ApplyError::Stuck(_)) && self.take_back(change).await.is_ok());
+        if undone { self.forget(change) } else { Ok(()) }
     }
 
     /// Writes `change` to the journal, for somebody who is about to make it.
@@ -141,7 +155,7 @@ impl Lease {
 
     async fn take_back(&self, change: &Change) -> Result<(), Unrestored> {
         for step in change.inverse().steps() {
-            perform(&self.root, &step).await.map_err(|error| unrestored(step.to_string(), &error))?;
+            perform(&self.ground, &step).await.map_err(|error| unrestored(step.to_string(), &error))?;
         }
         Ok(())
     }
@@ -172,7 +186,7 @@ pub async fn recover(root: Root, dir: &Path, boot_id: &str) -> Result<Option<(Re
         process.stop_recorded(GRACE).await;
         journal.edit(|record| record.companions.retain(|(noted, _)| noted != name))?;
     }
-    let failed = Lease { root, journal: RefCell::new(journal) }.undo().await;
+    let failed = Lease { ground: Ground::real(root), journal: RefCell::new(journal) }.undo().await;
     Ok(Some((found, failed)))
 }
 

@@ -2,11 +2,15 @@
 //! same changes turned round.
 
 mod error;
+#[cfg(test)]
+mod fake;
 mod instance;
 mod journal;
 mod lease;
 mod new_file;
 mod step;
+#[cfg(test)]
+mod test;
 
 pub use error::ApplyError;
 pub use instance::{Instance, Standing, standing};

@@ -21,7 +21,7 @@ mod slots;
 mod step;
 
 pub use argv::{Arg, Argv, Origin};
-pub use change::{Change, Presence, UnitState};
+pub use change::{Binding, Change, Presence, Test, UnitState, VFIO};
 pub use command::Command;
 pub use descriptor::{Descriptor, FIRST_DESCRIPTOR, Tap, TapFrom};
 pub use draft::{Contents, Draft, Emulator, Plan, Refusal};
@@ -33,4 +33,4 @@ pub use problem::{Class, Problem};
 pub use props::Props;
 pub use service::{Ready, Restart, Service, Start, What};
 pub use slots::{Chipset, Place, Slots};
-pub use step::Step;
+pub use step::{Bus, Step, resize_bit};

@@ -1,6 +1,7 @@
 //! The few verbs in which the kernel, and systemd, are told something.
 
 use super::Command;
+use crate::unit::{Bdf, Size};
 use std::fmt;
 
 /// One verb on the host.
@@ -22,6 +23,74 @@ pub enum Step {
         /// What is run then.
         run: Command,
     },
+    /// Runs a command unless something stands at a path; if it does, there is nothing left to do.
+    RunUnless {
+        /// Absolute path.
+        there: String,
+        /// What is run else.
+        run: Command,
+    },
+    /// Puts `value` in the place of `was`, and reads back whether the kernel took it. A file that holds something else
+    /// was changed by somebody else, and is left to them.
+    Write {
+        /// Absolute path below sysfs or procfs.
+        path: String,
+        /// What it holds, without the line's end; empty for what the kernel shows as `(null)`.
+        was: String,
+        /// What it shall hold; empty to clear it.
+        value: String,
+    },
+    /// Takes a device from a driver, if that has it.
+    Unbind {
+        /// The bus of the device.
+        bus: Bus,
+        /// Name of the device on it.
+        device: String,
+        /// The driver.
+        driver: String,
+    },
+    /// Lets the kernel look for a driver for a device, and sees that it is the right one.
+    Bind {
+        /// The bus of the device.
+        bus: Bus,
+        /// Name of the device on it.
+        device: String,
+        /// The driver that must have it then.
+        driver: String,
+    },
+    /// Looks whether a PCI function answers, and resets it in ever harder ways until it does.
+    Revive(Bdf),
+    /// Changes the size of a BAR and reads it back.
+    Resize {
+        /// The function, which no driver holds.
+        bdf: Bdf,
+        /// Number of the BAR.
+        bar: u8,
+        /// Its size before.
+        was: Size,
+        /// Its size after.
+        size: Size,
+    },
+}
+
+/// A bus of the kernel's device model; a folder of `/sys/bus`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bus {
+    /// PCI.
+    Pci,
+    /// Devices that cannot be enumerated, like the framebuffer of the firmware.
+    Platform,
+}
+
+impl Bus {
+    /// Its folder.
+    #[must_use]
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Pci => "/sys/bus/pci",
+            Self::Platform => "/sys/bus/platform",
+        }
+    }
 }
 
 /// As the line that a person would type at a root shell.
@@ -32,7 +101,25 @@ impl fmt::Display for Step {
                 let (sign, amount) = if *delta < 0 { ('-', delta.unsigned_abs()) } else { ('+', delta.unsigned_abs()) };
                 write!(f, "echo $(( $(cat {path}) {sign} {amount} )) > {path}")
             }
+            Self::Write { path, was: _, value } if value.is_empty() => write!(f, "echo > {path}"),
+            Self::Write { path, was: _, value } => write!(f, "echo {} > {path}", quoted(value)),
+            Self::Unbind { bus, device, driver } => {
+                write!(f, "echo {device} > {}/drivers/{driver}/unbind", bus.folder())
+            }
+            Self::Bind { bus: Bus::Pci, device, driver: _ } => write!(f, "echo {device} > /sys/bus/pci/drivers_probe"),
+            Self::Bind { bus: bus @ Bus::Platform, device, driver } => {
+                write!(f, "echo {device} > {}/drivers/{driver}/bind", bus.folder())
+            }
+            // The first rung; the harder ones are hardly ever needed.
+            Self::Revive(bdf) => {
+                let folder = format!("/sys/bus/pci/devices/{bdf}");
+                write!(f, "[ $(od -An -tx2 -N2 {folder}/config) != ffff ] || echo 1 > {folder}/reset")
+            }
+            Self::Resize { bdf, bar, was: _, size } => {
+                write!(f, "echo {} > /sys/bus/pci/devices/{bdf}/resource{bar}_resize", resize_bit(*size))
+            }
             Self::RunIf { there, run } => write!(f, "[ ! -e {there} ] || {}", Self::Run(run.clone())),
+            Self::RunUnless { there, run } => write!(f, "[ -e {there} ] || {}", Self::Run(run.clone())),
             Self::Run(Command { argv, user, .. }) => {
                 if let Some(user) = user {
                     write!(f, "sudo -u {user} ")?;
@@ -41,4 +128,14 @@ impl fmt::Display for Step {
             }
         }
     }
+}
+
+fn quoted(value: &str) -> String {
+    shlex::try_quote(value).map_or_else(|_| format!("{value:?}"), std::borrow::Cow::into_owned)
+}
+
+/// The number by which `resourceN_resize` knows a size: 0 for 1 MiB, one more for each doubling.
+#[must_use]
+pub fn resize_bit(size: Size) -> u32 {
+    (size.bytes() >> 20).checked_ilog2().unwrap_or_default()
 }

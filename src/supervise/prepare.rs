@@ -126,6 +126,15 @@ fn stage_name(change: &Change) -> String {
         Change::Unit { unit, .. } => unit.clone(),
         Change::Macvtap { name, parent, .. } => format!("macvtap device {name} on {parent}"),
         Change::Hook { name, .. } => name.clone(),
+        Change::Module { name, .. } => format!("module {name}"),
+        Change::Driver { bdf, from, to } if from == to => format!("{bdf} answers"),
+        Change::Driver { bdf, to, .. } => match &to.driver {
+            Some(driver) => format!("{bdf} to {driver}"),
+            None => format!("{bdf} free"),
+        },
+        Change::Attribute { path, from: _, to } => format!("{} {to}", path.trim_start_matches("/sys/bus/pci/devices/")),
+        Change::Rebar { bdf, bar, from: _, to } => format!("BAR {bar} of {bdf} {to}"),
+        Change::Framebuffer { device, .. } => format!("{device} released"),
     }
 }
 

@@ -187,7 +187,7 @@ fn not_claimed(order: &Order, error: &ApplyError) -> Ended {
                 "{name} cannot be started: {why}; see it with `vmrun status {name}`, end it with `vmrun stop {name}`"
             ),
         ),
-        ApplyError::Untrusted { .. } | ApplyError::Refused(_) | ApplyError::Io { .. } => {
+        ApplyError::Untrusted { .. } | ApplyError::Refused(_) | ApplyError::Stuck(_) | ApplyError::Io { .. } => {
             failure(Stage::Folder, sentence(error))
         }
     }

@@ -1,44 +1,13 @@
-//! Performing one step.
+//! Adding to a number that others add to as well.
 
-use super::ApplyError;
+use crate::apply::ApplyError;
 use crate::host::Root;
-use crate::plan::{Command, Step};
-use crate::process::{Launch, run};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
 use std::path::Path;
 
-/// Performs `step` below `root`. A step that fails has changed nothing.
-pub(super) async fn perform(root: &Root, step: &Step) -> Result<(), ApplyError> {
-    match step {
-        Step::Add { path, delta } => add_elsewhere(root, path, *delta).await,
-        Step::Run(command) => run_to_end(command).await,
-        Step::RunIf { there, run } if root.exists(there) => run_to_end(run).await,
-        Step::RunIf { .. } => Ok(()),
-    }
-}
-
-/// Whether `command` ends well; a command that cannot be run does not.
-pub(super) async fn succeeds(command: &Command) -> bool {
-    run_to_end(command).await.is_ok()
-}
-
-async fn run_to_end(command: &Command) -> Result<(), ApplyError> {
-    let line = Step::Run(command.clone()).to_string();
-    let failed = |why: String| ApplyError::Refused(format!("`{line}` {why}"));
-    let mut last = String::new();
-    let ran = run(&Launch::from(command), &mut |text| text.clone_into(&mut last))
-        .await
-        .map_err(|error| failed(format!("could not be run: {error}")))?;
-    if ran.end.is_success() {
-        return Ok(());
-    }
-    let said = if last.is_empty() { String::new() } else { format!(", saying `{last}`") };
-    Err(failed(format!("failed: {}{said}", ran.end)))
-}
-
 /// Making huge pages takes the kernel seconds when memory is fragmented, so it is done beside the loop.
-async fn add_elsewhere(root: &Root, path: &str, delta: i64) -> Result<(), ApplyError> {
+pub(super) async fn add_elsewhere(root: &Root, path: &str, delta: i64) -> Result<(), ApplyError> {
     let (root, path) = (root.clone(), path.to_owned());
     let work = tokio::task::spawn_blocking(move || add(&root, &path, delta));
     work.await.unwrap_or_else(|error| Err(ApplyError::Refused(format!("internal error: {error}"))))

@@ -1,0 +1,193 @@
+//! One change of the host, whole: what was, and what shall be. What a kind of change is made of stands in its own file.
+
+mod driver;
+mod framebuffer;
+mod huge_pages;
+mod macvtap;
+mod module;
+mod rebar;
+mod unit;
+
+#[cfg(test)]
+mod test;
+
+pub use driver::{Binding, VFIO};
+pub use unit::{Test, UnitState};
+
+use super::{Command, Step};
+use crate::unit::{Bdf, Mac, Size};
+use serde::{Deserialize, Serialize};
+
+/// A change of the host. Its inverse is a change too, so undo needs no code of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Pages added to (or, negative, taken from) a node's pool of huge pages.
+    ///
+    /// A delta, since the pool is shared: putting back "the number before" would take pages from a guest that was
+    /// started meanwhile. Linux: `Documentation/admin-guide/mm/hugetlbpage.rst`.
+    HugePages {
+        /// NUMA node.
+        node: u32,
+        /// Size of one page.
+        size: Size,
+        /// Pages to add.
+        pages: i64,
+    },
+    /// A systemd unit started or stopped.
+    Unit {
+        /// Name of the unit, with its suffix.
+        unit: String,
+        /// Login name of the user whose manager has it; `None` for the system's.
+        user: Option<String>,
+        /// State before.
+        from: UnitState,
+        /// State after.
+        to: UnitState,
+    },
+    /// A macvtap device made on an interface, or removed. It outlives its descriptors, as a tap does not.
+    Macvtap {
+        /// Its name.
+        name: String,
+        /// The interface it shares.
+        parent: String,
+        /// Its hardware address, which must be the guest's.
+        mac: Mac,
+        /// `bridge`, `vepa`, `private` or `passthru`; `ip-link(8)`.
+        mode: String,
+        /// Its largest packet in bytes; `None` for that of `parent`.
+        mtu: Option<u16>,
+        /// Whether it was there before.
+        from: Presence,
+        /// Whether it is there after.
+        to: Presence,
+    },
+    /// A hook that ran, and the command that takes it back.
+    Hook {
+        /// Name of the hook.
+        name: String,
+        /// What is run.
+        run: Option<Command>,
+        /// What takes it back.
+        back: Option<Command>,
+    },
+    /// A kernel module loaded. It stays when the guest is gone: another guest may use it by then, and it does nothing
+    /// by itself.
+    Module {
+        /// Its name, as modprobe takes it.
+        name: String,
+        /// Whether it was loaded before.
+        from: Presence,
+        /// Whether it is loaded after.
+        to: Presence,
+    },
+    /// A PCI function moved from one driver to another. One that stays with vfio-pci is only looked at.
+    Driver {
+        /// Its address.
+        bdf: Bdf,
+        /// Who had it, and who would get it.
+        from: Binding,
+        /// Who gets it.
+        to: Binding,
+    },
+    /// The value of a file in sysfs or procfs that holds one.
+    Attribute {
+        /// Absolute path.
+        path: String,
+        /// Value before, without the line's end.
+        from: String,
+        /// Value after.
+        to: String,
+    },
+    /// The size of a BAR of a function that no driver holds. Linux: `Documentation/ABI/testing/sysfs-bus-pci`,
+    /// `resourceN_resize`.
+    Rebar {
+        /// The function.
+        bdf: Bdf,
+        /// Number of the BAR.
+        bar: u8,
+        /// Size before.
+        from: Size,
+        /// Size after.
+        to: Size,
+    },
+    /// A framebuffer of the firmware, a platform device, given back by its driver or taken by it again.
+    Framebuffer {
+        /// Its name on the platform bus, like `efi-framebuffer.0`.
+        device: String,
+        /// The driver.
+        driver: String,
+        /// Whether the driver had it before.
+        from: Presence,
+        /// Whether the driver has it after.
+        to: Presence,
+    },
+}
+
+/// Whether something is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// It is there.
+    Present,
+    /// It is not.
+    Absent,
+}
+
+impl Change {
+    /// The change that takes this one back: `from` and `to` swapped, a delta negated.
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        match self.clone() {
+            Self::HugePages { node, size, pages } => Self::HugePages { node, size, pages: -pages },
+            Self::Unit { unit, user, from, to } => Self::Unit { unit, user, from: to, to: from },
+            Self::Macvtap { name, parent, mac, mode, mtu, from, to } => {
+                Self::Macvtap { name, parent, mac, mode, mtu, from: to, to: from }
+            }
+            Self::Hook { name, run, back } => Self::Hook { name, run: back, back: run },
+            Self::Module { name, from, to } => Self::Module { name, from: to, to: from },
+            Self::Driver { bdf, from, to } => Self::Driver { bdf, from: to, to: from },
+            Self::Attribute { path, from, to } => Self::Attribute { path, from: to, to: from },
+            Self::Rebar { bdf, bar, from, to } => Self::Rebar { bdf, bar, from: to, to: from },
+            Self::Framebuffer { device, driver, from, to } => Self::Framebuffer { device, driver, from: to, to: from },
+        }
+    }
+
+    /// The kernel verbs that make the change. Performed again, or after some of them were, they end in the same state.
+    #[must_use]
+    pub fn steps(&self) -> Vec<Step> {
+        match self {
+            Self::HugePages { node, size, pages } => huge_pages::steps(*node, *size, *pages),
+            Self::Unit { unit, user, from: _, to } => unit::steps(unit, user.as_deref(), *to),
+            Self::Macvtap { name, parent, mac, mode, mtu, from: _, to } => match to {
+                Presence::Present => vec![macvtap::add(name, parent, *mac, mode, *mtu)],
+                Presence::Absent => vec![macvtap::remove(name)],
+            },
+            Self::Hook { name: _, run, back: _ } => run.iter().cloned().map(Step::Run).collect(),
+            Self::Module { name, from: _, to } => module::steps(name, *to),
+            Self::Driver { bdf, from, to } => driver::steps(*bdf, from, to),
+            Self::Attribute { path, from, to } => {
+                vec![Step::Write { path: path.clone(), was: from.clone(), value: to.clone() }]
+            }
+            Self::Rebar { bdf, bar, from, to } => rebar::steps(*bdf, *bar, *from, *to),
+            Self::Framebuffer { device, driver, from: _, to } => framebuffer::steps(device, driver, *to),
+        }
+    }
+
+    /// How to find out that the host already is as `to` says; then there is nothing to change, nor to undo. `None` where
+    /// the steps see it themselves.
+    #[must_use]
+    pub fn already(&self) -> Option<Test> {
+        match self {
+            Self::Unit { unit, user, from: _, to } => Some(unit::test(unit, user.as_deref(), *to)),
+            Self::HugePages { .. }
+            | Self::Macvtap { .. }
+            | Self::Hook { .. }
+            | Self::Module { .. }
+            | Self::Driver { .. }
+            | Self::Attribute { .. }
+            | Self::Rebar { .. }
+            | Self::Framebuffer { .. } => None,
+        }
+    }
+}
