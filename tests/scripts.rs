@@ -81,38 +81,46 @@ fn debian_gets_qemu_from_apt() {
         "apt-get",
         &[
             "apt-get -o DPkg::Lock::Timeout=600 update",
-            "apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends qemu-system-x86 ovmf",
+            "apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends qemu-system-x86 ovmf gcc libc6-dev",
         ],
     );
 }
 
 #[test]
 fn fedora_gets_qemu_from_dnf() {
-    assert_installs_with("dnf", &["dnf install -y qemu-system-x86-core edk2-ovmf"]);
+    assert_installs_with("dnf", &["dnf install -y qemu-system-x86-core edk2-ovmf gcc"]);
 }
 
 #[test]
 fn arch_gets_qemu_from_pacman() {
-    assert_installs_with("pacman", &["pacman -S --needed --noconfirm qemu-base edk2-ovmf"]);
+    assert_installs_with("pacman", &["pacman -S --needed --noconfirm qemu-base edk2-ovmf gcc"]);
 }
 
 #[test]
 fn opensuse_gets_qemu_from_zypper() {
-    assert_installs_with("zypper", &["zypper --non-interactive install qemu-x86 qemu-ovmf-x86_64"]);
+    assert_installs_with("zypper", &["zypper --non-interactive install qemu-x86 qemu-ovmf-x86_64 gcc"]);
 }
 
 #[test]
 fn a_regular_user_installs_through_sudo_and_sees_the_command_first() {
     let machine = Machine::with(&["cargo", "dnf", "sudo"]);
     let output = machine.quick_start("1000");
-    assert_eq!(machine.calls()[0], "sudo dnf install -y qemu-system-x86-core edk2-ovmf");
+    assert_eq!(machine.calls()[0], "sudo dnf install -y qemu-system-x86-core edk2-ovmf gcc");
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(shown.contains("running: sudo dnf install -y"), "{shown}");
 }
 
 #[test]
-fn a_machine_that_has_qemu_and_ovmf_is_left_alone() {
-    let machine = Machine::with(&["cargo", "apt-get", "qemu-system-x86_64"]);
+fn a_machine_that_has_qemu_but_no_linker_gets_only_that() {
+    let machine = Machine::with(&["cargo", "dnf", "qemu-system-x86_64"]);
+    let output = machine.quick_start("0");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(machine.calls()[0], "dnf install -y gcc");
+}
+
+#[test]
+fn a_machine_that_has_everything_is_left_alone() {
+    let machine = Machine::with(&["cargo", "apt-get", "qemu-system-x86_64", "cc"]);
     let output = machine.quick_start("0");
     assert!(output.status.success(), "{output:?}");
     assert_eq!(machine.calls(), BUILD_AND_RUN);
