@@ -26,6 +26,11 @@ impl Props {
         }
     }
 
+    /// Adds property `key`, beside others of the same name.
+    pub fn add(&mut self, key: impl Into<String>, value: impl Into<String>, origin: &Origin) {
+        self.items.push((key.into(), value.into(), origin.clone()));
+    }
+
     /// Sets property `key` to `on` or `off`.
     pub fn switch(&mut self, key: impl Into<String>, on: bool, origin: Origin) {
         self.set(key, if on { "on" } else { "off" }, origin);
@@ -41,6 +46,17 @@ impl Props {
     #[must_use]
     pub fn first(&self) -> Option<&str> {
         self.head.as_ref().map(|(value, _)| value.as_str())
+    }
+
+    /// The same with where it came from.
+    #[must_use]
+    pub fn head_with_origin(&self) -> Option<(&str, &Origin)> {
+        self.head.as_ref().map(|(value, origin)| (value.as_str(), origin))
+    }
+
+    /// Names of the properties, each with where it came from.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        self.items.iter().map(|(name, _, origin)| (name.as_str(), origin))
     }
 
     /// Whether nothing was set.

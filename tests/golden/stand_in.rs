@@ -48,6 +48,7 @@ impl<'a> StandIn<'a> {
             "-initrd" => self.file("initrd", 4096),
             "-chardev" if value.starts_with("socket,id=tpm-socket") => self.tpm(),
             "-chardev" => self.chardev(&value),
+            "-netdev" if value.starts_with("tap,") => netdev(&value),
             "-fsdev" => self.folder(&value),
             _ if value.starts_with('{') => {
                 self.json(&option, serde_json::from_str(&value).expect("vmrun wrote JSON")).to_string()
@@ -89,7 +90,6 @@ impl<'a> StandIn<'a> {
                 take(&mut value, &["guest-cid"]);
                 value["driver"] = json!("virtio-rng-pci");
             }
-            ("-device", Some("virtio-sound-pci")) => value["driver"] = json!("AC97"),
             ("-device", Some("virtio-vga-gl")) => value["driver"] = json!("virtio-vga"),
             ("-object", Some("input-linux")) => value = json!({"qom-type": "rng-builtin", "id": value["id"]}),
             ("-object", Some("rng-random")) => value["filename"] = json!("/dev/urandom"),
@@ -228,6 +228,12 @@ impl<'a> StandIn<'a> {
         File::create(&path).and_then(|file| file.set_len(size)).expect("a file is made");
         path.display().to_string()
     }
+}
+
+/// The form of older versions, of a back end without a device of the host.
+fn netdev(value: &str) -> String {
+    let id = value.split(',').find(|part| part.starts_with("id=")).expect("an id");
+    format!("user,{id}")
 }
 
 fn cpu(value: &str) -> String {

@@ -1,7 +1,6 @@
 //! What the guest sees of an interface.
 
 use super::{Ties, Turn};
-use crate::plan::{Class, Draft, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,9 +49,8 @@ impl Model {
 }
 
 /// The device of an interface that is tied as `ties` say; it has no place yet.
-pub(super) fn of(turn: &Turn<'_>, ties: Ties, draft: &mut Draft) -> Value {
+pub(super) fn of(turn: &Turn<'_>, ties: Ties) -> Value {
     let net = turn.net;
-    judge_model(turn, draft);
     let id = turn.id.replacen("net", "nic", 1);
     let mut device = json!({"driver": net.model.driver(), "id": id, "netdev": turn.id, "mac": turn.mac.to_string()});
     if net.model == Model::Virtio {
@@ -87,14 +85,4 @@ fn virtio(device: &mut Value, turn: &Turn<'_>, Ties { queues, mtu }: Ties) {
             device[name] = json!(false);
         }
     }
-}
-
-/// Notes a problem when this QEMU does not have the model: distributions put devices into packages of their own.
-fn judge_model(turn: &Turn<'_>, draft: &mut Draft) {
-    let driver = turn.net.model.driver();
-    let Some(qemu) = turn.scene.host.qemu.as_ref().filter(|qemu| qemu.abilities.has_type(driver) == Some(false)) else {
-        return;
-    };
-    let what = format!("{} has no device {driver}", qemu.path.display());
-    draft.refuse(Problem::new(Class::Missing, turn.at("model"), what).fix("model = \"virtio\""));
 }

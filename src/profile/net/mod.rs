@@ -7,6 +7,7 @@ mod forward;
 mod judge;
 mod macvtap;
 mod mode;
+mod netdev;
 mod passt;
 mod tap;
 mod user;
@@ -151,8 +152,8 @@ impl Turn<'_> {
     fn draft(&self, draft: &mut Draft) {
         judge::keys(self, draft);
         let Some((netdev, ties)) = mode::tie(self, draft) else { return };
-        draft.contents.argv.backend("-netdev", &netdev, Origin::given(self.at("mode")));
-        let device = device::of(self, ties, draft);
+        netdev::draft(self, &netdev, draft);
+        let device = device::of(self, ties);
         if self.net.link == Cable::Down {
             draft.contents.links_down.extend(device["id"].as_str().map(str::to_owned));
         }
