@@ -116,6 +116,12 @@ impl Draft {
         self.problems.push(problem);
     }
 
+    /// Whether a problem was noted at the key path `key`.
+    #[must_use]
+    pub fn is_refused_at(&self, key: &str) -> bool {
+        self.problems.iter().any(|problem| problem.at == key)
+    }
+
     /// Notes something the user should know.
     pub fn warn(&mut self, problem: Problem) {
         self.contents.warnings.push(problem);

@@ -1,9 +1,10 @@
 //! `[clock]`: the real-time clock that the guest reads.
 
 use super::scene::Scene;
-use crate::plan::{Draft, Origin};
+use crate::plan::{Class, Draft, Origin, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::num::NonZeroU64;
 
 /// The real-time clock that the guest reads. QEMU's `-rtc`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -18,6 +19,21 @@ pub(super) struct Clock {
     /// Makes up for ticks that the guest missed while it did not run, for a Windows whose clock falls behind. QEMU's
     /// choice, `none`, unless given.
     driftfix: Option<Driftfix>,
+    /// What becomes of ticks of the programmable interval timer that the guest missed: told later, or left out; `delay`
+    /// unless given, `discard` with `driftfix = "slew"`. Only under KVM. QEMU's `kvm-pit.lost_tick_policy`.
+    lost_tick_policy: Option<LostTicks>,
+    /// Whether a Linux guest is offered KVM's own clock; it is unless given. QEMU's `kvmclock`.
+    kvmclock: Option<bool>,
+    /// Frequency of the guest's time stamp counter in Hz; the host's unless given. Another one needs a host CPU that can
+    /// scale it. QEMU's `tsc-frequency`.
+    tsc_frequency: Option<NonZeroU64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum LostTicks {
+    Delay,
+    Discard,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -44,7 +60,7 @@ enum Driftfix {
 
 impl Clock {
     pub(super) fn draft(&self, scene: &Scene, draft: &mut Draft) {
-        let Self { base, source, driftfix } = self;
+        let Self { base, source, driftfix, lost_tick_policy, kvmclock, tsc_frequency } = self;
         let argv = &mut draft.contents.argv;
         if let Some(base) = base {
             let base = match base {
@@ -61,16 +77,40 @@ impl Clock {
             };
             argv.rtc.set("clock", clock, Origin::given("clock.clock"));
         }
-        let Some(driftfix) = driftfix else { return };
-        let fix = match driftfix {
-            Driftfix::None => "none",
-            Driftfix::Slew => "slew",
-        };
-        argv.rtc.set("driftfix", fix, Origin::given("clock.driftfix"));
-        if *driftfix == Driftfix::Slew && scene.kvm() {
-            // Both timers making up for lost ticks would let the guest's clock run ahead.
-            let origin = Origin::derived("clock.driftfix", "the clock alone makes up for lost ticks");
-            argv.setting("-global", "kvm-pit.lost_tick_policy=discard", origin);
+        if let Some(driftfix) = driftfix {
+            let fix = match driftfix {
+                Driftfix::None => "none",
+                Driftfix::Slew => "slew",
+            };
+            argv.rtc.set("driftfix", fix, Origin::given("clock.driftfix"));
         }
+        if let Some(on) = kvmclock {
+            argv.cpu.switch("kvmclock", *on, Origin::given("clock.kvmclock"));
+        }
+        if let Some(frequency) = tsc_frequency {
+            argv.cpu.set("tsc-frequency", frequency.to_string(), Origin::given("clock.tsc_frequency"));
+        }
+        draft_lost_ticks(*lost_tick_policy, *driftfix == Some(Driftfix::Slew), scene, draft);
     }
+}
+
+fn draft_lost_ticks(given: Option<LostTicks>, slew: bool, scene: &Scene, draft: &mut Draft) {
+    let key = "clock.lost_tick_policy";
+    let (policy, origin) = match given {
+        Some(_) if !scene.kvm() => {
+            let what = "lost_tick_policy has no effect without KVM, and is left out";
+            return draft.warn(Problem::new(Class::Invalid, key, what).fix("leave lost_tick_policy out"));
+        }
+        Some(policy) => (policy, Origin::given(key)),
+        // Both timers making up for lost ticks would let the guest's clock run ahead.
+        None if slew && scene.kvm() => {
+            (LostTicks::Discard, Origin::derived("clock.driftfix", "the clock alone makes up for lost ticks"))
+        }
+        None => return,
+    };
+    let policy = match policy {
+        LostTicks::Delay => "delay",
+        LostTicks::Discard => "discard",
+    };
+    draft.contents.argv.setting("-global", format!("kvm-pit.lost_tick_policy={policy}"), origin);
 }

@@ -4,8 +4,9 @@ use super::host_vendor::HostVendor;
 use super::hyperv::Hyperv;
 use super::pinning::Pinning;
 use super::scene::Scene;
+use super::smp_cache::SmpCache;
 use crate::plan::{Class, Draft, Origin, Problem};
-use crate::unit::{CpuSet, HvVendorId};
+use crate::unit::{CpuSet, HvVendorId, Version};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::num::NonZeroU32;
@@ -25,7 +26,10 @@ pub(super) struct Cpu {
     /// Dies in each socket.
     #[schemars(extend("default" = 1))]
     dies: Option<NonZeroU32>,
-    /// Cores in each die.
+    /// Modules in each die: cores that share a cache, as Intel's small ones do. QEMU 9.1 and newer.
+    #[schemars(extend("default" = 1))]
+    modules: Option<NonZeroU32>,
+    /// Cores in each module.
     #[schemars(extend("default" = 1))]
     cores: Option<NonZeroU32>,
     /// Threads of each core. Windows and Linux place work better when it is that of the host and siblings are pinned to
@@ -45,9 +49,19 @@ pub(super) struct Cpu {
     /// CPU features to add or take away, by QEMU's names: `["+invtsc", "-amd-stibp"]`.
     #[serde(default)]
     flags: Vec<Flag>,
+    /// Whether the guest sees a third level of cache, shared by a die; it does unless given. QEMU's `l3-cache`.
+    l3_cache: Option<bool>,
+    /// Whether the guest is told of the caches of the host's own CPU; for a guest whose topology is the host's. False
+    /// unless given. QEMU's `host-cache-info`.
+    host_cache_info: Option<bool>,
+    #[serde(default)]
+    smp_cache: SmpCache,
     #[serde(default)]
     pub(super) pinning: Pinning,
 }
+
+/// First QEMU with modules; QEMU 9.1 change log.
+const MODULES: Version = Version::new(9, 1);
 
 /// A name of letters, digits, `-`, `_` and `.`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -134,10 +148,10 @@ impl Cpu {
         self.pinning.pinned_of(vcpus)
     }
 
-    /// The same with one socket and one die of `cores` cores with `threads` sibling threads each.
+    /// The same with one socket, die and module of `cores` cores with `threads` sibling threads each.
     pub(super) fn with_topology(self, cores: u32, threads: u32) -> Self {
         let (cores, threads) = (NonZeroU32::new(cores), NonZeroU32::new(threads));
-        Self { sockets: None, dies: None, cores, threads, ..self }
+        Self { sockets: None, dies: None, modules: None, cores, threads, ..self }
     }
 
     /// The same without pins of iothreads, for a guest without disks.
@@ -145,11 +159,12 @@ impl Cpu {
         Self { pinning: self.pinning.without_iothreads(), ..self }
     }
 
-    fn topology(&self) -> [(&'static str, u32); 4] {
+    fn topology(&self) -> [(&'static str, u32); 5] {
         let count = |level: Option<NonZeroU32>| level.map_or(1, NonZeroU32::get);
         [
             ("sockets", count(self.sockets)),
             ("dies", count(self.dies)),
+            ("modules", count(self.modules)),
             ("cores", count(self.cores)),
             ("threads", count(self.threads)),
         ]
@@ -160,6 +175,7 @@ impl Cpu {
             model,
             sockets: _,
             dies: _,
+            modules: _,
             cores: _,
             threads: _,
             hide_kvm,
@@ -167,6 +183,9 @@ impl Cpu {
             hv_spinlocks,
             hv_vendor_id,
             flags,
+            l3_cache,
+            host_cache_info,
+            smp_cache,
             pinning: _,
         } = self;
         self.draft_topology(scene, draft);
@@ -177,6 +196,12 @@ impl Cpu {
         if matches!(model.0.as_str(), "host" | "max") && scene.kvm() {
             self.draft_host_model(scene, draft);
         }
+        for (name, on) in [("l3_cache", l3_cache), ("host_cache_info", host_cache_info)] {
+            if let Some(on) = on {
+                draft.contents.argv.cpu.switch(name.replace('_', "-"), *on, Origin::given(format!("cpu.{name}")));
+            }
+        }
+        smp_cache.draft(scene, draft);
         Hyperv::draft(hv.as_ref(), *hv_spinlocks, hv_vendor_id.as_ref(), scene, draft);
         for (i, Flag { name, on }) in flags.iter().enumerate() {
             draft.contents.argv.cpu.switch(name, *on, Origin::given(format!("cpu.flags[{i}]")));
@@ -188,12 +213,28 @@ impl Cpu {
         draft.contents.vcpus = vcpus;
         draft.contents.argv.smp.head(vcpus.to_string(), Origin::derived("cpu", "the product of the topology"));
         for (level, count) in self.topology() {
+            // Older versions do not know it, and one is none.
+            if level == "modules" && count == 1 {
+                continue;
+            }
             draft.contents.argv.smp.set(level, count.to_string(), Origin::given(format!("cpu.{level}")));
+        }
+        let modules = self.modules.filter(|modules| modules.get() > 1);
+        if let (Some(_), Some(version)) = (modules, scene.version.filter(|version| *version < MODULES)) {
+            draft.refuse(
+                Problem::new(Class::Impossible, "cpu.modules", format!("QEMU {version} knows no modules"))
+                    .why(format!("QEMU {MODULES} is the first that does"))
+                    .fix("leave modules out, and give all cores of a die as cores"),
+            );
         }
         if vcpus > MAX_VCPUS {
             draft.refuse(
-                Problem::new(Class::Invalid, "cpu", format!("sockets, dies, cores and threads make {vcpus} vCPUs"))
-                    .why(format!("a PC without a virtual IOMMU has at most {MAX_VCPUS}")),
+                Problem::new(
+                    Class::Invalid,
+                    "cpu",
+                    format!("sockets, dies, modules, cores and threads make {vcpus} vCPUs"),
+                )
+                .why(format!("a PC without a virtual IOMMU has at most {MAX_VCPUS}")),
             );
         }
         let online = scene.host.online().len();

@@ -1,5 +1,7 @@
 //! `cpu.hv`, `cpu.hv_spinlocks`, `cpu.hv_vendor_id`: what tells Windows that it is a guest, and helps it to be one.
 
+use super::capability;
+use super::host_vendor::HostVendor;
 use super::reference::OTHER_SPELLING;
 use super::scene::Scene;
 use crate::plan::{Class, Draft, Origin, Problem};
@@ -11,14 +13,51 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Enlightenments that the user asked for; none for `"off"`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Hyperv(Vec<Hv>);
+/// Enlightenments that the user asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Hyperv {
+    /// Those of a list.
+    These(Vec<Hv>),
+    /// Those of a preset.
+    Preset(Preset),
+}
+
+/// A choice of enlightenments by one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Preset {
+    /// None.
+    Off,
+    /// `relaxed`, `vapic` and `time`, as guides for passed cards had them in 2016.
+    Basic,
+    /// All that make a usual Windows faster, and that every CPU with KVM can give.
+    Recommended,
+    /// All that this host's CPU and this QEMU can give, also those for a Windows that is a hypervisor itself.
+    Max,
+}
+
+impl Preset {
+    fn members(self, scene: &Scene) -> Vec<Hv> {
+        let basic = [Hv::Relaxed, Hv::Vapic, Hv::Time];
+        let more = [Hv::Vpindex, Hv::Runtime, Hv::Frequencies, Hv::Synic, Hv::Stimer, Hv::Tlbflush, Hv::Ipi];
+        match self {
+            Self::Off => Vec::new(),
+            Self::Basic => basic.to_vec(),
+            Self::Recommended => [&basic[..], &more].concat(),
+            Self::Max => {
+                let rows = ENLIGHTENMENTS.iter().map(|(hv, property, _)| (*hv, *property));
+                rows.filter(|(hv, property)| hv.given_by(scene) && !capability::lacks_cpu(scene, property))
+                    .map(|(hv, _)| hv)
+                    .collect()
+            }
+        }
+    }
+}
 
 /// An enlightenment by QEMU's name, without `hv-`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum Hv {
+pub(super) enum Hv {
     Relaxed,
     Vapic,
     Time,
@@ -46,6 +85,19 @@ enum Hv {
     Avic,
     #[serde(alias = "no_nonarch_coresharing")]
     NoNonarchCoresharing,
+}
+
+impl Hv {
+    /// Whether the host's CPU can give it, whatever that CPU is besides.
+    fn given_by(self, scene: &Scene) -> bool {
+        match self {
+            // Structures of Intel's virtualisation.
+            Self::Evmcs | Self::EmsrBitmap | Self::TlbflushDirect => HostVendor::of(scene.host) == HostVendor::Intel,
+            // The one needs an interrupt controller that Linux tells nobody of, the other is a promise that only pins keep.
+            Self::Avic | Self::NoNonarchCoresharing => false,
+            _ => true,
+        }
+    }
 }
 
 /// Enlightenment, its property, and what it needs first. QEMU: `docs/system/i386/hyperv.rst`.
@@ -82,10 +134,17 @@ impl Hyperv {
         scene: &Scene,
         draft: &mut Draft,
     ) {
-        let asked: BTreeSet<Hv> = hv.iter().flat_map(|hv| hv.0.iter().copied()).collect();
+        let asked: BTreeSet<Hv> = match hv {
+            Some(Self::These(list)) => list.iter().copied().collect(),
+            Some(Self::Preset(preset)) => preset.members(scene).into_iter().collect(),
+            None => BTreeSet::new(),
+        };
+        let by_preset = matches!(hv, Some(Self::Preset(_)));
         let wanted = with_needs(&asked);
         for (hv, property, _) in ENLIGHTENMENTS.iter().filter(|(hv, ..)| wanted.contains(hv)) {
-            let origin = if asked.contains(hv) {
+            let origin = if by_preset {
+                Origin::derived("cpu.hv", "the preset holds it")
+            } else if asked.contains(hv) {
                 Origin::given("cpu.hv")
             } else {
                 Origin::derived("cpu.hv", "another enlightenment needs it")
@@ -96,6 +155,7 @@ impl Hyperv {
             }
         }
         note_needs(&asked, &wanted, draft);
+        judge_intel(&asked, scene, draft);
         if let Some(spins) = spinlocks {
             draft.contents.argv.cpu.set("hv-spinlocks", format!("{spins:#x}"), Origin::given("cpu.hv_spinlocks"));
         }
@@ -142,6 +202,19 @@ fn note_needs(asked: &BTreeSet<Hv>, wanted: &BTreeSet<Hv>, draft: &mut Draft) {
     );
 }
 
+/// Refuses what only Intel's virtualisation has: QEMU does not start with it on another CPU.
+fn judge_intel(asked: &BTreeSet<Hv>, scene: &Scene, draft: &mut Draft) {
+    let intels = [(Hv::Evmcs, "evmcs"), (Hv::EmsrBitmap, "emsr-bitmap")];
+    let foreign = HostVendor::of(scene.host) == HostVendor::Amd && scene.kvm();
+    for (_, name) in intels.iter().filter(|(hv, _)| foreign && asked.contains(hv)) {
+        draft.refuse(
+            Problem::new(Class::Impossible, "cpu.hv", format!("the host's CPU is AMD's, which has no {name}"))
+                .why("it is about a structure of Intel's virtualisation, for Windows with Hyper-V in the guest")
+                .fix(format!("leave \"{name}\" out of hv")),
+        );
+    }
+}
+
 fn vendor_alone() -> Problem {
     // QEMU: hyperv_enabled() in target/i386/kvm/kvm.c; the vendor id is not an enlightenment by itself.
     Problem::new(Class::Invalid, "cpu.hv_vendor_id", "the guest will not see the vendor id")
@@ -168,8 +241,8 @@ impl JsonSchema for Hyperv {
         let spelt: Vec<_> = dashed.filter(|name| name.contains('-')).map(|name| name.replace('-', "_")).collect();
         let name = json_schema!({"anyOf": [name, {"type": "string", "enum": spelt, "$comment": OTHER_SPELLING}]});
         json_schema!({
-            "anyOf": [{"type": "array", "items": name}, {"type": "string", "const": "off"}],
-            "examples": [["relaxed", "vapic", "time"], "off"],
+            "anyOf": [{"type": "array", "items": name}, generator.subschema_for::<Preset>()],
+            "examples": [["relaxed", "vapic", "time"], "recommended", "off"],
         })
     }
 }
@@ -186,14 +259,14 @@ impl<'de> Visitor<'de> for HypervVisitor {
     type Value = Hyperv;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of enlightenments like [\"relaxed\", \"vapic\"], or \"off\"")
+        f.write_str(
+            "an array of enlightenments like [\"relaxed\", \"vapic\"], \"recommended\", \"max\", \"basic\" or \"off\"",
+        )
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Hyperv, E> {
-        match text {
-            "off" => Ok(Hyperv::default()),
-            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-        }
+        let preset = Preset::deserialize(de::value::StrDeserializer::<E>::new(text));
+        preset.map(Hyperv::Preset).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Hyperv, A::Error> {
@@ -201,7 +274,7 @@ impl<'de> Visitor<'de> for HypervVisitor {
         while let Some(hv) = names.next_element()? {
             asked.push(hv);
         }
-        Ok(Hyperv(asked))
+        Ok(Hyperv::These(asked))
     }
 }
 

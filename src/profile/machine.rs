@@ -24,10 +24,17 @@ pub(super) struct Machine {
     mem_merge: bool,
     /// The high precision event timer.
     hpet: Option<bool>,
+    /// The programmable interval timer, the PC's oldest; Linux boots without it, Windows does not.
+    pit: Option<bool>,
     /// `VMware`'s back door port.
     vmport: Option<bool>,
     /// System management mode; some firmware needs it.
     smm: Option<bool>,
+    /// Whether the guest may sleep with its memory kept (ACPI S3); off for guests whose passed card does not wake up.
+    /// QEMU's `disable_s3`.
+    s3: Option<bool>,
+    /// Whether the guest may sleep with its memory on its disk (ACPI S4, hibernation). QEMU's `disable_s4`.
+    s4: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -81,18 +88,26 @@ impl Machine {
     }
 
     pub(super) fn draft(&self, scene: &Scene, draft: &mut Draft) {
-        let Self { kind, accel, kernel_irqchip, mem_merge, hpet, vmport, smm } = self;
+        let Self { kind, accel, kernel_irqchip, mem_merge, hpet, pit, vmport, smm, s3, s4 } = self;
         let argv = &mut draft.contents.argv;
         argv.machine.head(kind.as_str(), Origin::given("machine.type"));
-        for (key, property, value) in
-            [("machine.hpet", "hpet", hpet), ("machine.vmport", "vmport", vmport), ("machine.smm", "smm", smm)]
-        {
+        for (property, value) in [("hpet", hpet), ("pit", pit), ("vmport", vmport), ("smm", smm)] {
             if let Some(on) = value {
-                argv.machine.switch(property, *on, Origin::given(key));
+                argv.machine.switch(property, *on, Origin::given(format!("machine.{property}")));
             }
         }
         argv.machine.switch("mem-merge", *mem_merge, Origin::given("machine.mem_merge"));
         argv.machine.switch("dump-guest-core", false, Origin::always("a crash of QEMU does not write guest memory"));
+        let chip = match kind.chipset() {
+            Chipset::Q35 => "ICH9-LPC",
+            Chipset::I440fx => "PIIX4_PM",
+        };
+        for (state, allowed) in [("s3", s3), ("s4", s4)] {
+            if let Some(allowed) = allowed {
+                let value = format!("{chip}.disable_{state}={}", u8::from(!allowed));
+                argv.setting("-global", value, Origin::given(format!("machine.{state}")));
+            }
+        }
         draft_accel(*accel, scene, draft);
         draft_irqchip(*kernel_irqchip, scene, draft);
     }

@@ -8,6 +8,7 @@ mod agent;
 mod always;
 mod audio;
 mod boot;
+mod capability;
 mod channel;
 mod clock;
 mod cpu;
@@ -52,6 +53,7 @@ mod service;
 mod setting;
 mod share;
 mod smbios;
+mod smp_cache;
 pub mod source;
 mod stop;
 mod tpm;
@@ -279,6 +281,7 @@ impl Profile {
         service::draft(service, &scene, &mut draft);
         on.draft(&mut draft);
         stop.draft(&mut draft);
+        capability::judge(&scene, &mut draft);
         qemu.draft(host, &mut draft);
         memory.draft_locked(numa, pci.len(), &scene, &mut draft);
         draft.finish()

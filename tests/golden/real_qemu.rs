@@ -6,6 +6,7 @@ use crate::scene::Scene;
 use crate::setup;
 use crate::shipped;
 use crate::stand_in::StandIn;
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -27,11 +28,14 @@ fn qemu_10_0_starts_everything_that_is_planned() {
 fn starts_everything(name: &str, version: &str) {
     let qemu = setup::path(name);
     let cases = cases::all().into_iter().chain(shipped::all());
+    let mut started = BTreeSet::new();
     let failures = cases.filter_map(|case| {
         // What is planned for a newer QEMU is that one's.
         let newer = Scene::names_newer_than(&case.text, version);
         let plan = case.plan().ok().filter(|_| !newer)?;
-        start(&qemu, version, &plan).err().map(|why| format!("{} in QEMU {version}: {why}", case_name(&case)))
+        start(&qemu, version, &plan, &mut started)
+            .err()
+            .map(|why| format!("{} in QEMU {version}: {why}", case_name(&case)))
     });
     let failures: Vec<String> = failures.collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -43,15 +47,22 @@ fn case_name(case: &Case) -> String {
     case.variant.as_ref().map_or_else(|| path.to_string(), |variant| format!("{path} --variant {variant}"))
 }
 
-/// Starts `qemu` as `plan` says, with stand-ins, waits for its greeting and ends it.
-fn start(qemu: &Path, version: &str, plan: &Contents) -> Result<(), String> {
+/// Starts `qemu` as `plan` says, with stand-ins, waits for its greeting and ends it; unless a plan in `started` became the
+/// same command line with them, of which a second start would prove nothing more.
+fn start(qemu: &Path, version: &str, plan: &Contents, started: &mut BTreeSet<String>) -> Result<(), String> {
     let dir = tempfile::tempdir().expect("a folder");
     let socket = dir.path().join("qmp");
     let listener = UnixListener::bind(&socket).expect("a socket");
     let monitor = UnixStream::connect(&socket).expect("its own listener");
     monitor.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit for a QEMU that hangs");
     let stand_in = StandIn::new(dir.path(), version);
-    let mut child = spawn(qemu, &stand_in.words(plan.argv.args()), listener);
+    let words = stand_in.words(plan.argv.args());
+    let anywhere = words.join("\n").replace(&dir.path().display().to_string(), "");
+    // The stand-in for a TPM runs already, and ends with QEMU.
+    if !started.insert(anywhere) && !words.iter().any(|word| word.contains("tpm-socket")) {
+        return Ok(());
+    }
+    let mut child = spawn(qemu, &words, listener);
     let outcome = greet(monitor);
     if outcome.is_err() {
         // It has said nothing that is understood, so it cannot be asked to end.

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `# host: zen3` | the captured machine `tests/hosts/zen3.json`, which is also meant without the line |
 //! | `# qemu: 7.2` | the version of QEMU, 10.0 without the line; `none` for none |
+//! | `# qemu: 7.2 as installed` | with what Debian's QEMU says that it can do, without packages that it recommends |
 //! | `# kvm: denied` | state of KVM, instead of what the machine has |
 //! | `# invoker: 1000` | the user behind `sudo`; `none` for root itself |
 //! | `# variant: install` | `--variant install` is given |
@@ -37,7 +38,8 @@ pub(crate) struct Scene {
 impl Scene {
     /// Whether `text` says that what it plans is for a later QEMU than `version`; without a word, it is for all.
     pub(crate) fn names_newer_than(text: &str, version: &str) -> bool {
-        let minor = |text: &str| text.split('.').take(2).filter_map(|part| part.parse().ok()).collect::<Vec<u32>>();
+        let minor =
+            |text: &str| text.split([' ', '.']).take(2).filter_map(|part| part.parse().ok()).collect::<Vec<u32>>();
         text.lines().find_map(|line| line.strip_prefix("# qemu: ")).is_some_and(|named| minor(named) > minor(version))
     }
 
@@ -101,6 +103,12 @@ impl Scene {
         Some(())
     }
 
+    /// The same with another QEMU.
+    pub(crate) fn with_qemu(mut self, qemu: Qemu) -> Self {
+        self.host.qemu = Some(qemu);
+        self
+    }
+
     /// The folders that a profile of guest `name` stands in.
     #[allow(clippy::unused_self, reason = "a scene may come to set them")]
     pub(crate) fn setting(&self, name: &str) -> Setting {
@@ -150,7 +158,17 @@ pub(crate) fn captured(name: &str) -> Host {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// A QEMU of Debian's, as `vmrun host --dump` told it.
+pub(crate) fn installed(version: &str) -> Qemu {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/qemus/{version}.json"));
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 fn qemu(version: &str) -> Option<Qemu> {
+    if let Some(version) = version.strip_suffix(" as installed") {
+        return Some(installed(version));
+    }
     let version = version.parse().ok()?;
     Some(Qemu {
         path: "/usr/bin/qemu-system-x86_64".into(),

@@ -2,6 +2,7 @@
 
 use super::{Audio, server};
 use crate::plan::{Class, Draft, Origin, Problem};
+use crate::profile::capability;
 use crate::profile::display::Display;
 use crate::profile::scene::Scene;
 use crate::unit::Version;
@@ -65,7 +66,7 @@ pub(super) fn draft(audio: &Audio, display: &Display, scene: &Scene, draft: &mut
 
 fn has_driver(driver: Driver, scene: &Scene) -> Result<(), Problem> {
     if driver != Driver::Pipewire || scene.qemu_is(PIPEWIRE_SINCE) {
-        return Ok(());
+        return capability::audio(scene, driver.as_str()).map_or(Ok(()), Err);
     }
     Err(Problem::new(Class::Impossible, "audio.driver", "this QEMU has no PipeWire back end")
         .why(format!("it came with QEMU {PIPEWIRE_SINCE}"))

@@ -26,6 +26,7 @@ mod words;
 pub use keys::Keys;
 pub use preset::Preset;
 pub use sheets::{Sheets, Shown};
+pub(super) use words::nearest;
 
 use serde::de::DeserializeOwned;
 use std::ops::Range;

@@ -64,7 +64,8 @@ fn suggest(mistake: Mistake, word: &str, known: &[&str], list: &str) -> Mistake 
     }
 }
 
-pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+/// The one of `known` that `word` most likely means; `None` when none is near.
+pub(in crate::profile) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let word = plain(word);
     let allowed = (word.chars().count() / 3).max(1);
