@@ -8,6 +8,7 @@ mod instance;
 mod journal;
 mod lease;
 mod new_file;
+mod rom;
 mod step;
 #[cfg(test)]
 mod test;
@@ -17,3 +18,4 @@ pub use instance::{Instance, Standing, standing};
 pub use journal::{Journal, Record};
 pub use lease::{Lease, Made, Unrestored, recover};
 pub use new_file::make_file;
+pub use rom::read_rom;

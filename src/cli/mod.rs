@@ -13,7 +13,9 @@ pub mod output;
 mod place;
 mod plan;
 mod progress;
+mod refuse;
 mod render;
+mod rom;
 mod run;
 mod schema;
 
@@ -137,6 +139,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Stop(args) => guest::stop(args, output),
         Command::Recover(args) => guest::recover(args, output),
         Command::Host(args) => host::run(args, output),
+        Command::Rom(args) => rom::run(args, output),
         Command::Schema => schema::run(output),
         Command::Explain(args) => explain::run(args, output),
     }

@@ -17,6 +17,7 @@ mod path;
 mod pci;
 mod program;
 mod qemu;
+mod rom;
 mod root;
 mod sound;
 mod usb;
@@ -46,7 +47,7 @@ pub use user::User;
 pub use virtiofsd::Virtiofsd;
 pub use wants::{Area, Wants};
 
-use crate::unit::{Bdf, CpuSet, Size};
+use crate::unit::{Bdf, CpuSet, NoRom, OptionRom, Size};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -113,6 +114,9 @@ pub struct Host {
     /// Facts about the disk images among them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<PathBuf, Image>,
+    /// The option ROMs among them, or why a file is none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roms: BTreeMap<PathBuf, Result<OptionRom, NoRom>>,
     /// The virtiofsd that shares would run; `None` when there is none, or no share wants one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub virtiofsd: Option<Virtiofsd>,
@@ -166,6 +170,7 @@ impl Host {
             qemu: qemu::read(root, caller, wants.qemu.as_deref()),
             paths,
             images: wants.images.iter().filter_map(|path| Some((path.clone(), image::read(root, path)?))).collect(),
+            roms: wants.roms.iter().filter_map(|path| Some((path.clone(), rom::read(root, path)?))).collect(),
             virtiofsd: virtiofsd::read(root, &wants.virtiofsd),
         }
     }

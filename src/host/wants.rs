@@ -12,6 +12,8 @@ pub struct Wants {
     pub paths: Vec<PathBuf>,
     /// Disk images among them.
     pub images: Vec<PathBuf>,
+    /// Files with option ROMs among them.
+    pub roms: Vec<PathBuf>,
     /// Places where virtiofsd may be, best first; empty when no share wants it.
     pub virtiofsd: Vec<PathBuf>,
     /// Parts of the machine to look at closely.

@@ -38,6 +38,7 @@ mod numa;
 mod on;
 mod pci;
 mod pci_place;
+mod pci_rom;
 mod pcie;
 mod pinning;
 mod pinning_lint;
@@ -313,7 +314,8 @@ impl Profile {
         paths.sort();
         paths.dedup();
         let images = self.disk.iter().filter_map(|disk| disk.paths(setting)).collect();
+        let roms = self.pci.iter().filter_map(|pci| pci.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);
-        Wants { qemu: self.qemu.binary(setting), paths, images, virtiofsd, areas: BTreeSet::new() }
+        Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, areas: BTreeSet::new() }
     }
 }

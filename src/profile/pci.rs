@@ -2,6 +2,7 @@
 
 use super::iommu;
 use super::pci_place;
+use super::pci_rom;
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::plan::{Class, Draft, Origin, Problem};
@@ -54,6 +55,7 @@ impl Pci {
         }
         if let Some(rom) = rom {
             let path = scene.file(rom, &format!("{key}.rom"), Class::Impossible, draft);
+            pci_rom::judge(&format!("{key}.rom"), &path, *host, scene, draft);
             device["romfile"] = json!(path);
         }
         if let Some(rombar) = rombar {

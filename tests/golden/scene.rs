@@ -18,6 +18,7 @@
 //! | `# block: PATH` | a block device stands there |
 //! | `# folder: PATH FILE…` | a folder with executable files stands there |
 //! | `# image: PATH {…}` | what the host knows of an image, as JSON |
+//! | `# rom: PATH {…}` | what an option ROM holds, as JSON |
 //! | `# virtiofsd: {…}` | the virtiofsd of the host, as JSON |
 //! | `# euid: 1000` | the user that vmrun runs as |
 //!
@@ -74,6 +75,10 @@ impl Scene {
             "image" => {
                 let (path, fact) = value.split_once(' ')?;
                 self.host.images.insert(path.into(), serde_json::from_str(fact).ok()?);
+            }
+            "rom" => {
+                let (path, fact) = value.split_once(' ')?;
+                self.host.roms.insert(path.into(), serde_json::from_str(fact).ok()?);
             }
             "virtiofsd" => self.host.virtiofsd = serde_json::from_str(value).ok()?,
             "file" => {

@@ -23,12 +23,13 @@ impl Layout {
         Self { name: "kvm", cores: 2, threads: 2, memory_mib: 2048, devices: &[], modules: &["kvm-amd"] };
 
     /// [`KVM`](Self::KVM) and a graphics card with its HDMI audio: `0000:01:00.0` on bochs-drm and `0000:01:00.1` on
-    /// `snd_hda_intel`, functions of one slot behind a root port and so in one IOMMU group.
+    /// `snd_hda_intel`, functions of one slot behind a root port and so in one IOMMU group. The card's option ROM is one of
+    /// a network card, so that no firmware runs it.
     pub(crate) const GPU: Self = Self {
         name: "gpu",
         devices: &[
             "pcie-root-port,id=gpu,chassis=1,slot=1",
-            "secondary-vga,bus=gpu,addr=0.0,multifunction=on",
+            "secondary-vga,bus=gpu,addr=0.0,multifunction=on,romfile=efi-e1000.rom",
             "ich9-intel-hda,bus=gpu,addr=0.1",
         ],
         modules: &["kvm-amd", "bochs", "snd-hda-intel", "vfio-pci"],

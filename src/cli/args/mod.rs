@@ -9,6 +9,7 @@ mod guest;
 mod host;
 mod layers;
 mod plan;
+mod rom;
 mod run;
 
 pub use demo::{Demo, Then};
@@ -17,6 +18,7 @@ pub use guest::{Recover, Status, Stop};
 pub use host::Host;
 pub use layers::{HostFile, Layers};
 pub use plan::{Check, Plan};
+pub use rom::{Rom, RomCommand, RomDump, RomInspect};
 pub use run::Run;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -94,6 +96,9 @@ pub enum Command {
     Host(Host),
     /// Explain the tables and keys of a profile
     Explain(Explain),
+    /// Read and judge the option ROM of a card
+    #[command(hide = true)]
+    Rom(Rom),
     /// Write the JSON Schema of profiles, for editors
     // Who wants it learns of it from `explain`; the list of commands must fit a small terminal.
     #[command(after_help = explain::SCHEMA_HELP, hide = true)]

@@ -8,6 +8,7 @@ mod life;
 mod pins;
 pub(super) mod plan;
 pub(super) mod reference;
+pub(super) mod rom;
 
 pub(super) use json::{place_origins, plan as plan_json};
 pub(super) use layout::table;
