@@ -9,16 +9,30 @@ use std::io;
 use std::path::Path;
 
 /// Each floor and the floors it may name, from the door down.
-const FLOORS: [(&str, &[&str]); 13] = [
+const FLOORS: [(&str, &[&str]); 14] = [
     (
         "cli",
-        &["supervise", "demo", "apply", "qemu", "import", "profile", "process", "plan", "host", "unit", "demo_image"],
+        &[
+            "supervise",
+            "demo",
+            "apply",
+            "qemu",
+            "import",
+            "isolate",
+            "profile",
+            "process",
+            "plan",
+            "host",
+            "unit",
+            "demo_image",
+        ],
     ),
     ("supervise", &["apply", "qemu", "import", "profile", "process", "plan", "host", "unit", "demo_image"]),
     ("demo", &["profile", "plan", "unit", "demo_image"]),
     ("apply", &["profile", "process", "plan", "host", "unit", "demo_image"]),
     ("qemu", &["profile", "process", "plan", "host", "unit", "demo_image"]),
     ("import", &["profile", "plan", "host", "unit"]),
+    ("isolate", &["plan", "host", "unit"]),
     ("profile", &["plan", "host", "unit"]),
     ("process", &["plan", "host", "unit"]),
     ("plan", &["unit"]),
@@ -29,7 +43,7 @@ const FLOORS: [(&str, &[&str]); 13] = [
 ];
 
 /// Floors that are functions of their input.
-const PURE: [&str; 4] = ["unit", "plan", "profile", "import"];
+const PURE: [&str; 5] = ["unit", "plan", "profile", "import", "isolate"];
 
 /// What the pure floors leave alone.
 const EFFECTS: [&[&str]; 4] = [&["std", "fs"], &["std", "process"], &["tokio"], &["nix"]];

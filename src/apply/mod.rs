@@ -4,6 +4,7 @@
 mod error;
 #[cfg(test)]
 mod fake;
+mod files;
 mod instance;
 mod journal;
 mod lease;
@@ -14,6 +15,7 @@ mod step;
 mod test;
 
 pub use error::ApplyError;
+pub use files::{Standing as StandingEdits, edit_files, restore_files};
 pub use instance::{Instance, Standing, standing};
 pub use journal::{Journal, Record};
 pub use lease::{Lease, Made, Unrestored, recover};

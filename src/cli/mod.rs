@@ -7,6 +7,7 @@ mod ending;
 mod explain;
 mod guest;
 mod host;
+mod isolate;
 mod layers;
 mod load;
 pub mod output;
@@ -139,6 +140,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Stop(args) => guest::stop(args, output),
         Command::Recover(args) => guest::recover(args, output),
         Command::Host(args) => host::run(args, output),
+        Command::Isolate(args) => isolate::run(args, output),
         Command::Rom(args) => rom::run(args, output),
         Command::Schema => schema::run(output),
         Command::Explain(args) => explain::run(args, output),

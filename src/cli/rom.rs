@@ -6,7 +6,7 @@ use super::output::{Output, Weight};
 use super::refuse::{failed, refuse};
 use super::render::rom as render;
 use crate::apply::{ApplyError, read_rom};
-use crate::host::{Host, PciFunction, Root, Wants};
+use crate::host::{Host, PciFunction, Root};
 use crate::plan::{Class, Problem};
 use crate::unit::{Bdf, LARGEST_ROM, NoRom, OptionRom, RomVerdict};
 use serde_json::json;
@@ -146,7 +146,7 @@ fn save(path: &Path, bytes: &[u8]) -> Result<(), ApplyError> {
 }
 
 fn functions() -> Vec<PciFunction> {
-    Host::read(&Root::default(), &Wants::default()).pci
+    Host::functions(&Root::default())
 }
 
 fn function(bdf: Bdf) -> Option<PciFunction> {

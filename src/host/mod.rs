@@ -1,5 +1,6 @@
 //! Floor 1: facts about the machine, read once, below one root, into plain data that can be serialised.
 
+mod boot;
 mod caller;
 mod cpu;
 mod dmi;
@@ -28,6 +29,7 @@ mod wants;
 #[cfg(test)]
 mod tree;
 
+pub use boot::{Boot, BootImage};
 pub use caller::Caller;
 pub use cpu::Cpu;
 pub use firmware::Firmware;
@@ -173,6 +175,12 @@ impl Host {
             roms: wants.roms.iter().filter_map(|path| Some((path.clone(), rom::read(root, path)?))).collect(),
             virtiofsd: virtiofsd::read(root, &wants.virtiofsd),
         }
+    }
+
+    /// The PCI functions alone, by address and in every detail; the rest of a host takes longer to read.
+    #[must_use]
+    pub fn functions(root: &Root) -> Vec<PciFunction> {
+        pci::read(root, &Wants::of([Area::Pci]))
     }
 
     /// The host CPU with the kernel's number `id`.

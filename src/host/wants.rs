@@ -21,6 +21,12 @@ pub struct Wants {
 }
 
 impl Wants {
+    /// Nothing but a close look at `areas`.
+    #[must_use]
+    pub fn of(areas: impl IntoIterator<Item = Area>) -> Self {
+        Self { areas: areas.into_iter().collect(), ..Self::default() }
+    }
+
     /// Whether `area` is looked at closely.
     #[must_use]
     pub fn area(&self, area: Area) -> bool {

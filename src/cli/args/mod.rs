@@ -7,6 +7,7 @@ mod demo;
 mod explain;
 mod guest;
 mod host;
+mod isolate;
 mod layers;
 mod plan;
 mod rom;
@@ -16,6 +17,7 @@ pub use demo::{Demo, Then};
 pub use explain::Explain;
 pub use guest::{Recover, Status, Stop};
 pub use host::Host;
+pub use isolate::{Initramfs, Isolate};
 pub use layers::{HostFile, Layers};
 pub use plan::{Check, Plan};
 pub use rom::{Rom, RomCommand, RomDump, RomInspect};
@@ -96,6 +98,9 @@ pub enum Command {
     Host(Host),
     /// Explain the tables and keys of a profile
     Explain(Explain),
+    /// Write what binds a card to vfio-pci at boot, or take it back
+    #[command(hide = true)]
+    Isolate(Isolate),
     /// Read and judge the option ROM of a card
     #[command(hide = true)]
     Rom(Rom),
