@@ -2,9 +2,9 @@
 #
 # A request is the line "<bytes> <seconds>" and a shell script of that many bytes, which may take that many seconds.
 # The answer is the line "<status> <bytes> <bytes>", then standard output and standard error, that many bytes each.
-b=/run/host/busybox
+b=/run/vmrun-test/busybox
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
-cd /run/host || exit
+cd /run/vmrun-test || exit
 $b hostname vmrun-test
 $b ip link set lo up
 
@@ -14,6 +14,8 @@ $b ip link set lo up
 . ./settings
 # shellcheck disable=SC2086,SC2154 # a list of names, from the settings
 /sbin/modprobe -a $wanted || echo "agent: not every module of '$wanted' loads"
+
+/bin/sh ./prepare || echo "agent: the layout's own preparation fails"
 
 port=$($b grep -lx agent /sys/class/virtio-ports/*/name)
 port=${port%/name}

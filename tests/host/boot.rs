@@ -1,15 +1,19 @@
 //! Starting the QEMU that is the emulated host, and making sure that it ends.
 
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
+use super::clock;
 use super::image;
 use super::kernel::Kernel;
 use super::layout::Layout;
+use super::monitor::Monitor;
 use crate::support::setup;
 
 /// The emulated processor.
@@ -31,10 +35,22 @@ const CACHE: &str = env!("CARGO_TARGET_TMPDIR");
 pub(crate) struct Machine {
     qemu: Child,
     /// Bytes to the agent.
-    pub(crate) requests: ChildStdin,
+    pub(crate) requests: UnixStream,
     /// Bytes from the agent, in pieces of any size; disconnected when QEMU has ended.
     pub(crate) replies: Receiver<Vec<u8>>,
-    console: Arc<Mutex<Vec<u8>>>,
+    /// QEMU's own monitor.
+    pub(crate) monitor: Monitor,
+    /// Bytes to the serial console, for a person at it.
+    pub(crate) keyboard: UnixStream,
+    console: Arc<Mutex<Console>>,
+    listener: Option<JoinHandle<()>>,
+}
+
+/// What the serial console said, and where it goes besides.
+#[derive(Default)]
+struct Console {
+    said: Vec<u8>,
+    screen: Option<Box<dyn Write + Send>>,
 }
 
 impl Machine {
@@ -44,25 +60,40 @@ impl Machine {
     /// *thread* that started a process ends, and tests end theirs long before the host is to go. So the host ends with
     /// the test process whatever ends that: a return, a panic, a signal.
     pub(crate) fn start(layout: &Layout) -> Self {
+        let (requests, agent) = pair();
+        let (monitor, qmp) = pair();
+        let (keyboard, console) = pair();
         let mut command = command(layout);
+        command.stdin(OwnedFd::from(agent)).stdout(OwnedFd::from(qmp)).stderr(OwnedFd::from(console));
+        let source = clone(&requests);
         let (started, child) = mpsc::channel();
         let (send, replies) = mpsc::channel();
         thread::spawn(move || {
-            let mut qemu = command.spawn().expect("setpriv, of Debian's util-linux, starts");
-            let stdout = qemu.stdout.take().expect("piped");
+            let qemu = command.spawn().expect("setpriv, of Debian's util-linux, starts");
+            // It holds QEMU's ends of the sockets too, which would never close.
+            drop(command);
             if started.send(qemu).is_ok() {
-                pump(stdout, &send);
+                pump(source, &send);
             }
         });
-        let mut qemu: Child = child.recv().expect("the thread above sends it or panics with the reason");
-        let requests = qemu.stdin.take().expect("piped");
-        let console = collect(qemu.stderr.take().expect("piped"));
-        Self { qemu, requests, replies, console }
+        let qemu: Child = child.recv().expect("the thread above sends it or panics with the reason");
+        let console = Arc::new(Mutex::new(Console::default()));
+        let listener = Some(collect(clone(&keyboard), Arc::clone(&console)));
+        Self { qemu, requests, replies, monitor: Monitor::new(monitor), keyboard, console, listener }
     }
 
-    /// What the kernel and QEMU itself have said so far.
-    pub(crate) fn console(&self) -> String {
-        String::from_utf8_lossy(&self.console.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    /// What the kernel and QEMU itself have said so far; all of it when QEMU has ended.
+    pub(crate) fn console(&mut self) -> String {
+        if matches!(self.qemu.try_wait(), Ok(Some(_))) {
+            let _ = self.listener.take().map(JoinHandle::join);
+        }
+        let console = self.console.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&console.said).into_owned()
+    }
+
+    /// Writes what the console says from now on to `screen` too.
+    pub(crate) fn show_console(&self, screen: Box<dyn Write + Send>) {
+        self.console.lock().unwrap_or_else(PoisonError::into_inner).screen = Some(screen);
     }
 }
 
@@ -74,32 +105,42 @@ impl Drop for Machine {
     }
 }
 
-/// The command line of the emulated host. The channel is QEMU's standard input and output, the console its standard error.
+fn pair() -> (UnixStream, UnixStream) {
+    UnixStream::pair().expect("two more descriptors")
+}
+
+fn clone(stream: &UnixStream) -> UnixStream {
+    stream.try_clone().expect("one more descriptor")
+}
+
+/// The command line of the emulated host, which takes three sockets: the channel is its standard input, QEMU's monitor
+/// its standard output, the console its standard error.
 fn command(layout: &Layout) -> Command {
     let Kernel { elf, modules } = Kernel::find(Path::new(CACHE));
-    let initial: PathBuf = image::build(Path::new(CACHE), layout.name, &modules, layout.modules);
+    let initial: PathBuf = image::build(Path::new(CACHE), layout, &modules);
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--"])
-        .arg(setup::path("VMRUN_TEST_QEMU_7_2"))
+        .arg(setup::path(layout.emulator))
         .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", CPU])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
         .arg("-kernel")
         .arg(elf)
         .arg("-initrd")
         .arg(initial)
-        .args(["-append", PARAMETERS])
+        .arg("-append")
+        .arg(format!("{PARAMETERS} tsc_early_khz={}", clock::tsc_khz()))
         // Before all other devices: it translates for those that come after it.
         .args(["-device", "intel-iommu,intremap=on"])
         .args(["-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"])
         .args(["-device", "virtio-9p-pci,fsdev=root,mount_tag=root"])
-        .args(["-chardev", "stdio,id=agent,signal=off"])
+        .args(["-chardev", "socket,id=agent,fd=0"])
         .args(["-device", "virtio-serial-pci,max_ports=2", "-device", "virtserialport,chardev=agent,name=agent"])
-        .args(["-chardev", "file,id=console,path=/dev/stderr", "-serial", "chardev:console"])
-        .args(layout.arguments())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .args(["-chardev", "socket,id=monitor,fd=1", "-mon", "monitor,mode=control"])
+        .args(["-chardev", "socket,id=console,fd=2", "-serial", "chardev:console"])
+        // For a layout's serial adapter.
+        .args(["-chardev", "null,id=nothing"])
+        .args(layout.arguments(Path::new(CACHE)));
     command
 }
 
@@ -113,16 +154,17 @@ fn pump(mut source: impl Read, send: &Sender<Vec<u8>>) {
     }
 }
 
-/// Gathers what `source` yields, in a thread that ends with it.
-fn collect(mut source: impl Read + Send + 'static) -> Arc<Mutex<Vec<u8>>> {
-    let gathered = Arc::new(Mutex::new(Vec::new()));
-    let gather = Arc::clone(&gathered);
+/// Gathers what `source` yields in `console`, in a thread that ends with it.
+fn collect(mut source: impl Read + Send + 'static, console: Arc<Mutex<Console>>) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut piece = vec![0; 4096];
         while let Ok(length @ 1..) = source.read(&mut piece) {
-            let mut all = gather.lock().unwrap_or_else(PoisonError::into_inner);
-            all.write_all(&piece[..length]).expect("a Vec takes all");
+            let Console { said, screen } = &mut *console.lock().unwrap_or_else(PoisonError::into_inner);
+            said.extend(&piece[..length]);
+            if let Some(screen) = screen {
+                // A screen that is gone is no reason to forget what the console says.
+                let _ = screen.write_all(&piece[..length]).and_then(|()| screen.flush());
+            }
         }
-    });
-    gathered
+    })
 }

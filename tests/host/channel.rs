@@ -1,9 +1,12 @@
 //! Commands in the emulated host: the outer end of what `agent.sh` speaks.
 
 use std::fmt::{Display, Formatter, Result as Formatted};
-use std::io::Write;
+use std::io::{Write, copy, stdin, stdout};
 use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use super::boot::Machine;
 use super::layout::Layout;
@@ -14,8 +17,16 @@ const BOOT_LIMIT: Duration = Duration::from_secs(300);
 /// How long one script may run in the host.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(180);
 
+/// How long a person may stay.
+const ATTENDANCE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How much longer than its script an answer may take.
 const ANSWER_GRACE: Duration = Duration::from_secs(60);
+
+/// How often a host that says nothing is asked for a stall, and what its kernel writes about one that it does not get
+/// out of: QEMU 10 forgets a timer now and then.
+const STALL_CHECK: Duration = Duration::from_secs(5);
+const STALLED: &str = "rcu_preempt kthread starved";
 
 /// The status that `timeout` ends with when it had to end the script.
 const TIMED_OUT: i32 = 124;
@@ -51,11 +62,16 @@ impl Host {
 
     /// Runs `script` by `sh` in the host, as root, whatever its exit status.
     pub(crate) fn run(&mut self, script: &str) -> Result<Reply, Lost> {
-        let request = format!("{} {}\n{script}", script.len(), SCRIPT_LIMIT.as_secs());
+        self.run_within(SCRIPT_LIMIT, script)
+    }
+
+    /// The same for a script that may take as long as `limit`.
+    pub(crate) fn run_within(&mut self, limit: Duration, script: &str) -> Result<Reply, Lost> {
+        let request = format!("{} {}\n{script}", script.len(), limit.as_secs());
         if let Err(error) = self.machine.requests.write_all(request.as_bytes()) {
             return Err(self.lost(&format!("writing a request: {error}")));
         }
-        let deadline = Instant::now() + SCRIPT_LIMIT + ANSWER_GRACE;
+        let deadline = Instant::now() + limit + ANSWER_GRACE;
         let header = self.line(deadline)?;
         let fields: Vec<usize> = header.split(' ').filter_map(|field| field.parse().ok()).collect();
         let &[status, stdout, stderr] = fields.as_slice() else {
@@ -77,6 +93,29 @@ impl Host {
         let reply = self.run(script)?;
         assert_eq!(reply.status, 0, "{script}\n{reply}");
         Ok(reply.text())
+    }
+
+    /// Plugs `device`, written as for QEMU's `-device`, into the host from outside.
+    pub(crate) fn plug(&mut self, device: &str) -> Result<(), Lost> {
+        self.machine.monitor.plug(device).map_err(|why| self.lost(&why))
+    }
+
+    /// Pulls the device `id` out of the host, from outside, and waits until it is gone.
+    pub(crate) fn pull(&mut self, id: &str) -> Result<(), Lost> {
+        self.machine.monitor.pull(id).map_err(|why| self.lost(&why))
+    }
+
+    /// Has the QEMU that is the host execute any `command`.
+    pub(crate) fn outer(&mut self, command: &str, arguments: &Value) -> Result<Value, Lost> {
+        self.machine.monitor.execute(command, arguments).map_err(|why| self.lost(&why))
+    }
+
+    /// Lets a person at this terminal work at the host's serial console, until `shell`, a script, ends there.
+    pub(crate) fn attend(&mut self, shell: &str) -> Result<Reply, Lost> {
+        let mut keyboard = self.machine.keyboard.try_clone().expect("one more descriptor");
+        self.machine.show_console(Box::new(stdout()));
+        thread::spawn(move || copy(&mut stdin(), &mut keyboard));
+        self.run_within(ATTENDANCE, shell)
     }
 
     /// The next line of the channel, without its end.
@@ -102,17 +141,22 @@ impl Host {
 
     /// Waits for more bytes, of any number.
     fn receive(&mut self, deadline: Instant) -> Result<(), Lost> {
-        match self.machine.replies.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.machine.replies.recv_timeout(left.min(STALL_CHECK)) {
             Ok(piece) => {
                 self.received.extend(piece);
                 Ok(())
             }
+            Err(RecvTimeoutError::Timeout) if self.machine.console().contains(STALLED) => {
+                Err(self.lost("its kernel says that it stalls"))
+            }
+            Err(RecvTimeoutError::Timeout) if left > STALL_CHECK => Ok(()),
             Err(RecvTimeoutError::Timeout) => Err(self.lost("it does not answer")),
             Err(RecvTimeoutError::Disconnected) => Err(self.lost("its QEMU has ended")),
         }
     }
 
-    fn lost(&self, why: &str) -> Lost {
+    fn lost(&mut self, why: &str) -> Lost {
         Lost(format!("the emulated host is lost: {why}\nits console:\n{}", self.machine.console()))
     }
 }

@@ -4,39 +4,46 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::layout::{Init, Layout};
 use crate::support::modules::load_order;
 use crate::support::setup;
 
 /// Modules that reach the root file system and the command channel; all others are loaded from that root.
 const EARLY_MODULES: &[&str] = &["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
 
-/// Writes the initial file system for a host that runs from `modules` and loads `wanted` from there, and returns its path.
+/// Writes the initial file system for a host of `layout` that runs from `modules`, and returns its path.
 ///
-/// The file lies in `cache` under `name`: it is cheap to make anew and harmless to keep.
-pub(crate) fn build(cache: &Path, name: &str, modules: &Path, wanted: &[&str]) -> PathBuf {
+/// The file lies in `cache` under the layout's name: it is cheap to make anew and harmless to keep.
+pub(crate) fn build(cache: &Path, layout: &Layout, modules: &Path) -> PathBuf {
     let mut archive = Archive::default();
     for folder in ["bin", "dev", "modules", "proc", "sys", "lower", "writable", "root"] {
         archive.folder(folder);
     }
     archive.file("bin/busybox", &read(&setup::path("VMRUN_TEST_BUSYBOX")));
     archive.file("init", include_bytes!("init.sh"));
+    archive.file("systemd", include_bytes!("systemd.sh"));
     archive.file("agent", include_bytes!("agent.sh"));
-    archive.file("settings", settings(modules, wanted).as_bytes());
+    archive.file("prepare", layout.prepare.as_bytes());
+    archive.file("settings", settings(layout, modules).as_bytes());
     for (number, module) in load_order(modules, EARLY_MODULES).iter().enumerate() {
         archive.file(&format!("modules/{number:02}"), &read(&modules.join(module)));
     }
-    let path = cache.join(format!("{name}.cpio"));
-    let partial = cache.join(format!("{name}.cpio.{}", std::process::id()));
+    let path = cache.join(format!("{}.cpio", layout.name));
+    let partial = cache.join(format!("{}.cpio.{}", layout.name, std::process::id()));
     fs::write(&partial, archive.finish()).unwrap_or_else(|error| panic!("{}: {error}", partial.display()));
     fs::rename(&partial, &path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     path
 }
 
-/// The shell variables that `init.sh` and `agent.sh` read.
-fn settings(modules: &Path, wanted: &[&str]) -> String {
+/// The shell variables that the scripts read.
+fn settings(layout: &Layout, modules: &Path) -> String {
     let modules = modules.to_str().expect("the path of the modules is UTF-8");
     let modules = shlex::try_quote(modules).expect("a path has no zero byte");
-    format!("modules={modules}\nwanted='{}'\n", wanted.join(" "))
+    let init = match layout.init {
+        Init::Agent => "agent",
+        Init::Systemd => "systemd",
+    };
+    format!("modules={modules}\nwanted='{}'\ninit={init}\n", layout.modules.join(" "))
 }
 
 fn read(path: &Path) -> Vec<u8> {

@@ -24,7 +24,7 @@ for folder in proc sys dev; do
     $b mount --move /$folder /root/$folder
 done
 $b mount -t tmpfs -o mode=755 tmpfs /root/run
-$b mkdir -p /root/run/host /root/dev/pts /root/dev/shm /root/dev/hugepages /root/usr/lib/modules
+$b mkdir -p /root/run/vmrun-test /root/dev/pts /root/dev/shm /root/dev/hugepages /root/usr/lib/modules
 $b mount -t devpts devpts /root/dev/pts
 $b mount -t tmpfs -o mode=1777 tmpfs /root/dev/shm
 $b mount -t hugetlbfs hugetlbfs /root/dev/hugepages
@@ -32,5 +32,9 @@ $b mount -t cgroup2 cgroup2 /root/sys/fs/cgroup
 # shellcheck disable=SC2154 # from the settings
 $b rm -rf "/root/usr/lib/modules/${modules##*/}"
 $b ln -s "$modules" "/root/usr/lib/modules/${modules##*/}"
-$b cp /bin/busybox /agent /settings /root/run/host/
-exec $b switch_root /root /run/host/busybox sh /run/host/agent
+$b cp /bin/busybox /agent /prepare /settings /root/run/vmrun-test/
+# shellcheck disable=SC2154 # from the settings
+case $init in
+agent) exec $b switch_root /root /run/vmrun-test/busybox sh /run/vmrun-test/agent ;;
+systemd) exec $b sh /systemd ;;
+esac
