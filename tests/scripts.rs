@@ -167,8 +167,13 @@ fn shell_scripts() -> Vec<PathBuf> {
         .iter()
         .flat_map(|folder| fs::read_dir(repository().join(folder)).expect("the folder"))
         .map(|entry| entry.expect("its entry").path())
-        .filter(|path| fs::read(path).is_ok_and(|text| text.starts_with(b"#!/usr/bin/env bash")))
+        .filter(|path| fs::read(path).is_ok_and(|text| is_shell(&text)))
         .collect()
+}
+
+/// A program, or a snippet that names its shell for shellcheck.
+fn is_shell(text: &[u8]) -> bool {
+    text.starts_with(b"#!/usr/bin/env bash") || text.starts_with(b"# shellcheck shell=")
 }
 
 #[test]

@@ -71,13 +71,7 @@ fn passed(profile: &Path) -> Result<Vec<Bdf>, End> {
         Err(rejected) => return Err(Box::new(|output| rejected.tell(output))),
     };
     let planned = loaded.plan_here();
-    let args = planned.contents().argv.args();
-    let devices = args.iter().filter(|arg| arg.option == "-device").filter_map(|arg| arg.value.as_deref());
-    let devices = devices.filter_map(|value| serde_json::from_str::<serde_json::Value>(value).ok());
-    let passed: Vec<_> = devices
-        .filter(|device| device["driver"] == "vfio-pci")
-        .filter_map(|device| device["host"].as_str()?.parse().ok())
-        .collect();
+    let passed = planned.contents().argv.host_functions();
     if passed.is_empty() {
         let what = format!("{} passes no PCI function to its guest", profile.display());
         let problem = Problem::new(Class::Invalid, "", what).fix("add [[pci]], or name addresses: vmrun isolate 01:00");

@@ -11,6 +11,7 @@ mod isolate;
 mod layers;
 mod load;
 pub mod output;
+mod pick;
 mod place;
 mod plan;
 mod progress;
@@ -140,6 +141,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Stop(args) => guest::stop(args, output),
         Command::Recover(args) => guest::recover(args, output),
         Command::Host(args) => host::run(args, output),
+        Command::Pick(args) => pick::run(args, output),
         Command::Isolate(args) => isolate::run(args, output),
         Command::Rom(args) => rom::run(args, output),
         Command::Schema => schema::run(output),

@@ -1,6 +1,7 @@
 //! The command line of QEMU, collected by the tables in any order and printed in one order.
 
 use super::Props;
+use crate::unit::Bdf;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -131,6 +132,14 @@ impl Argv {
         let shared = shared.into_iter().filter_map(|(option, props)| props_arg(option, props));
         let rest = [&self.settings, &self.objects, &self.backends, &self.devices, &self.user];
         shared.chain(rest.into_iter().flatten().cloned()).map(without_repetition).collect()
+    }
+
+    /// Functions of the host that the guest is given, in the order in which they are.
+    #[must_use]
+    pub fn host_functions(&self) -> Vec<Bdf> {
+        let devices = self.devices.iter().filter_map(|arg| serde_json::from_str::<Value>(arg.value.as_deref()?).ok());
+        let given = devices.filter(|device| device["driver"] == "vfio-pci");
+        given.filter_map(|device| device["host"].as_str()?.parse().ok()).collect()
     }
 
     /// The bare arguments, as `exec` takes them.

@@ -9,6 +9,7 @@ mod guest;
 mod host;
 mod isolate;
 mod layers;
+mod pick;
 mod plan;
 mod rom;
 mod run;
@@ -19,6 +20,7 @@ pub use guest::{Recover, Status, Stop};
 pub use host::Host;
 pub use isolate::{Initramfs, Isolate};
 pub use layers::{HostFile, Layers};
+pub use pick::Pick;
 pub use plan::{Check, Plan};
 pub use rom::{Rom, RomCommand, RomDump, RomInspect};
 pub use run::Run;
@@ -98,6 +100,9 @@ pub enum Command {
     Host(Host),
     /// Explain the tables and keys of a profile
     Explain(Explain),
+    /// Choose a guest on the terminal, and run it
+    #[command(hide = true)]
+    Pick(Pick),
     /// Write what binds a card to vfio-pci at boot, or take it back
     #[command(hide = true)]
     Isolate(Isolate),
