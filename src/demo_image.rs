@@ -10,6 +10,8 @@
 ///   (the power button, for ever), `reset`, `panic` (by `-device pvpanic`), `hang`, `spin`, `crash`
 /// - `resets=N`: how often `then=reset` resets, 0 to 255, before it powers off; 1 without the word
 /// - `report=brief`: no lines for single vCPUs and PCI functions
+/// - `poke=01:00.0/2/502/0280`, up to four times: writes 0x280 to the register at offset 0x502 of that function's BAR 2
+///   and says what was read there before and after; two, four or eight digits are 8, 16 or 32 bits
 ///
 /// A word that it does not know becomes a line `error` before `done`, and the guest powers off.
 pub const GUEST_ELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/guest.elf"));

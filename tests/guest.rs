@@ -196,6 +196,21 @@ fn a_brief_report_leaves_single_vcpus_and_functions_out() {
 }
 
 #[test]
+fn registers_of_a_device_are_written_and_read_back() {
+    // A mode register of the display, and the register of `edu` that answers with what was written, inverted.
+    let words = "report=brief poke=00:05.0/2/502/0280 poke=00:06.0/0/4/00000001 poke=00:07.0/0/0/00";
+    for qemu in qemus() {
+        let devices = ["-machine", "q35", "-device", "secondary-vga,addr=5", "-device", "edu,addr=6"];
+        let report = Machine::start(&qemu, words, &devices).report();
+        let display = "address=00:05.0 bar=2 offset=0x502 before=0000 wrote=0280 after=0280";
+        let edu = "address=00:06.0 bar=0 offset=0x4 before=00000000 wrote=00000001 after=fffffffe";
+        assert_eq!(report.all("poke"), [display, edu]);
+        let nothing = "poke=00:07.0 bar=0 offset=0x0 is no memory that the firmware has placed";
+        assert_eq!(report.all("error"), [nothing]);
+    }
+}
+
+#[test]
 fn an_unknown_word_is_an_error_and_powers_off() {
     for qemu in qemus() {
         let machine = Machine::start(&qemu, "then=fly report=brief speed=9", &["-no-reboot"]);

@@ -1,10 +1,11 @@
 //! Proof that the host was changed; it must be undone.
 
+use super::fault::Faults;
 use super::journal::Journal;
 use super::step::{Ground, holds, perform};
 use super::{ApplyError, Record};
 use crate::host::Root;
-use crate::plan::Change;
+use crate::plan::{Change, Step};
 use crate::process::ProcessId;
 use crate::unit::GuestName;
 use serde::Serialize;
@@ -64,12 +65,20 @@ impl Lease {
         }
         self.note(change)?;
         for (number, step) in change.steps().iter().enumerate() {
-            if let Err(error) = perform(&self.ground, step).await {
+            if let Err(error) = self.go(step).await {
                 self.give_up(change, number, &error).await?;
                 return Err(error);
             }
         }
         Ok(Made::Now)
+    }
+
+    async fn go(&self, step: &Step) -> Result<(), ApplyError> {
+        let faults = Faults::of_process();
+        faults.before(step)?;
+        perform(&self.ground, step).await?;
+        faults.after();
+        Ok(())
     }
 
     /// Takes back the steps of `change` before the one with this number, which failed. What cannot be taken back stays

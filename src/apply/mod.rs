@@ -4,6 +4,7 @@
 mod error;
 #[cfg(test)]
 mod fake;
+mod fault;
 mod files;
 mod instance;
 mod journal;

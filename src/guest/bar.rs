@@ -31,6 +31,15 @@ pub fn write_all(f: &mut Formatter<'_>, space: ConfigSpace, function: Function) 
     Ok(())
 }
 
+/// Physical address of `offset` in the memory behind BAR `index` of `function`; `None` when that is not memory, not that
+/// long, or not below 4 GiB.
+pub fn memory(space: ConfigSpace, function: Function, index: u16, offset: u32) -> Option<u64> {
+    let Bar { kind, address, size, wide: _ } = (index < COUNT).then(|| read(space, function, index))?;
+    let end = address.checked_add(size)?;
+    (kind != "io" && address != 0 && u64::from(offset) + 4 <= size && end <= 1 << 32)
+        .then_some(address + u64::from(offset))
+}
+
 fn read(space: ConfigSpace, function: Function, index: u16) -> Bar {
     let offset = FIRST + index * 4;
     let low = space.read(function, offset);

@@ -2,6 +2,7 @@
 //! with an error powers off, so that whoever waits for it hears of the mistake.
 
 use crate::line;
+use crate::poke::{self, Poke};
 use crate::quoted::Quoted;
 
 /// What happens after the report.
@@ -45,12 +46,14 @@ pub struct Command {
     pub resets: u8,
     /// `report=brief`: no lines for single vCPUs and PCI functions.
     pub brief: bool,
+    /// `poke=`: registers to write and read back before the guest is done, at most [`poke::MOST`].
+    pub pokes: [Option<Poke>; poke::MOST],
 }
 
 impl Command {
     /// Reads `text` and writes a line `error` for each word that is not understood.
     pub fn parse(text: &[u8]) -> Self {
-        let mut command = Self { then: Then::PowerOff, resets: 1, brief: false };
+        let mut command = Self { then: Then::PowerOff, resets: 1, brief: false, pokes: [None; poke::MOST] };
         let mut understood = true;
         for word in text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
             if command.take(word).is_none() {
@@ -72,6 +75,7 @@ impl Command {
             b"resets" => self.resets = core::str::from_utf8(value).ok()?.parse().ok()?,
             b"report" if value == b"brief" => self.brief = true,
             b"report" if value == b"full" => self.brief = false,
+            b"poke" => *self.pokes.iter_mut().find(|free| free.is_none())? = Some(Poke::parse(value)?),
             _ => return None,
         }
         Some(())

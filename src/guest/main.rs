@@ -27,6 +27,7 @@ mod madt;
 mod memory;
 mod pci;
 mod physical;
+mod poke;
 mod port;
 mod power;
 mod quoted;
@@ -71,6 +72,9 @@ extern "C" fn guest_main(start_info: u32) -> ! {
     let machine = Machine::find(start_info);
     let command = Command::parse(machine.start_info.map_or(&[], StartInfo::command_line));
     report(&machine, command.brief);
+    for poke in command.pokes.into_iter().flatten() {
+        poke.carry_out(ConfigSpace::find(machine.tables));
+    }
     line!("done");
     obey(&machine, command)
 }

@@ -72,6 +72,54 @@ pub fn write_register(address: u64, value: u32) {
     unsafe { (address as *mut u32).write_volatile(value) }
 }
 
+/// How much of a device's register is read or written at once.
+#[derive(Clone, Copy)]
+pub enum Width {
+    /// 8 bits.
+    Byte,
+    /// 16 bits.
+    Word,
+    /// 32 bits.
+    Long,
+}
+
+impl Width {
+    /// Number of bytes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Byte => 1,
+            Self::Word => 2,
+            Self::Long => 4,
+        }
+    }
+
+    /// Reads the register that a device shows at physical `address`, below 4 GiB and a multiple of the width.
+    pub fn read(self, address: u64) -> u32 {
+        assert!(address != 0 && address < MAPPED);
+        // SAFETY: as in `read_register`.
+        unsafe {
+            match self {
+                Self::Byte => u32::from((address as *const u8).read_volatile()),
+                Self::Word => u32::from((address as *const u16).read_volatile()),
+                Self::Long => (address as *const u32).read_volatile(),
+            }
+        }
+    }
+
+    /// Writes the register that a device shows at physical `address`, below 4 GiB and a multiple of the width.
+    pub fn write(self, address: u64, value: u32) {
+        assert!(address != 0 && address < MAPPED);
+        // SAFETY: as in `read_register`; what the register does is the business of whoever asked for it.
+        unsafe {
+            match self {
+                Self::Byte => (address as *mut u8).write_volatile(value as u8),
+                Self::Word => (address as *mut u16).write_volatile(value as u16),
+                Self::Long => (address as *mut u32).write_volatile(value),
+            }
+        }
+    }
+}
+
 /// Copies `code` to the page at physical `address`.
 pub fn write_code(address: u32, code: &[u8]) {
     // SAFETY: the one caller names a page of conventional memory that neither the firmware, once it has

@@ -34,12 +34,16 @@ impl Layout {
         frequencies: false,
     };
 
+    /// A graphics card that a host keeps for its own picture, `0000:00:08.0`; no driver is loaded for it.
+    const PICTURE: &str = "cirrus-vga,bus=pcie.0,addr=0x8,romfile=";
+
     /// [`KVM`](Self::KVM) and a graphics card with its HDMI audio: `0000:01:00.0` on bochs-drm and `0000:01:00.1` on
     /// `snd_hda_intel`, functions of one slot behind a root port and so in one IOMMU group. The card's option ROM is one of
     /// a network card, so that no firmware runs it.
     pub(crate) const GPU: Self = Self {
         name: "gpu",
         devices: &[
+            Self::PICTURE,
             "pcie-root-port,id=gpu,chassis=1,slot=1",
             "secondary-vga,bus=gpu,addr=0.0,multifunction=on,romfile=efi-e1000.rom",
             "ich9-intel-hda,bus=gpu,addr=0.1",
@@ -78,6 +82,7 @@ impl Layout {
     pub(crate) const SHARED_GROUP: Self = Self {
         name: "shared-group",
         devices: &[
+            Self::PICTURE,
             "pcie-root-port,id=gpu,chassis=1,slot=1,addr=0x10.0,multifunction=on,disable-acs=on",
             "pcie-root-port,id=net,chassis=2,slot=2,addr=0x10.1,disable-acs=on",
             "secondary-vga,bus=gpu,addr=0.0,multifunction=on",
@@ -90,7 +95,7 @@ impl Layout {
 
     /// A card on the root complex itself, `0000:00:10.0`, which the kernel has no way to reset.
     pub(crate) const NO_RESET: Self =
-        Self { name: "no-reset", devices: &["secondary-vga,bus=pcie.0,addr=0x10"], ..Self::GPU };
+        Self { name: "no-reset", devices: &[Self::PICTURE, "secondary-vga,bus=pcie.0,addr=0x10"], ..Self::GPU };
 
     /// Two USB controllers: `0000:01:00.0` with a serial adapter ([`WHEEL`](Self::WHEEL)) and a stick in it,
     /// `0000:02:00.0` with the only keyboard.
@@ -141,6 +146,7 @@ impl Layout {
         sockets: 2,
         nodes: &[1536, 1536],
         devices: &[
+            Self::PICTURE,
             "pxb-pcie,id=far,bus=pcie.0,bus_nr=0x80,numa_node=1",
             "pcie-root-port,id=gpu,bus=far,chassis=1,slot=1",
             "secondary-vga,bus=gpu,addr=0.0,multifunction=on",

@@ -28,7 +28,7 @@ mod monitor;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use channel::{Host, Lost};
+pub(crate) use channel::{Host, Lost, Reply};
 pub(crate) use layout::Layout;
 pub(crate) use layouts::ALL;
 
