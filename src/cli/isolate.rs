@@ -139,7 +139,9 @@ fn show(args: &Isolate, root: &Root, proposal: &Proposal, standing: &StandingEdi
         return Exit::Good;
     }
     if !args.apply {
-        output.say(Weight::Info, "nothing was written; the same with --apply writes it");
+        let then: String = proposal.commands.iter().map(|command| format!("\n  {command}")).collect();
+        let said = format!("nothing was written; the same with --apply writes it, and these make it count:{then}");
+        output.say(Weight::Info, &said);
         return Exit::Good;
     }
     if !agreed() {

@@ -14,6 +14,10 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 
+/// Said of a ROM of the card that the host started with.
+const SHADOWED: &str = "warning: the host has started with this card, and its firmware may have changed what was read\n  \
+                        fix: if a guest stays dark with it, read it again on a host that starts with another card";
+
 /// Does what follows `vmrun rom`.
 pub(super) fn run(args: &Rom, output: Output) -> Exit {
     match &args.what {
@@ -44,6 +48,9 @@ fn dump(args: &RomDump, output: Output) -> Exit {
         let weight = if verdict.is_good() { Weight::Info } else { Weight::Warning };
         let place = args.output.as_deref().map_or("the ROM".to_owned(), |path| path.display().to_string());
         output.say(weight, &format!("{place}: {} bytes, {verdict}", bytes.len()));
+    }
+    if function(args.bdf).is_some_and(|function| function.boot_vga) {
+        output.say(Weight::Warning, SHADOWED);
     }
     Exit::Good
 }

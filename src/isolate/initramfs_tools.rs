@@ -9,11 +9,12 @@ use crate::host::Boot;
 /// name comes from the soft dependencies there.
 pub(super) fn write(form: Form, boot: &Boot, draft: &mut Draft) {
     let script = if form == Form::Ids { String::new() } else { format!("copy_exec {SCRIPT}\n") };
+    // One module a line: what follows the first word is that module's parameters.
+    let modules: String = MODULES.iter().map(|module| format!("force_load {module}\n")).collect();
     let text = format!(
         "#!/bin/sh\n{MARK}\nset -e\n\nif [ \"${{1:-}}\" = prereqs ]; then\n    exit 0\nfi\n\n\
          # shellcheck source=/dev/null\n. /usr/share/initramfs-tools/hook-functions\n\n\
-         force_load {}\n{script}",
-        MODULES.join(" ")
+         {modules}{script}"
     );
     draft.write(boot, "/etc/initramfs-tools/hooks/vmrun-vfio", text);
     draft.command("update-initramfs -u -k all");

@@ -94,6 +94,32 @@ fn a_group_is_taken_whole_or_not_at_all() {
 }
 
 #[test]
+fn the_card_that_the_host_starts_with_is_told() {
+    let machine = arch();
+    machine.write("/sys/bus/pci/devices/0000:01:00.0/boot_vga", "1\n");
+    let shown = machine.isolate(&["01:00"]);
+    assert_eq!(shown.code, 0);
+    assert!(
+        shown.stderr.contains("0000:01:00.0 is the card that the firmware shows its screen on"),
+        "{}",
+        shown.stderr
+    );
+}
+
+#[test]
+fn commands_that_make_the_files_count_are_told() {
+    let told = |machine: machine::Machine| machine.isolate(&["01:00", "--passthrough"]).stderr;
+    assert!(told(arch()).contains("\n  mkinitcpio -P\n"));
+    assert!(
+        told(fedora())
+            .contains("\n  dracut --force --regenerate-all\n  grubby --update-kernel=ALL --args=\"iommu=pt\"\n")
+    );
+    assert!(told(debian()).contains("\n  update-initramfs -u -k all\n  update-grub\n"));
+    assert!(told(opensuse()).contains("\n  dracut --force --regenerate-all\n  sdbootutil update-all-entries\n"));
+    assert!(told(pop_os()).contains("\n  update-initramfs -u -k all\n  kernelstub --add-options \"iommu=pt\"\n"));
+}
+
+#[test]
 fn the_only_card_a_bridge_and_an_empty_slot_are_refused() {
     let machine = arch();
     let bridge = machine.isolate(&["00:01.0"]);

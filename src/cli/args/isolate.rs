@@ -6,12 +6,10 @@ use std::path::PathBuf;
 
 /// `vmrun isolate`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  vmrun isolate 01:00 | less             show it; nothing is written\n  \
-                        sudo vmrun isolate windows.toml --apply\n  sudo vmrun isolate --remove\n\n\
-                        Whole devices and IOMMU groups, by id or, for twins, by address.\n\
+#[command(after_help = "Examples:\n  vmrun isolate 01:00             shows a diff; nothing is written\n\n\
                         Exit status: 0; 10, 11 refused; 41 not all could be put back.")]
 pub struct Isolate {
-    /// Addresses of devices, or a profile; without any: how things stand
+    /// Devices, or a profile; without: how things stand
     #[arg(value_name = "ADDRESS|PROFILE")]
     pub devices: Vec<PathBuf>,
     /// Write the files
@@ -29,7 +27,7 @@ pub struct Isolate {
     /// The host may be left without a graphics card
     #[arg(long)]
     pub headless: bool,
-    /// What makes the image: mkinitcpio, dracut, initramfs-tools or booster
+    /// mkinitcpio, dracut, initramfs-tools or booster
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     pub initramfs: Option<Initramfs>,
     /// Another root than `/`

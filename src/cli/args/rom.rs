@@ -26,12 +26,12 @@ pub enum RomCommand {
 #[command(after_help = "Examples:\n  sudo vmrun rom dump 01:00.0 -o card.rom\n\n\
                         Works best while no driver holds the card and the host did not start with it:\n\
                         the firmware changes the ROM of the card that shows its screen.\n\
-                        Exit status: 0; 10 when what was read is no ROM; 12 there is none; 13 no permission.")]
+                        Exit status: 0; 10 what was read is no ROM; 12 there is none; 13 not permitted.")]
 pub struct RomDump {
     /// Address of the card, as `lspci` prints it
     #[arg(value_name = "ADDRESS")]
     pub bdf: Bdf,
-    /// Write it here, to a new file; without it to standard output
+    /// Write it to a new file; without: to standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -45,10 +45,10 @@ pub struct RomInspect {
     /// A file, or the address of a card
     #[arg(value_name = "FILE|ADDRESS")]
     pub source: PathBuf,
-    /// The card that the ROM is for; without it any card of this host that fits
+    /// The card that it is for; without: any here that fits
     #[arg(long, value_name = "ADDRESS")]
     pub card: Option<Bdf>,
-    /// Write it to a new file without the header that a flash tool has put before it
+    /// Write it to NEW without a flash tool's header
     #[arg(long, value_name = "NEW")]
     pub trim: Option<PathBuf>,
 }

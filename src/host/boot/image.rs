@@ -11,8 +11,8 @@ const IMAGES: [(&str, &str, &[&str]); 6] = [
     ("/boot", "initrd.img-", &["lsinitramfs"]),
     ("/boot", "initrd-", &["lsinitrd"]),
     ("/boot", "booster-", &["booster"]),
-    ("/efi/EFI/Linux", "", &[]),
-    ("/boot/EFI/Linux", "", &[]),
+    ("/efi/EFI/Linux", "", &["lsinitcpio"]),
+    ("/boot/EFI/Linux", "", &["lsinitcpio"]),
 ];
 
 /// Listing an image unpacks it.
