@@ -38,3 +38,31 @@ fn what_isolate_writes_binds_the_card_by_address_when_vfio_pci_is_loaded() {
     assert_eq!(back, "bochs-drm\nsnd_hda_intel");
     assert!(left.starts_with("all is as it was before") && left.ends_with("\n2"), "{left}");
 }
+
+#[test]
+fn of_twins_isolate_binds_the_named_one_alone() {
+    let (bound, back) = host::on(&Layout::TWIN_GPU, |host| {
+        let cards = "for bdf in 0000:01:00.0 0000:02:00.0; do
+                         basename $(readlink /sys/bus/pci/devices/$bdf/driver)
+                     done";
+        host.ask(&format!("{VMRUN} isolate 02:00 --apply 2>&1"))?;
+        // As at boot, when no driver has them yet.
+        host.ask(
+            "for bdf in 0000:01:00.0 0000:02:00.0; do echo $bdf >/sys/bus/pci/devices/$bdf/driver/unbind; done
+             modprobe -r vfio-pci && modprobe vfio-pci && echo 0000:01:00.0 >/sys/bus/pci/drivers_probe",
+        )?;
+        let bound = host.ask(cards)?;
+        host.ask(&format!("{VMRUN} isolate --remove 2>&1"))?;
+        host.ask(
+            "modprobe -r vfio-pci
+             for bdf in 0000:02:00.0 0000:02:00.1; do
+                 echo >/sys/bus/pci/devices/$bdf/driver_override
+                 echo $bdf >/sys/bus/pci/drivers_probe
+             done
+             modprobe vfio-pci",
+        )?;
+        Ok((bound, host.ask(cards)?))
+    });
+    assert_eq!(bound, "bochs-drm\nvfio-pci");
+    assert_eq!(back, "bochs-drm\nbochs-drm");
+}
