@@ -69,6 +69,11 @@ impl Journal {
         Ok(Some(Self { path, record }))
     }
 
+    /// The run folder that it lies in.
+    pub(super) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
+
     /// What stands in it.
     #[must_use]
     pub fn record(&self) -> &Record {
@@ -110,7 +115,8 @@ mod test {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = Journal::new(dir.path(), name(), "boot".into());
         assert!(Journal::load(dir.path()).unwrap().is_none());
-        let change = Change::HugePages { node: 0, size: Size::from_bytes(2 << 20), pages: 4 };
+        let change =
+            Change::HugePages { node: 0, size: Size::from_bytes(2 << 20), pages: 4, take: 4, drop_caches: false };
         journal.edit(|record| record.changes.push(change)).unwrap();
         assert_eq!(Journal::load(dir.path()).unwrap().unwrap().record(), journal.record());
     }

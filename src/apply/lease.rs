@@ -2,12 +2,13 @@
 
 use super::fault::Faults;
 use super::journal::Journal;
+use super::pool::{self, Claim, Place};
 use super::step::{Ground, holds, perform};
 use super::{ApplyError, Record};
 use crate::host::Root;
 use crate::plan::{Change, Step};
 use crate::process::ProcessId;
-use crate::unit::GuestName;
+use crate::unit::{GuestName, Size};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::path::Path;
@@ -58,6 +59,13 @@ impl Lease {
     /// # Errors
     /// When the host refuses. Nothing of the change remains then, or it stays in the journal for [`Self::undo`].
     pub async fn make(&self, change: &Change) -> Result<Made, ApplyError> {
+        if let Change::HugePages { node, size, take, drop_caches, .. } = *change {
+            let faults = Faults::of_process();
+            change.steps().iter().try_for_each(|step| faults.before(step))?;
+            let made = self.claim(Claim { node, size, take, drop_caches }).await?;
+            change.steps().iter().for_each(|_| faults.after());
+            return Ok(made);
+        }
         if let Some(test) = change.already()
             && holds(&test).await
         {
@@ -79,6 +87,55 @@ impl Lease {
         perform(&self.ground, step).await?;
         faults.after();
         Ok(())
+    }
+
+    /// Sees that the guest finds its huge pages. How many have to be added is seen only now: another guest may have
+    /// taken some since the plan was made, or given some back.
+    async fn claim(&self, claim: Claim) -> Result<Made, ApplyError> {
+        let mut noted = None;
+        let note = |change: &Change| {
+            noted = Some(change.clone());
+            self.note(change)
+        };
+        match pool::claim(&self.place(), claim, note).await {
+            Ok(true) => Ok(Made::Now),
+            Ok(false) => Ok(Made::Already),
+            Err(error) => {
+                noted.map_or(Ok(()), |change| self.forget(&change))?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes that QEMU has the huge pages that were claimed for it: from now on the kernel counts them.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub async fn pages_taken(&self) -> Result<(), ApplyError> {
+        pool::taken(&self.place()).await
+    }
+
+    /// Gives all huge pages back, because they were not enough.
+    ///
+    /// # Errors
+    /// With what could not be given back; it stays in the journal.
+    pub async fn give_pages_back(&self) -> Result<(), Unrestored> {
+        let changes = self.journal.borrow().record().changes.clone();
+        for change in changes.iter().rev().filter(|change| matches!(change, Change::HugePages { .. })) {
+            self.take_back(change).await?;
+            self.forget(change).map_err(|error| unrestored("rm journal", &error))?;
+        }
+        pool::drop_claims(&self.place()).await.map_err(|error| unrestored("rm claims", &error))
+    }
+
+    /// Below which the host is changed.
+    #[must_use]
+    pub fn root(&self) -> &Root {
+        &self.ground.root
+    }
+
+    fn place(&self) -> Place {
+        Place { root: self.ground.root.clone(), dir: self.journal.borrow().dir().to_owned() }
     }
 
     /// Takes back the steps of `change` before the one with this number, which failed. What cannot be taken back stays
@@ -159,10 +216,32 @@ impl Lease {
             }
         }
         failed.reverse();
+        failed.extend(self.settle().await);
+        failed
+    }
+
+    /// Leaves the pools that the journal says nothing of: nothing was added for this guest there, but one that ended
+    /// meanwhile may have left it pages to give back.
+    async fn settle(&self) -> Vec<Unrestored> {
+        let left = self.journal.borrow().record().changes.clone();
+        let noted = |pool: (u32, Size)| {
+            left.iter().any(|change| matches!(change, Change::HugePages { node, size, .. } if (*node, *size) == pool))
+        };
+        let mut failed = Vec::new();
+        for (node, size) in pool::shared(&self.place()).into_iter().filter(|pool| !noted(*pool)) {
+            if let Err(error) = pool::give_back(&self.place(), node, size, 0).await {
+                failed.push(unrestored("give huge pages back", &error));
+            }
+        }
         failed
     }
 
     async fn take_back(&self, change: &Change) -> Result<(), Unrestored> {
+        if let Change::HugePages { node, size, pages, .. } = change {
+            let step = || change.inverse().steps().first().map(ToString::to_string).unwrap_or_default();
+            let given = pool::give_back(&self.place(), *node, *size, pages.unsigned_abs()).await;
+            return given.map_err(|error| unrestored(step(), &error));
+        }
         for step in change.inverse().steps() {
             perform(&self.ground, &step).await.map_err(|error| unrestored(step.to_string(), &error))?;
         }
@@ -231,7 +310,8 @@ mod test {
     }
 
     fn pages(pages: i64) -> Change {
-        Change::HugePages { node: 0, size: Size::from_bytes(2 << 20), pages }
+        let take = 3 + pages.unsigned_abs();
+        Change::HugePages { node: 0, size: Size::from_bytes(2 << 20), pages, take, drop_caches: false }
     }
 
     fn touch(name: &str, dir: &Path) -> Change {
@@ -312,7 +392,8 @@ mod test {
     async fn a_refused_change_is_not_owed() {
         let ground = ground();
         let lease = lease(&ground);
-        let missing = Change::HugePages { node: 7, size: Size::from_bytes(2 << 20), pages: 1 };
+        let missing =
+            Change::HugePages { node: 7, size: Size::from_bytes(2 << 20), pages: 1, take: 1, drop_caches: false };
         assert!(lease.make(&missing).await.is_err());
         let unit =
             Change::Unit { unit: "none.service".into(), user: None, from: UnitState::Inactive, to: UnitState::Active };

@@ -10,6 +10,7 @@ mod instance;
 mod journal;
 mod lease;
 mod new_file;
+mod pool;
 mod rom;
 mod step;
 #[cfg(test)]

@@ -6,10 +6,12 @@ mod cpu;
 mod dmi;
 mod firmware;
 mod firmware_paths;
+mod free_blocks;
 mod image;
 mod iommu;
 mod kvm;
 mod locked_memory;
+mod mappings;
 mod memory;
 mod module;
 mod net;
@@ -33,10 +35,12 @@ pub use boot::{Boot, BootImage};
 pub use caller::Caller;
 pub use cpu::Cpu;
 pub use firmware::Firmware;
+pub use free_blocks::FreeBlocks;
 pub use image::{Holder, Image};
 pub use iommu::Iommu;
 pub use kvm::Kvm;
 pub use locked_memory::LockedMemory;
+pub use mappings::{Backed, mappings};
 pub use module::Module;
 pub use net::{Access, Link, NetRights, TapDevice};
 pub use node::{Node, Pool};
@@ -44,7 +48,7 @@ pub use path::PathFact;
 pub use pci::{Bar, PciFunction, PciHolder, PciIds, PciLink, SrIov, Use};
 pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
 pub use root::Root;
-pub use usb::UsbDevice;
+pub use usb::{UsbDevice, read as usb_devices};
 pub use user::User;
 pub use virtiofsd::Virtiofsd;
 pub use wants::{Area, Wants};
@@ -64,6 +68,9 @@ pub struct Host {
     pub nodes: Vec<Node>,
     /// Memory that can be had without swapping, from `MemAvailable` of `/proc/meminfo`.
     pub memory_available: Option<Size>,
+    /// In which pieces the free memory lies; empty in older dumps, which did not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub free_blocks: Vec<FreeBlocks>,
     /// How much memory QEMU may lock; `None` in older dumps, which did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_memory: Option<LockedMemory>,
@@ -151,6 +158,7 @@ impl Host {
             cpus: cpu::read(root, &online, &nodes),
             nodes,
             memory_available: memory::available(root),
+            free_blocks: free_blocks::read(root),
             locked_memory: locked_memory::read(root),
             pci: pci::read(root, wants),
             iommu: if wants.area(Area::Pci) { iommu::read(root) } else { Iommu::default() },

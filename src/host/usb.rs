@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct UsbDevice {
     /// Where it is plugged in.
     pub port: UsbPort,
+    /// The kernel's number of it on its bus; another one each time it is plugged in.
+    #[serde(default)]
+    pub number: u8,
     /// Vendor and product id.
     pub id: UsbId,
     /// Its serial number; `None` for the many that have none.
@@ -26,7 +29,8 @@ const FOLDER: &str = "/sys/bus/usb/devices";
 const HUB: &str = "09";
 
 /// The USB devices by their ports, without hubs; none on a machine without USB.
-pub(super) fn read(root: &Root) -> Vec<UsbDevice> {
+#[must_use]
+pub fn read(root: &Root) -> Vec<UsbDevice> {
     let names = root.names(FOLDER);
     let mut devices: Vec<_> = names.iter().filter_map(|name| device(root, name, &names)).collect();
     devices.sort_by(|a, b| a.port.cmp(&b.port));
@@ -45,6 +49,7 @@ fn device(root: &Root, name: &str, names: &[String]) -> Option<UsbDevice> {
     Some(UsbDevice {
         keyboard: is_keyboard(root, name, names),
         port,
+        number: text("devnum").and_then(|number| number.parse().ok()).unwrap_or(0),
         id,
         serial: named("serial"),
         product: named("product"),

@@ -2,7 +2,7 @@
 
 use super::{
     Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, NewFile, OnPanic, OnReboot, OnTimeout, Pins,
-    Problem, Service, Slots,
+    Problem, Service, Slots, Transparent, UsbWanted,
 };
 use crate::unit::{GuestName, Period, Size, Version};
 use serde::Serialize;
@@ -34,6 +34,12 @@ pub struct Contents {
     pub descriptors: Vec<Descriptor>,
     /// Memory that it must be able to lock, `RLIMIT_MEMLOCK`; `None` when it locks none.
     pub locked_memory: Option<Size>,
+    /// Its memory, when that shall lie in transparent huge pages.
+    pub transparent: Option<Transparent>,
+    /// What is done instead when the huge pages cannot be made; else the same plan.
+    pub fallback: Option<Box<Plan>>,
+    /// USB devices of the host that it gets when they are plugged in.
+    pub usb: Vec<UsbWanted>,
     /// Files of its own that are made before it starts.
     pub files: Vec<NewFile>,
     /// Changes of the host made before it starts, in order.
@@ -97,6 +103,9 @@ impl Draft {
             env: BTreeMap::new(),
             descriptors: Vec::new(),
             locked_memory: None,
+            transparent: None,
+            fallback: None,
+            usb: Vec::new(),
             files: Vec::new(),
             changes: Vec::new(),
             links_down: Vec::new(),

@@ -20,6 +20,8 @@ mod region;
 mod service;
 mod slots;
 mod step;
+mod transparent;
+mod usb;
 
 pub use argv::{Arg, Argv, Origin};
 pub use change::{Binding, Change, Presence, Test, UnitState, VFIO};
@@ -36,3 +38,5 @@ pub use props::Props;
 pub use service::{Ready, Restart, Service, Start, What};
 pub use slots::{Chipset, Place, Slots};
 pub use step::{Bus, Step, resize_bit};
+pub use transparent::Transparent;
+pub use usb::{UsbFound, UsbWanted, UsbWhich};

@@ -68,7 +68,7 @@ pub use setting::Setting;
 
 use crate::host::{Host, Wants};
 use crate::plan::{Draft, Plan, Refusal, Slots};
-use crate::unit::GuestName;
+use crate::unit::{Bdf, GuestName};
 use scene::Scene;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -176,8 +176,17 @@ impl Profile {
     ///
     /// # Errors
     /// All reasons why it cannot be done, with what would be done all the same.
-    #[allow(clippy::too_many_lines, reason = "one line for each table: the list is the point")]
     pub fn plan(&self, host: &Host, setting: &Setting) -> Result<Plan, Box<Refusal>> {
+        let mut draft = self.draft(&self.memory, host, setting);
+        if let Some(memory) = self.memory.fallen_back(&draft) {
+            draft.contents.fallback = self.draft(&memory, host, setting).finish().ok().map(Box::new);
+        }
+        draft.finish()
+    }
+
+    /// The plan with `memory` in the place of the profile's own.
+    #[allow(clippy::too_many_lines, reason = "one line for each table: the list is the point")]
+    fn draft(&self, memory: &memory::Memory, host: &Host, setting: &Setting) -> Draft {
         let Self {
             _schema,
             name,
@@ -189,7 +198,7 @@ impl Profile {
             hooks_dir,
             machine,
             cpu,
-            memory,
+            memory: _,
             numa,
             firmware,
             tpm,
@@ -284,8 +293,9 @@ impl Profile {
         stop.draft(&mut draft);
         capability::judge(&scene, &mut draft);
         qemu.draft(host, &mut draft);
-        memory.draft_locked(numa, pci.len(), &scene, &mut draft);
-        draft.finish()
+        let passed: Vec<Bdf> = pci.iter().map(|function| function.host).collect();
+        memory.draft_locked(numa, &passed, &scene, &mut draft);
+        draft
     }
 
     /// What must be known of the host before this profile can be planned.

@@ -3,11 +3,11 @@
 use super::scene::Scene;
 use super::usb_controller;
 use crate::host::{Host, UsbDevice};
-use crate::plan::{Class, Draft, Origin, Problem};
+use crate::plan::{Class, Draft, Origin, Problem, UsbFound, UsbWanted, UsbWhich};
 use crate::unit::{UsbId, UsbPort};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A USB device of the host, by its ids, its socket or its serial number; plugged in later, it comes to the guest later.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -17,11 +17,14 @@ pub(super) struct Usb {
     id: Option<UsbId>,
     /// The socket, as `/sys/bus/usb/devices` names it: whatever is plugged in there. QEMU's `hostbus` and `hostport`.
     port: Option<UsbPort>,
-    /// Serial number, for one of several equal devices. It must be plugged in at the start; its socket is then kept.
+    /// Serial number, for one of several equal devices.
     serial: Option<String>,
     /// Whether the guest gets it; so that a device can be left out without deleting it. True unless given.
     #[serde(default = "yes")]
     pub(super) enabled: bool,
+    /// Whether the guest is not started while it is not plugged in. False unless given: it comes when it is.
+    #[serde(default)]
+    required: bool,
     /// Whether the guest may reset it; some devices lose their firmware then. True unless given. QEMU's `guest-reset`.
     guest_reset: Option<bool>,
     /// Says that the guest may get the host's last keyboard. False unless given.
@@ -33,24 +36,11 @@ fn yes() -> bool {
     true
 }
 
-/// How QEMU finds the device.
-enum By {
-    Id(UsbId),
-    Port(UsbPort),
-}
-
 impl Usb {
-    fn find(&self, key: &str, host: &Host, draft: &mut Draft) -> Option<By> {
-        match (self.id, &self.port, &self.serial) {
-            (Some(id), None, None) => Some(By::Id(id)),
-            (None, Some(port), None) => Some(By::Port(port.clone())),
-            (id, None, Some(serial)) => match with_serial(serial, id, host) {
-                Some(device) => Some(By::Port(device.port.clone())),
-                None => {
-                    draft.refuse(no_such_serial(serial, key, host));
-                    None
-                }
-            },
+    /// What is known of it; notes a problem when that is nothing, or too much.
+    fn which(&self, key: &str, draft: &mut Draft) -> Option<UsbWhich> {
+        let Self { id, port, serial, .. } = self;
+        match (id, port, serial) {
             (None, None, None) => {
                 let problem = Problem::new(Class::Invalid, key, "no id, port or serial says which device is meant");
                 draft.refuse(problem.fix("id = \"046d:c29b\"   # as lsusb prints it"));
@@ -61,68 +51,80 @@ impl Usb {
                 draft.refuse(Problem::new(Class::Invalid, format!("{key}.port"), what).fix("leave out one of them"));
                 None
             }
+            _ => Some(UsbWhich { id: *id, port: port.clone(), serial: serial.clone() }),
         }
     }
 
     /// Whether `device` of the host is meant.
     fn means(&self, device: &UsbDevice) -> bool {
-        let Self { id, port, serial, enabled, guest_reset: _, last_keyboard: _ } = self;
-        *enabled
-            && (id.is_some() || port.is_some() || serial.is_some())
-            && id.is_none_or(|id| id == device.id)
-            && port.as_ref().is_none_or(|port| *port == device.port)
-            && serial.as_ref().is_none_or(|serial| device.serial.as_ref() == Some(serial))
+        let Self { id, port, serial, .. } = self;
+        let which = UsbWhich { id: *id, port: port.clone(), serial: serial.clone() };
+        self.enabled && which.means(device.id, &device.port, device.serial.as_deref())
     }
+
+    fn draft(&self, i: usize, host: &Host, draft: &mut Draft) {
+        let key = format!("usb[{i}]");
+        judge_twins(self, &key, host, draft);
+        let Some(which) = self.which(&key, draft) else { return };
+        let mut device = json!({"driver": "usb-host", "id": format!("usb{i}"), "bus": usb_controller::BUS});
+        if let Some(reset) = self.guest_reset {
+            device["guest-reset"] = json!(reset);
+        }
+        let had = |port: &UsbPort| {
+            let found = draft.contents.usb.iter().filter_map(|other| other.found.as_ref());
+            found.into_iter().any(|found| found.port == *port)
+        };
+        let found = host.usb.iter().find(|device| self.means(device) && !had(&device.port));
+        match found {
+            Some(found) => {
+                draft.contents.argv.device(&on_command_line(&device, &which, found, host), Origin::given(key.as_str()));
+            }
+            None if self.required => draft.refuse(not_plugged_in(&which, &key, host)),
+            // A device that is not there would have QEMU look for it every two seconds.
+            None => {}
+        }
+        let found = found.map(|device| UsbFound { port: device.port.clone(), id: device.id });
+        let (id, last_keyboard) = (format!("usb{i}"), self.last_keyboard);
+        draft.contents.usb.push(UsbWanted { at: key, id, which, device, found, last_keyboard });
+    }
+}
+
+/// The device as QEMU finds it: by its ids when those say which it is, else by its socket.
+fn on_command_line(device: &Value, which: &UsbWhich, found: &UsbDevice, host: &Host) -> Value {
+    let mut device = device.clone();
+    if let Some(id) = which.id.filter(|_| which.serial.is_none()) {
+        device["vendorid"] = json!(id.vendor());
+        device["productid"] = json!(id.product());
+        if host.usb.iter().filter(|other| other.id == id).count() == 1 {
+            return device;
+        }
+    }
+    device["hostbus"] = json!(found.port.bus());
+    device["hostport"] = json!(found.port.ports());
+    device
 }
 
 pub(super) fn draft(devices: &[Usb], scene: &Scene, draft: &mut Draft) {
     for (i, usb) in devices.iter().enumerate().filter(|(_, usb)| usb.enabled) {
-        let key = format!("usb[{i}]");
-        judge_twins(usb, &key, scene.host, draft);
-        let Some(by) = usb.find(&key, scene.host, draft) else { continue };
-        let mut device = json!({"driver": "usb-host", "id": format!("usb{i}"), "bus": usb_controller::BUS});
-        match by {
-            By::Id(id) => {
-                device["vendorid"] = json!(id.vendor());
-                device["productid"] = json!(id.product());
-            }
-            By::Port(port) => {
-                device["hostbus"] = json!(port.bus());
-                device["hostport"] = json!(port.ports());
-            }
-        }
-        if let Some(reset) = usb.guest_reset {
-            device["guest-reset"] = json!(reset);
-        }
-        draft.contents.argv.device(&device, Origin::given(key));
+        usb.draft(i, scene.host, draft);
     }
     judge_twice(devices, draft);
     judge_keyboards(devices, scene.host, draft);
 }
 
-fn with_serial<'a>(serial: &str, id: Option<UsbId>, host: &'a Host) -> Option<&'a UsbDevice> {
-    host.usb.iter().find(|device| device.serial.as_deref() == Some(serial) && id.is_none_or(|id| id == device.id))
-}
-
-fn no_such_serial(serial: &str, key: &str, host: &Host) -> Problem {
-    let known: Vec<String> = host
-        .usb
-        .iter()
-        .filter_map(|device| {
-            Some(format!("{} ({})", device.serial.as_ref()?, device.product.as_deref().unwrap_or("unnamed")))
-        })
-        .collect();
-    let why = if known.is_empty() {
-        "no device that is plugged in has one".into()
-    } else {
-        format!("plugged in are {}", known.join(", "))
+fn not_plugged_in(which: &UsbWhich, key: &str, host: &Host) -> Problem {
+    let name = |device: &UsbDevice| match &device.product {
+        Some(product) => format!("{} at {} ({product})", device.id, device.port),
+        None => format!("{} at {}", device.id, device.port),
     };
-    Problem::new(Class::Impossible, format!("{key}.serial"), format!("no USB device has the serial number {serial}"))
+    let known: Vec<String> = host.usb.iter().map(name).collect();
+    let why = if known.is_empty() { "nothing is".into() } else { format!("plugged in are {}", known.join(", ")) };
+    Problem::new(Class::Impossible, format!("{key}.required"), format!("USB device {which} is not plugged in"))
         .why(why)
-        .fix("plug it in, or name it by id or port, which QEMU waits for")
+        .fix("plug it in, or leave required out: the guest gets it when it is")
 }
 
-/// QEMU takes the first device with the ids.
+/// The first of them is taken.
 fn judge_twins(usb: &Usb, key: &str, host: &Host, draft: &mut Draft) {
     let (Some(id), None) = (usb.id, &usb.serial) else { return };
     let twins: Vec<_> =
@@ -132,7 +134,7 @@ fn judge_twins(usb: &Usb, key: &str, host: &Host, draft: &mut Draft) {
             Problem::new(
                 Class::Invalid,
                 format!("{key}.id"),
-                format!("{} devices are {id}, and the guest gets any one", twins.len()),
+                format!("{} devices are {id}, and the guest gets the one at {first}", twins.len()),
             )
             .why(format!("they are plugged in at {}", twins.join(", ")))
             .fix(format!("port = \"{first}\"   # in the place of id")),

@@ -34,6 +34,8 @@ pub(super) async fn boot(
     scene.pid = Some(booting.pid());
     scene.qmp = Some(qmp_socket(&plan.run_dir));
     let told = booting.told().await.map_err(qemu_failure)?;
+    // QEMU has mapped its memory by now, so the pages are the kernel's to count.
+    lease.pages_taken().await.map_err(|error| failure(Stage::Host, sentence(&error), Vec::new()))?;
     tell(&Notice::stage("qemu answers", began.elapsed()));
 
     let began = Instant::now();

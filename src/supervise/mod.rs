@@ -4,6 +4,7 @@
 mod boot;
 mod control;
 mod hook;
+mod huge_share;
 mod inputs;
 mod notice;
 mod notify;
@@ -17,6 +18,7 @@ mod side;
 mod signal;
 mod state;
 mod undo;
+mod usb;
 mod verdict;
 mod watch;
 

@@ -27,9 +27,14 @@ impl Hands<'_> {
     }
 }
 
-/// Hooks at `pre`, files, units and companions, the changes of the plan, hooks at `prepared`.
-pub(super) async fn prepare(hands: Hands<'_>, companions: &mut Companions<'_>, scene: &Scene) -> Result<(), Failure> {
-    let Hands { plan, lease, tell, .. } = hands;
+/// Hooks at `pre`, files, units and companions, the changes of the plan, hooks at `prepared`. Returns the plan to go on
+/// with: another one where the huge pages were not to be had.
+pub(super) async fn prepare<'a>(
+    hands: Hands<'a>,
+    companions: &mut Companions<'_>,
+    scene: &Scene,
+) -> Result<&'a Plan, Failure> {
+    let plan = hands.plan;
     hooks_at(Point::Pre, hands, scene).await?;
     // Before the companions: the state of a TPM lies in a folder of the guest.
     for file in &plan.files {
@@ -37,14 +42,45 @@ pub(super) async fn prepare(hands: Hands<'_>, companions: &mut Companions<'_>, s
     }
     start_companions(Start::Before, hands, companions).await?;
     let rest = async {
-        for change in &plan.changes {
-            let began = Instant::now();
-            lease.make(change).await.map_err(|error| host_failure(&error))?;
-            tell(&Notice::stage(stage_name(change), began.elapsed()));
+        // Memory first: it is what most often is not to be had, and nothing else is touched then.
+        let plan = take_pages(hands).await?;
+        for change in plan.changes.iter().filter(|change| !is_of_pool(change)) {
+            make(change, hands).await.map_err(|error| host_failure(&error))?;
         }
-        hooks_at(Point::Prepared, hands, scene).await
+        hooks_at(Point::Prepared, hands, scene).await?;
+        Ok(plan)
     };
     beside(companions, rest).await
+}
+
+/// Takes the huge pages of the plan, or of its fallback.
+async fn take_pages(hands: Hands<'_>) -> Result<&Plan, Failure> {
+    let Err(error) = pages_of(hands.plan, hands).await else { return Ok(hands.plan) };
+    if let Err(left) = hands.lease.give_pages_back().await {
+        return Err(failure(Stage::Host, format!("{}: {}", left.step, left.why), Vec::new()));
+    }
+    let Some(fallback) = &hands.plan.fallback else { return Err(host_failure(&error)) };
+    (hands.tell)(&Notice::Warning(format!("{}; memory.fallback is used", sentence(&error))));
+    pages_of(fallback, hands).await.map_err(|error| host_failure(&error))?;
+    Ok(fallback)
+}
+
+async fn pages_of(plan: &Plan, hands: Hands<'_>) -> Result<(), ApplyError> {
+    for change in plan.changes.iter().filter(|change| is_of_pool(change)) {
+        make(change, hands).await?;
+    }
+    Ok(())
+}
+
+fn is_of_pool(change: &Change) -> bool {
+    matches!(change, Change::HugePages { .. })
+}
+
+async fn make(change: &Change, hands: Hands<'_>) -> Result<(), ApplyError> {
+    let began = Instant::now();
+    hands.lease.make(change).await?;
+    (hands.tell)(&Notice::stage(stage_name(change), began.elapsed()));
+    Ok(())
 }
 
 /// Does `work` while the companions are read and kept alive; fails when a required one is lost.
@@ -122,7 +158,7 @@ async fn noted(hook: &Hook, lease: &Lease, scene: &Scene, tell: Tell<'_>) -> Res
 
 fn stage_name(change: &Change) -> String {
     match change {
-        Change::HugePages { node, size, pages } => format!("{pages} huge pages of {size} on node {node}"),
+        Change::HugePages { node, size, take, .. } => format!("{take} huge pages of {size} on node {node}"),
         Change::Unit { unit, .. } => unit.clone(),
         Change::Macvtap { name, parent, .. } => format!("macvtap device {name} on {parent}"),
         Change::Hook { name, .. } => name.clone(),

@@ -119,10 +119,12 @@ async fn live(
 ) -> Ended {
     let began = Instant::now();
     let mut state = State::Preparing;
-    match inputs.meanwhile(&mut state, prepare(hands, companions, scene)).await {
-        Ok(Ok(())) => state = state.on(Event::HostReady).0,
-        given_up => return not_started(given_up),
-    }
+    let plan = match inputs.meanwhile(&mut state, prepare(hands, companions, scene)).await {
+        Ok(Ok(plan)) => plan,
+        given_up => return not_started(given_up.map(|prepared| prepared.map(drop))),
+    };
+    let hands = Hands { plan, ..hands };
+    state = state.on(Event::HostReady).0;
     inputs.control().tell(|status| status.state = "booting".into());
     // Dropped before it is done, it leaves no QEMU: nothing of the guest has run.
     let booting = async {

@@ -21,6 +21,11 @@ impl<'a> Side<'a> {
         Self { hands, scene, jobs: VecDeque::new() }
     }
 
+    /// Lines up something else.
+    pub(super) fn add(&mut self, job: impl Future<Output = ()> + 'a) {
+        self.jobs.push_back(Box::pin(job));
+    }
+
     /// Lines up the hooks at `at`.
     pub(super) fn hooks_at(&mut self, at: Point) {
         let Self { hands, scene, .. } = *self;

@@ -1,10 +1,12 @@
 //! The loop while QEMU lives: one select over everything that can happen. Nothing in it polls.
 
+use super::huge_share::tell_share;
 use super::inputs::Inputs;
 use super::prepare::{Hands, beside, hooks_at, start_companions};
 use super::run::sentence;
 use super::serial::SerialLines;
 use super::side::Side;
+use super::usb::{Said, UsbWatch};
 use super::verdict::Verdict;
 use super::{Action, Companions, Ended, Event, Notice, Rung, Scene, State, Tell, notify};
 use crate::plan::{OnTimeout, Plan, Point, Start};
@@ -30,7 +32,12 @@ pub(super) async fn watch(
 ) -> Ended {
     let Hands { plan, tell, .. } = hands;
     let mut keeping = pin!(keep_company(hands, companions, scene));
-    let side = Side::new(hands, scene);
+    let mut side = Side::new(hands, scene);
+    if let Some(wish) = &plan.transparent {
+        side.add(tell_share(wish, guest.pid(), hands.lease.root(), tell));
+    }
+    let (usb, say) = UsbWatch::new(&plan.usb, guest.qmp().clone(), hands.lease.root().clone(), tell);
+    let mut usb = pin!(usb.run());
     let mut watch =
         Watch { guest, state, deadline: None, verdict: Verdict::default(), alone: false, lost: None, side, plan, tell };
     inputs.control().tell(|status| status.state = "running".into());
@@ -42,7 +49,14 @@ pub(super) async fn watch(
             // What QEMU says of its own end comes before what its end does to the companions.
             biased;
             news = watch.guest.next() => match news {
-                Ok(News::Event(event)) => { watch.heard(&event.name, &event.data); continue }
+                Ok(News::Event(event)) => {
+                    if let ("DEVICE_DELETED", Some(id)) = (event.name.as_str(), event.text("device")) {
+                        // The watch lives as long as this loop.
+                        let _ = say.send(Said::Deleted(id.to_owned()));
+                    }
+                    watch.heard(&event.name, &event.data);
+                    continue
+                }
                 Ok(News::Disconnected) => { tracing::info!("the monitor is closed"); continue }
                 Ok(News::Exited(status)) => {
                     serial.drain(tell).await;
@@ -61,6 +75,7 @@ pub(super) async fn watch(
                 Event::Failed
             }
             () = watch.side.next() => continue,
+            never = &mut usb => match never {},
             // Last, so that a guest that talks without end keeps nobody else waiting.
             line = serial.next() => { tell(&Notice::Guest { line }); continue }
         };

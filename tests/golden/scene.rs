@@ -11,6 +11,7 @@
 //! | `# systemd: no` | there is no systemd |
 //! | `# net: vhost denied` | the right `admin`, `tun` or `vhost` over interfaces is `granted`, `denied` or `absent` |
 //! | `# euid: 1000` | the user that vmrun runs as |
+//! | `# blocks: 0 Normal 9 0 …` | the free memory of a zone, as `/proc/buddyinfo` has it |
 //! | `# memlock: 8M` | the most memory that the user may lock, who may not raise it |
 //! | `# missing: PATH` | nothing stands there; a bare name is missing everywhere |
 //! | `# plain: PATH` | a file that is not executable stands there |
@@ -26,7 +27,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use vmrun::host::{Access, Host, LockedMemory, PathFact, Qemu, Wants};
+use vmrun::host::{Access, FreeBlocks, Host, LockedMemory, PathFact, Qemu, Wants};
 use vmrun::profile::Setting;
 
 /// A scene.
@@ -64,6 +65,12 @@ impl Scene {
             "kvm" => self.host.kvm = serde_json::from_value(value.into()).ok()?,
             "invoker" => self.host.invoker = value.parse().ok(),
             "net" => self.set_right(value)?,
+            "blocks" => {
+                let (node, zone) = value.split_once(' ')?;
+                let (zone, blocks) = zone.split_once(' ')?;
+                let blocks = blocks.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
+                self.host.free_blocks.push(FreeBlocks { node: node.parse().ok()?, zone: zone.to_owned(), blocks });
+            }
             "memlock" => {
                 let most = Some(value.parse().ok()?);
                 self.host.locked_memory = Some(LockedMemory { most, raise: false, exempt: false });

@@ -18,6 +18,12 @@ pub(crate) fn of(plan: &Contents) -> String {
         .extend((FIRST_DESCRIPTOR..).zip(&plan.descriptors).map(|(fd, what)| format!("fd {fd}: {}", descriptor(what))));
     lines.extend(plan.env.iter().map(|(name, value)| format!("env {name}={value}")));
     lines.extend(plan.locked_memory.map(|amount| format!("locked memory: {} bytes", amount.bytes())));
+    lines.extend(plan.transparent.iter().map(|wish| format!("transparent huge pages: {:?}", wish.parts)));
+    lines.extend(plan.usb.iter().map(|usb| {
+        let found = usb.found.as_ref().map_or("not plugged in".to_owned(), |found| format!("at {}", found.port));
+        format!("usb {} {}: {}, {found}", usb.at, usb.which, usb.device)
+    }));
+    lines.extend(plan.fallback.iter().flat_map(|plan| memory(plan).map(|line| format!("fallback: {line}"))));
     lines.extend(pins(plan));
     lines.extend(plan.files.iter().map(file));
     lines.extend(
@@ -48,6 +54,13 @@ fn problem(Problem { at, what, why, fix, class: _ }: &Problem) -> String {
         }
     }
     text
+}
+
+/// What a plan does differently about memory.
+fn memory(plan: &Contents) -> impl Iterator<Item = String> {
+    let objects = plan.argv.words().into_iter().filter(|word| word.contains("memory-backend-"));
+    let changes = plan.changes.iter().flat_map(vmrun::plan::Change::steps).map(|step| step.to_string());
+    objects.chain(changes.filter(|line| line.contains("hugepages")))
 }
 
 fn file(file: &NewFile) -> String {

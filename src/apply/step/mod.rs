@@ -1,6 +1,5 @@
 //! Performing one step.
 
-mod add;
 mod driver;
 mod hand;
 mod resize;
@@ -46,7 +45,8 @@ impl Ground {
 /// Performs `step` on `ground`. A step that fails has changed nothing, unless it is [`ApplyError::Stuck`].
 pub(super) async fn perform(ground: &Ground, step: &Step) -> Result<(), ApplyError> {
     match step {
-        Step::Add { path, delta } => add::add_elsewhere(&ground.root, path, *delta).await,
+        // Others have their share in what is added to, so that is not done in one step: see the pool.
+        Step::Add { path, .. } => Err(ApplyError::Refused(format!("internal error: {path} is no file of one guest"))),
         Step::Run(command) => run_to_end(command).await,
         Step::RunIf { there, run } if ground.root.exists(there) => run_to_end(run).await,
         Step::RunUnless { there, run } if !ground.root.exists(there) => run_to_end(run).await,

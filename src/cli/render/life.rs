@@ -14,8 +14,9 @@ pub(super) fn steps(page: &mut String, width: usize, contents: &Contents) {
     let mut list = List { page, width, number: 0 };
     list.hooks(contents, Point::Pre);
     services(Start::Before).for_each(|service| list.service(service));
-    if !contents.changes.is_empty() {
-        list.step(&format!("the host is changed: {}", counted(contents.changes.len(), "change")));
+    let changes = contents.changes.iter().filter(|change| !change.steps().is_empty()).count();
+    if changes > 0 {
+        list.step(&format!("the host is changed: {}", counted(changes, "change")));
     }
     list.hooks(contents, Point::Prepared);
     list.step("QEMU is started with the guest paused");

@@ -4,7 +4,9 @@ use super::argv::quoted;
 use super::layout::{columns, command, counted, paragraph, wrapped};
 use super::{life, pins};
 use crate::host::Host;
-use crate::plan::{Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin, Tap, TapFrom};
+use crate::plan::{
+    Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin, Tap, TapFrom, UsbFound, UsbWanted,
+};
 use crate::profile::source::{Keys, Sheets, Shown};
 use anstyle::Style;
 use std::fmt::Write as _;
@@ -32,6 +34,9 @@ pub(in crate::cli) fn text(contents: &Contents, against: &Against<'_>, width: us
     page.handed(contents);
     page.files(&contents.files);
     page.changes(&contents.changes);
+    if let Some(fallback) = &contents.fallback {
+        page.fallback(fallback);
+    }
     page.section("From start to end");
     life::steps(&mut page.text, width, contents);
     page.section("How it ends");
@@ -108,6 +113,14 @@ impl Page {
         for (name, value) in &contents.env {
             self.item(&format!("environment: {name}={}", quoted(value)));
         }
+        for UsbWanted { at, which, found, .. } in &contents.usb {
+            self.item(&match found {
+                Some(UsbFound { port, .. }) => {
+                    format!("{at}: {which}, plugged in at {port}; it comes and goes with its plug")
+                }
+                None => format!("{at}: {which}, not plugged in; it comes when it is"),
+            });
+        }
         if let Some(amount) = contents.locked_memory {
             self.item(&format!("limit of locked memory: at least {} bytes", amount.bytes()));
         }
@@ -125,12 +138,19 @@ impl Page {
 
     fn changes(&mut self, changes: &[Change]) {
         self.section("Changes of the host, as a root shell would make them");
-        if changes.is_empty() {
+        if changes.iter().all(|change| change.steps().is_empty()) {
             return self.item("none");
         }
         self.steps(changes.iter().cloned());
         self.section("Put back afterwards, last change first");
         self.steps(changes.iter().rev().map(Change::inverse));
+    }
+
+    fn fallback(&mut self, fallback: &Contents) {
+        let memory = |arg: &Arg| arg.value.as_deref().is_some_and(|value| value.contains("memory-backend-"));
+        let instead: Vec<_> = fallback.argv.args().into_iter().filter(memory).filter_map(|arg| arg.value).collect();
+        self.section("If the huge pages cannot be made");
+        self.item(&format!("memory.fallback: {}", instead.join(" ")));
     }
 
     fn steps(&mut self, changes: impl Iterator<Item = Change>) {

@@ -33,6 +33,12 @@ pub enum Change {
         size: Size,
         /// Pages to add.
         pages: i64,
+        /// Pages that the guest needs of the pool; those that are not added are free.
+        #[serde(default)]
+        take: u64,
+        /// Whether the kernel may be told to forget what it has read from disks, to make room.
+        #[serde(default)]
+        drop_caches: bool,
     },
     /// A systemd unit started or stopped.
     Unit {
@@ -139,7 +145,9 @@ impl Change {
     #[must_use]
     pub fn inverse(&self) -> Self {
         match self.clone() {
-            Self::HugePages { node, size, pages } => Self::HugePages { node, size, pages: -pages },
+            Self::HugePages { node, size, pages, take, drop_caches } => {
+                Self::HugePages { node, size, pages: -pages, take, drop_caches }
+            }
             Self::Unit { unit, user, from, to } => Self::Unit { unit, user, from: to, to: from },
             Self::Macvtap { name, parent, mac, mode, mtu, from, to } => {
                 Self::Macvtap { name, parent, mac, mode, mtu, from: to, to: from }
@@ -157,7 +165,7 @@ impl Change {
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {
         match self {
-            Self::HugePages { node, size, pages } => huge_pages::steps(*node, *size, *pages),
+            Self::HugePages { node, size, pages, .. } => huge_pages::steps(*node, *size, *pages),
             Self::Unit { unit, user, from: _, to } => unit::steps(unit, user.as_deref(), *to),
             Self::Macvtap { name, parent, mac, mode, mtu, from: _, to } => match to {
                 Presence::Present => vec![macvtap::add(name, parent, *mac, mode, *mtu)],

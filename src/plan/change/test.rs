@@ -11,7 +11,9 @@ fn change() -> impl Strategy<Value = Change> {
         (any::<u32>(), size(), any::<i32>()).prop_map(|(node, size, pages)| Change::HugePages {
             node,
             size,
-            pages: pages.into()
+            pages: pages.into(),
+            take: 512,
+            drop_caches: false
         }),
         (any::<String>(), any::<Option<String>>(), state(), state()).prop_map(|(unit, user, from, to)| Change::Unit {
             unit,
@@ -72,7 +74,8 @@ proptest::proptest! {
 
 #[test]
 fn huge_pages_are_given_back_as_the_delta_that_was_taken() {
-    let taken = Change::HugePages { node: 0, size: Size::from_bytes(2 << 20), pages: 512 };
+    let taken =
+        Change::HugePages { node: 0, size: Size::from_bytes(2 << 20), pages: 512, take: 512, drop_caches: false };
     let path = "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages".to_owned();
     assert_eq!(taken.inverse().steps(), [Step::Add { path, delta: -512 }]);
 }

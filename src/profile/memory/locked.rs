@@ -5,7 +5,7 @@ use crate::host::Host;
 use crate::plan::{Class, Draft, Origin, Problem};
 use crate::profile::numa::Numa;
 use crate::profile::scene::Scene;
-use crate::unit::Size;
+use crate::unit::{Bdf, Size};
 
 const AT: &str = "memory.locked";
 
@@ -17,24 +17,22 @@ const QEMU_ITSELF: u64 = 1 << 30;
 const GUEST_IOMMUS: [&str; 3] = ["intel-iommu", "amd-iommu", "virtio-iommu"];
 
 impl Memory {
-    /// Drafts `-overcommit mem-lock` and the limit of locked memory that QEMU needs for `passed` PCI functions. After all
-    /// that makes arguments.
-    pub(in crate::profile) fn draft_locked(&self, numa: &[Numa], passed: usize, scene: &Scene, draft: &mut Draft) {
+    /// Drafts `-overcommit mem-lock` and the limit of locked memory that QEMU needs for the `passed` PCI functions. After
+    /// all that makes arguments.
+    pub(in crate::profile) fn draft_locked(&self, numa: &[Numa], passed: &[Bdf], scene: &Scene, draft: &mut Draft) {
         if self.locked {
             let locked = "mem-lock=on";
             draft.contents.argv.setting("-overcommit", locked, Origin::given(AT));
-            judge_locked(passed, draft);
+            judge_locked(passed.len(), draft);
         }
-        if !self.locked && passed == 0 {
+        if !self.locked && passed.is_empty() {
             return;
         }
-        let ram = self.amount(numa);
-        let times = if passed > 1 && has_iommu(draft) { passed as u64 } else { 1 };
-        let bytes = ram.bytes().saturating_mul(times).saturating_add(QEMU_ITSELF);
-        let needed = Size::from_bytes(bytes);
-        draft.contents.locked_memory = Some(needed);
-        if scene.host.locked_memory.is_some_and(|right| !right.allows(needed)) {
-            draft.refuse(refusal(needed, ram, times, passed, scene.host));
+        let times = if passed.len() > 1 && has_iommu(draft) { passed.len() as u64 } else { 1 };
+        let sum = Sum { ram: self.amount(numa), times, bars: bars(passed, scene.host) };
+        draft.contents.locked_memory = Some(sum.total());
+        if scene.host.locked_memory.is_some_and(|right| !right.allows(sum.total())) {
+            draft.refuse(sum.refusal(passed.len(), scene.host));
         }
     }
 }
@@ -54,27 +52,60 @@ fn has_iommu(draft: &Draft) -> bool {
     words.iter().any(|word| GUEST_IOMMUS.iter().any(|device| word.contains(device)))
 }
 
-fn refusal(needed: Size, ram: Size, times: u64, passed: usize, host: &Host) -> Problem {
-    let most = host.locked_memory.and_then(|right| right.most).unwrap_or(Size::from_bytes(0));
-    let (key, why) = match passed {
-        0 => (AT, "the guest's memory is locked"),
-        _ => ("pci[0]", "VFIO pins all of the guest's memory"),
-    };
-    let times =
-        if times > 1 { format!(" for each of {times} functions, behind the guest's IOMMU") } else { String::new() };
-    let user = host.users.iter().find(|user| user.uid == host.euid);
-    let user = user.map_or_else(|| format!("{}:", host.euid), |user| user.name.clone());
-    // limits.d counts in KiB.
-    let line = format!("{user} - memlock {}", needed.bytes().div_ceil(1024));
-    Problem::new(
-        Class::Denied,
-        key,
-        format!("QEMU must lock {} bytes of memory, and user {} may lock {}", needed.bytes(), host.euid, most.bytes()),
-    )
-    .why(format!("{why}: {ram}{times}, and 1G for QEMU itself"))
-    .fix(format!(
-        "echo '{line}' > /etc/security/limits.d/vmrun.conf   # as root; then log in again\n\
+/// Memory windows of the `passed` functions, which some kernels count when a guest's device may reach another's.
+fn bars(passed: &[Bdf], host: &Host) -> Size {
+    let functions = passed.iter().filter_map(|bdf| host.function(*bdf));
+    let windows = functions.flat_map(|function| &function.bars).filter(|bar| !bar.io);
+    Size::from_bytes(windows.map(|bar| bar.size.bytes()).fold(0, u64::saturating_add))
+}
+
+/// What is locked.
+struct Sum {
+    ram: Size,
+    /// How often the guest's memory counts.
+    times: u64,
+    bars: Size,
+}
+
+impl Sum {
+    fn total(&self) -> Size {
+        let Self { ram, times, bars } = self;
+        let parts = [ram.bytes().saturating_mul(*times), QEMU_ITSELF, bars.bytes()];
+        Size::from_bytes(parts.into_iter().fold(0, u64::saturating_add))
+    }
+
+    fn refusal(&self, passed: usize, host: &Host) -> Problem {
+        let (needed, Self { ram, times, bars }) = (self.total(), self);
+        let bars = if bars.bytes() > 0 { format!(", {bars} for the windows of its devices") } else { String::new() };
+        let most = host.locked_memory.and_then(|right| right.most).unwrap_or(Size::from_bytes(0));
+        let (key, why) = match passed {
+            0 => (AT, "the guest's memory is locked"),
+            _ => ("pci[0]", "VFIO pins all of the guest's memory"),
+        };
+        let times = if *times > 1 {
+            format!(" for each of {times} functions, behind the guest's IOMMU")
+        } else {
+            String::new()
+        };
+        let user = host.users.iter().find(|user| user.uid == host.euid);
+        let user = user.map_or_else(|| format!("{}:", host.euid), |user| user.name.clone());
+        // limits.d counts in KiB.
+        let line = format!("{user} - memlock {}", needed.bytes().div_ceil(1024));
+        Problem::new(
+            Class::Denied,
+            key,
+            format!(
+                "QEMU must lock {} bytes of memory, and user {} may lock {}",
+                needed.bytes(),
+                host.euid,
+                most.bytes()
+            ),
+        )
+        .why(format!("{why}: {ram}{times}{bars}, and 1G for QEMU itself"))
+        .fix(format!(
+            "echo '{line}' > /etc/security/limits.d/vmrun.conf   # as root; then log in again\n\
          In a systemd unit: LimitMEMLOCK={}",
-        needed.bytes()
-    ))
+            needed.bytes()
+        ))
+    }
 }

@@ -2,6 +2,7 @@
 
 mod backend;
 mod balloon;
+mod forecast;
 mod hugepages;
 mod locked;
 mod pages;
@@ -15,10 +16,10 @@ use super::numa::{self, Numa};
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::host::{Host, PathFact};
-use crate::plan::{Class, Draft, Origin, Problem};
+use crate::plan::{Change, Class, Draft, Origin, Problem, Transparent};
 use crate::unit::{Size, Version};
 use backend::{Backend, Shape};
-use hugepages::{Hugepages, PAGE_2M};
+use hugepages::{Hugepages, PAGE_1G, PAGE_2M};
 use pages::Pages;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -35,6 +36,13 @@ pub(super) struct Memory {
     /// `false`, the default, means 4 KiB. QEMU: `hugetlb`, `hugetlbsize`.
     #[serde(default)]
     hugepages: Hugepages,
+    /// What is done when the pool cannot be filled: `"thp"`, `"2M"` in the place of `"1G"`, or `false` for 4 KiB. The guest
+    /// is not started unless given.
+    fallback: Option<Hugepages>,
+    /// Whether the kernel may be told to forget what it has read from disks when it finds no room for huge pages; the host
+    /// is slower for a while.
+    #[serde(default)]
+    drop_caches: bool,
     /// Whether every page is touched before the guest starts; with a pool of huge pages it is unless given. QEMU:
     /// `prealloc`.
     prealloc: Option<bool>,
@@ -109,8 +117,12 @@ impl Memory {
             judge_multiple(part, Size::from_bytes(MIB), draft);
         }
         match shape.pages {
-            Pages::Huge(page) => pages::draft(&parts, size, page, scene.host, draft),
+            Pages::Huge(page) => pages::draft(&parts, size, page, self, scene.host, draft),
             Pages::Small | Pages::Thp => judge_available(size, size, scene.host, draft),
+        }
+        if shape.pages == Pages::Thp && shape.path.is_none() {
+            let parts = parts.iter().map(|part| part.size).collect();
+            draft.contents.transparent = Some(Transparent { parts });
         }
     }
 
@@ -141,7 +153,12 @@ impl Memory {
         // A folder that systemd mounts for huge pages says so by its name.
         let mounted = self.path.as_deref() == Some(Path::new(HUGETLBFS)) && self.hugepages == Hugepages::Off;
         let wanted = if mounted { Hugepages::Pool(PAGE_2M) } else { self.hugepages };
-        let (pages, why) = pages::choose(wanted, parts, scene.host);
+        let (pages, why) = pages::choose(wanted, self.fallback, parts, scene.host);
+        if let Hugepages::Pool(page) = wanted
+            && pages != Pages::Huge(page)
+        {
+            draft.warn(pages::why_not(page, parts, scene.host));
+        }
         let huge = matches!(pages, Pages::Huge(_));
         let prealloc = self.prealloc.unwrap_or(huge);
         let path = self.path.as_deref().map(|path| folder(path, scene, draft));
@@ -151,6 +168,7 @@ impl Memory {
             ("", None) => Origin::given("memory.hugepages"),
             (why, _) => Origin::derived("memory.hugepages", why),
         };
+        self.judge_fallback(wanted, draft);
         self.judge_backend(pages, draft);
         self.judge_prealloc(huge, prealloc, draft);
         let share = self.share.unwrap_or(false) || scene.share_memory;
@@ -175,6 +193,35 @@ impl Memory {
             has_contexts: scene.qemu_is(CONTEXTS),
             origin,
         }
+    }
+
+    /// The same with the fallback in the place of the pool, when `draft` adds pages to it: that may fail.
+    pub(super) fn fallen_back(&self, draft: &Draft) -> Option<Self> {
+        // Not when it is the fallback already.
+        let Hugepages::Pool(page) = self.hugepages else { return None };
+        let adds = |change: &Change| matches!(change, Change::HugePages { size, pages: 1.., .. } if *size == page);
+        let hugepages = self.fallback.filter(|_| draft.contents.changes.iter().any(adds))?;
+        Some(Self { hugepages, fallback: None, ..self.clone() })
+    }
+
+    fn judge_fallback(&self, wanted: Hugepages, draft: &mut Draft) {
+        let pool = matches!(wanted, Hugepages::Pool(_));
+        let problem = |key: &str, what: &str| Problem::new(Class::Invalid, format!("memory.{key}"), what);
+        if self.drop_caches && !pool && wanted != Hugepages::Auto {
+            let what = "drop_caches without a pool of huge pages says nothing";
+            draft.refuse(problem("drop_caches", what).fix("hugepages = \"2M\""));
+        }
+        let refusal = match self.fallback {
+            Some(_) if !pool => ("fallback without a pool of huge pages says nothing", "hugepages = \"2M\""),
+            Some(fallback) if fallback == wanted => {
+                ("fallback is what was asked for in the first place", "fallback = \"thp\"")
+            }
+            Some(Hugepages::Auto | Hugepages::Pool(PAGE_1G)) => {
+                ("a fallback is what can hardly fail", "fallback = \"thp\"   # or \"2M\", or false")
+            }
+            None | Some(Hugepages::Off | Hugepages::Thp | Hugepages::Pool(_)) => return,
+        };
+        draft.refuse(problem("fallback", refusal.0).fix(refusal.1));
     }
 
     fn judge_nodes_twice(&self, draft: &mut Draft) {

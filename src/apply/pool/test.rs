@@ -1,0 +1,90 @@
+use super::{Claim, Place, claim, give_back, shared, taken};
+use crate::apply::Instance;
+use crate::host::Root;
+use crate::plan::Change;
+use crate::unit::Size;
+use std::fs;
+use tempfile::TempDir;
+
+const SIZE: Size = Size::from_bytes(2 << 20);
+const POOL: &str = "root/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages";
+
+/// A pool whose free pages are all of its pages, and guests that live.
+struct Ground(TempDir);
+
+impl Ground {
+    fn new(pages: u64) -> Self {
+        let ground = Self(tempfile::tempdir().unwrap());
+        let pool = ground.0.path().join(POOL);
+        fs::create_dir_all(pool.parent().unwrap()).unwrap();
+        fs::write(pool, pages.to_string()).unwrap();
+        ground
+    }
+
+    fn guest(&self, name: &str) -> (Instance, Place) {
+        let dir = self.0.path().join("run").join(name);
+        let instance = Instance::claim(&dir).unwrap();
+        (instance, Place { root: Root::at(self.0.path().join("root")), dir })
+    }
+
+    fn pages(&self) -> String {
+        fs::read_to_string(self.0.path().join(POOL)).unwrap().trim().to_owned()
+    }
+}
+
+/// Claims so many pages; returns how many were noted to be added.
+async fn claims(place: &Place, take: u64) -> Option<i64> {
+    let mut noted = None;
+    let wish = Claim { node: 0, size: SIZE, take, drop_caches: false };
+    let note = |change: &Change| {
+        let Change::HugePages { pages, .. } = change else { panic!("{change:?}") };
+        noted = Some(*pages);
+        Ok(())
+    };
+    assert_eq!(claim(place, wish, note).await.unwrap(), noted.is_some());
+    noted
+}
+
+#[tokio::test]
+async fn free_pages_are_used_first_and_only_once() {
+    let ground = Ground::new(10);
+    let ((_a, first), (_b, second)) = (ground.guest("first"), ground.guest("second"));
+    assert_eq!(claims(&first, 8).await, None);
+    assert_eq!(claims(&second, 8).await, Some(6));
+    assert_eq!(ground.pages(), "16");
+    give_back(&second, 0, SIZE, 6).await.unwrap();
+    assert_eq!(ground.pages(), "10");
+}
+
+#[tokio::test]
+async fn a_guest_that_is_gone_speaks_for_nothing() {
+    let ground = Ground::new(10);
+    let ((gone, first), (_b, second)) = (ground.guest("first"), ground.guest("second"));
+    assert_eq!(claims(&first, 8).await, None);
+    drop(gone);
+    assert_eq!(claims(&second, 8).await, None);
+}
+
+#[tokio::test]
+async fn pages_that_the_next_guest_has_are_given_back_by_that_one() {
+    let ground = Ground::new(0);
+    let ((_a, first), (_b, second)) = (ground.guest("first"), ground.guest("second"));
+    assert_eq!(claims(&first, 10).await, Some(10));
+    taken(&first).await.unwrap();
+    assert_eq!(claims(&second, 10).await, None);
+    give_back(&first, 0, SIZE, 10).await.unwrap();
+    assert_eq!(ground.pages(), "10");
+    taken(&second).await.unwrap();
+    assert_eq!((shared(&first), shared(&second)), (vec![], vec![(0, SIZE)]));
+    give_back(&second, 0, SIZE, 0).await.unwrap();
+    assert_eq!(ground.pages(), "0");
+    assert_eq!(shared(&second), []);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_not_there_is_an_error() {
+    let ground = Ground::new(0);
+    let (_a, place) = ground.guest("first");
+    let wish = Claim { node: 7, size: SIZE, take: 1, drop_caches: false };
+    assert!(claim(&place, wish, |_| Ok(())).await.is_err());
+}
