@@ -9,6 +9,9 @@ pub enum ApplyError {
     /// Somebody else runs this guest; nothing was touched.
     #[error("{0}")]
     Busy(String),
+    /// The guest runs and its supervisor is gone; nothing was touched.
+    #[error("it runs on without its supervisor, which was killed")]
+    Orphan,
     /// A folder of ours is not ours alone; nothing was touched.
     #[error("refusing to use {path}: {why}")]
     Untrusted {

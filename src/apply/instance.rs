@@ -36,7 +36,8 @@ impl Instance {
     /// Makes the folder `dir`, checks that it is ours alone, and takes both locks.
     ///
     /// # Errors
-    /// [`ApplyError::Busy`] when the guest runs or is being started or ended, [`ApplyError::Untrusted`] when the folder
+    /// [`ApplyError::Busy`] when the guest runs or is being started or ended, [`ApplyError::Orphan`] when it runs and
+    /// nobody supervises it, [`ApplyError::Untrusted`] when the folder
     /// is not ours alone, [`ApplyError::Io`] when it cannot be made.
     pub fn claim(dir: &Path) -> Result<Self, ApplyError> {
         make_private(dir)?;
@@ -45,8 +46,25 @@ impl Instance {
         match (supervisor, alive) {
             (Some(supervisor), Some(alive)) => Ok(Self { dir: dir.to_owned(), _supervisor: supervisor, alive }),
             (None, _) => Err(ApplyError::Busy("it is running, or being started or ended".into())),
-            (Some(_), None) => Err(ApplyError::Busy("it runs on without its supervisor, which was killed".into())),
+            (Some(_), None) => Err(ApplyError::Orphan),
         }
+    }
+
+    /// Takes the place of a supervisor that was killed, in the folder `dir` of a guest that runs.
+    ///
+    /// # Errors
+    /// [`ApplyError::Busy`] when somebody is in that place, or the guest does not run; [`ApplyError::Untrusted`] and
+    /// [`ApplyError::Io`] as [`Instance::claim`].
+    pub fn adopt(dir: &Path) -> Result<Self, ApplyError> {
+        check_own(dir)?;
+        let busy = || ApplyError::Busy("it is running with its supervisor, or being started or ended".into());
+        let supervisor = lock(dir, "sup.lock")?.ok_or_else(busy)?;
+        let path = dir.join("alive.lock");
+        let alive = File::open(&path).map_err(ApplyError::io("open", &path))?;
+        if flock(&alive, FlockOperation::NonBlockingLockShared).is_ok() {
+            return Err(ApplyError::Busy("it does not run".into()));
+        }
+        Ok(Self { dir: dir.to_owned(), _supervisor: supervisor, alive })
     }
 
     /// The folder.
@@ -55,11 +73,14 @@ impl Instance {
         &self.dir
     }
 
-    /// A descriptor of `alive.lock` for QEMU to inherit.
+    /// A descriptor of `alive.lock` for QEMU to inherit, with the lock.
     ///
     /// # Errors
-    /// When the descriptor cannot be duplicated.
+    /// When another QEMU of this guest still has the lock, or the descriptor cannot be duplicated.
     pub fn alive(&self) -> Result<OwnedFd, ApplyError> {
+        // Ours already, unless it was the lock of a guest that was adopted.
+        flock(&self.alive, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| ApplyError::Busy("its QEMU has not ended yet".into()))?;
         self.alive.try_clone().map(OwnedFd::from).map_err(ApplyError::io("duplicate", self.dir.join("alive.lock")))
     }
 
@@ -181,7 +202,12 @@ mod test {
         let inherited = instance.alive().unwrap();
         drop(instance);
         assert_eq!(standing(&dir), Standing::Orphan);
-        assert!(matches!(Instance::claim(&dir), Err(ApplyError::Busy(_))));
+        assert!(matches!(Instance::claim(&dir), Err(ApplyError::Orphan)));
+        let adopted = Instance::adopt(&dir).unwrap();
+        assert_eq!(standing(&dir), Standing::Running);
+        assert!(matches!(Instance::adopt(&dir), Err(ApplyError::Busy(_))));
+        assert!(adopted.alive().is_err(), "the lock is still the guest's");
+        drop(adopted);
         drop(inherited);
         assert!(Instance::claim(&dir).is_ok());
     }

@@ -54,6 +54,25 @@ impl Lease {
         Self { ground, journal: RefCell::new(journal) }
     }
 
+    /// The lease of a run whose supervisor was killed while the guest ran, from the journal in `dir`.
+    ///
+    /// # Errors
+    /// When the journal is not there or cannot be used, or is of another boot.
+    pub fn resume(root: Root, dir: &Path, boot_id: &str) -> Result<Self, ApplyError> {
+        let missing = || ApplyError::Refused(format!("there is no journal in {}", dir.display()));
+        let journal = Journal::load(dir)?.ok_or_else(missing)?;
+        if journal.record().boot_id != boot_id {
+            return Err(ApplyError::Refused("its journal is of another boot of the machine".into()));
+        }
+        Ok(Self { ground: Ground::real(root), journal: RefCell::new(journal) })
+    }
+
+    /// What is written down of the run.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        self.journal.borrow().record().clone()
+    }
+
     /// Makes `change`: into the journal first, then on the host.
     ///
     /// # Errors

@@ -145,7 +145,13 @@ impl Heard {
                 self.times.push((format!("{} threads placed and read back", threads.len()), *took));
             }
             Notice::Stage { what, took } => self.times.push((what.clone(), *took)),
-            Notice::Output { .. } | Notice::Service { .. } | Notice::Note(_) | Notice::Warning(_) => {}
+            Notice::Output { .. }
+            | Notice::Service { .. }
+            | Notice::Event { .. }
+            | Notice::State(_)
+            | Notice::Ended(_)
+            | Notice::Note(_)
+            | Notice::Warning(_) => {}
         }
     }
 }

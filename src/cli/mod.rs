@@ -25,6 +25,8 @@ use crate::plan::Class;
 use args::{Cli, Command};
 use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap_complete::CompleteEnv;
+use guest::Verb;
 use output::Output;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -41,7 +43,7 @@ pub enum Exit {
     /// The command line is wrong.
     Usage = 2,
 
-    // Only `vmrun status`, with the meanings of service scripts. Running is 0.
+    // Of commands that name a guest; those of `vmrun status` have the meanings of service scripts. Running is 0.
     /// The guest does not run.
     Stopped = 3,
     /// The guest runs, and no vmrun is with it.
@@ -50,6 +52,8 @@ pub enum Exit {
     NeedsRecover = 5,
     /// The guest is being started or ended.
     InTransition = 6,
+    /// The guest, its QEMU or its vmrun refused what was asked of it.
+    Unwilling = 7,
 
     // Refused before anything was touched.
     /// The profile cannot be read, or is wrong on any host.
@@ -127,6 +131,8 @@ impl From<Class> for Exit {
 /// Does what the command line says; `words` starts with the program's own name.
 #[must_use]
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
+    // A shell that asks what a word may be gets its answer here, and the process ends.
+    CompleteEnv::with_factory(args::command).complete();
     let cli = match parse(words.into_iter().collect()) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -137,8 +143,24 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Plan(args) => plan::run(args, output),
         Command::Check(args) => check::run(args, output),
         Command::Demo(args) => demo::run(args, output),
+        Command::Ps(_) => guest::ps(output),
         Command::Status(args) => guest::status(args, output),
         Command::Stop(args) => guest::stop(args, output),
+        Command::Attach(args) => guest::attach(args, output),
+        Command::Reset(args) => guest::verb(Verb::Reset, args, output),
+        Command::Pause(args) => guest::verb(Verb::Pause, args, output),
+        Command::Resume(args) => guest::verb(Verb::Resume, args, output),
+        Command::Wake(args) => guest::verb(Verb::Wake, args, output),
+        Command::Console(args) => guest::console(args, output),
+        Command::Logs(args) => guest::logs(args, output),
+        Command::Events(args) => guest::events(args, output),
+        Command::Qmp(args) => guest::qmp(args, output),
+        Command::Hmp(args) => guest::hmp(args, output),
+        Command::Screenshot(args) => guest::screenshot(args, output),
+        Command::SendKey(args) => guest::send_key(args, output),
+        Command::Cd(args) => guest::cd(args, output),
+        Command::Usb(args) => guest::usb(args, output),
+        Command::Net(args) => guest::net(args, output),
         Command::Recover(args) => guest::recover(args, output),
         Command::Host(args) => host::run(args, output),
         Command::Pick(args) => pick::run(args, output),

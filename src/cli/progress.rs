@@ -31,7 +31,7 @@ impl Progress {
         match notice {
             Notice::Stage { what, took } => {
                 self.stages.borrow_mut().push(format!("{what} {}", millis(*took)));
-                if what == "guest running" || *took > LONG {
+                if matches!(what.as_str(), "guest running" | "guest taken over") || *took > LONG {
                     self.finish();
                 }
             }
@@ -43,6 +43,8 @@ impl Progress {
             Notice::Output { from, line, .. } => self.line(Weight::Info, &format!("{from} | {line}")),
             Notice::Guest { line } => self.line(Weight::Info, &format!("guest | {line}")),
             Notice::Service { name, what } => self.news(name, what),
+            // For programs; a person is told what matters of it.
+            Notice::Event { .. } | Notice::State(_) | Notice::Ended(_) => {}
             Notice::Note(text) => self.line(Weight::Info, &format!("{}: {text}", self.name)),
             Notice::Warning(text) => self.line(Weight::Warning, &format!("{}: warning: {text}", self.name)),
         }

@@ -2,31 +2,32 @@
 
 use super::Props;
 use crate::unit::Bdf;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Where an argument, or a part of one, came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Key path in the profile, like `cpu.hv_vendor_id`; `vmrun` for what every guest gets.
     pub key: String,
     /// Whether the user wrote it, or vmrun derived it from the key.
     pub derived: bool,
     /// Why it is there; empty when the key says it.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
 }
 
 impl Origin {
     /// The user wrote it at `key`.
     #[must_use]
     pub fn given(key: impl Into<String>) -> Self {
-        Self { key: key.into(), derived: false, why: "" }
+        Self { key: key.into(), derived: false, why: Cow::Borrowed("") }
     }
 
     /// vmrun derived it from `key`, because of `why`.
     #[must_use]
     pub fn derived(key: impl Into<String>, why: &'static str) -> Self {
-        Self { key: key.into(), derived: true, why }
+        Self { key: key.into(), derived: true, why: Cow::Borrowed(why) }
     }
 
     /// Every guest gets it, because of `why`.
@@ -37,7 +38,7 @@ impl Origin {
 }
 
 /// One argument: an option and its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arg {
     /// The option with its dash; for the user's own arguments the whole argument.
     pub option: String,
@@ -49,7 +50,7 @@ pub struct Arg {
 }
 
 /// The command line under construction. Options that several tables share are [`Props`]; the rest keeps its order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Argv {
     /// `-name`.
     pub name: Props,

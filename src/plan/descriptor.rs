@@ -1,18 +1,20 @@
 //! Descriptors that QEMU inherits instead of paths.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Number of the first inherited descriptor; 0 to 2 are the standard streams.
 pub const FIRST_DESCRIPTOR: u32 = 3;
 
 /// What vmrun opens and hands to QEMU under a fixed number, so that there is no path to race for or to leave behind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Descriptor {
     /// The listening QMP socket.
     Qmp,
-    /// One end of a socket pair; what the guest writes to this serial port is read by vmrun.
+    /// A listening socket to which vmrun is connected: what the guest writes to this serial port is read by vmrun.
     Serial,
+    /// The same for a serial port that vmrun only relays, to `vmrun console`.
+    Console,
     /// The first queue of a tap device.
     Tap(Tap),
     /// The first queue of a macvtap device that one of the plan's changes makes.
@@ -29,7 +31,7 @@ pub enum Descriptor {
 }
 
 /// A tap device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tap {
     /// Where it comes from.
     pub from: TapFrom,
@@ -41,7 +43,7 @@ pub struct Tap {
 }
 
 /// Where a tap device comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TapFrom {
     /// It is made for this run, a port of this bridge, and gone with its descriptors.

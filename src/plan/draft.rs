@@ -5,13 +5,13 @@ use super::{
     Problem, Service, Slots, Transparent, UsbWanted,
 };
 use crate::unit::{GuestName, Period, Size, Version};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::PathBuf;
 
 /// The QEMU that is run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Emulator {
     /// Its path.
     pub path: PathBuf,
@@ -20,7 +20,7 @@ pub struct Emulator {
 }
 
 /// Everything that would be done.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Contents {
     /// Name of the guest.
     pub name: GuestName,
@@ -72,8 +72,10 @@ pub struct Draft {
     problems: Vec<Problem>,
 }
 
-/// A plan without problems. Nothing in it can be changed any more.
-#[derive(Clone, Debug)]
+/// A plan without problems. Nothing in it can be changed any more. It is read back, from a folder of vmrun's own, for a
+/// guest that was started by it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Plan(Contents);
 
 /// A plan with problems: it can be shown, not carried out.

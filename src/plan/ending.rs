@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What happens when the guest, or the user, wants an end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
     /// How long the guest may take after its power button was pressed.
     pub timeout: Period,
@@ -38,6 +38,8 @@ pub enum OnReboot {
     /// The guest starts again in the same QEMU.
     #[default]
     Reset,
+    /// QEMU is ended and started anew, without hooks: for a card that does not survive a reset while it is warm.
+    Restart,
     /// The run ends.
     Exit,
 }

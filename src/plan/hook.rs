@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A command that runs at a point of the guest's life.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
     /// Key path in the profile, like `hook[0]`.
     pub key: String,
@@ -36,6 +36,8 @@ pub enum Point {
     Running,
     /// The guest rebooted.
     Reset,
+    /// vmrun is with the guest again, after the vmrun that started it was killed.
+    Reconnect,
     /// vmrun was asked to stop the guest, which still runs.
     Stopping,
     /// QEMU is gone, the host is not yet put back.
@@ -60,6 +62,7 @@ impl fmt::Display for Point {
             Self::Started => "started",
             Self::Running => "running",
             Self::Reset => "reset",
+            Self::Reconnect => "reconnect",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
             Self::Post => "post",

@@ -1,10 +1,10 @@
 //! What is made on disk before QEMU starts, and kept.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// A file or folder of the guest's own that is made when there is none yet, and kept from run to run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum NewFile {
     /// A copy of a template: its variable store.

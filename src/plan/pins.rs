@@ -1,11 +1,11 @@
 //! Which thread of QEMU runs where.
 
 use crate::unit::CpuSet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Where the threads of QEMU run. Empty means: wherever the kernel likes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pins {
     /// Place of each vCPU, by its index; empty or one for every vCPU.
     pub vcpus: Vec<Placement>,
@@ -16,7 +16,7 @@ pub struct Pins {
 }
 
 /// Host CPUs and scheduling class of one thread.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
     /// Host CPUs it may run on; `None` for all.
     pub cpus: Option<CpuSet>,
@@ -25,7 +25,7 @@ pub struct Placement {
 }
 
 /// Scheduling class of a thread; sched(7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sched {
     /// As the kernel gives it.

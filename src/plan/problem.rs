@@ -1,9 +1,9 @@
 //! What a reader is told when something cannot be done.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A refusal, or a warning, for a person: where, what, why, how to mend it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Key path in the profile, like `pci[0].host`; empty when it is about no key.
     pub at: String,
@@ -18,7 +18,7 @@ pub struct Problem {
 }
 
 /// Kind of a problem; decides the exit code (the table is in `cli`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
     /// The profile is wrong on any host.

@@ -1,11 +1,12 @@
 //! One option of the form `head,key=value,…`.
 
 use super::Origin;
+use serde::{Deserialize, Serialize};
 
 /// An option whose value is a list of properties, collected by several tables: `-cpu host,kvm=off,…`.
 ///
 /// A comma inside a value is doubled, as QEMU's option parser demands (`qemu_opts_do_parse`, `util/qemu-option.c`).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Props {
     head: Option<(String, Origin)>,
     items: Vec<(String, String, Origin)>,

@@ -1,11 +1,11 @@
 //! USB devices that the guest gets whenever they are plugged in.
 
 use crate::unit::{UsbId, UsbPort};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// A USB device of the host that is meant for the guest, plugged in or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsbWanted {
     /// Key path, like `usb[0]`.
     pub at: String,
@@ -22,7 +22,7 @@ pub struct UsbWanted {
 }
 
 /// A device that is plugged in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsbFound {
     /// Its socket.
     pub port: UsbPort,
@@ -31,7 +31,7 @@ pub struct UsbFound {
 }
 
 /// What is known of a device before it is plugged in: all that is given must fit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsbWhich {
     /// Vendor and product.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,8 @@ pub enum End {
     Exited(i32),
     /// This signal killed it.
     Killed(i32),
+    /// It ended, and as it was no child of ours nobody saw how.
+    Unseen,
     /// It took longer than this, and was ended.
     TimedOut(Duration),
     /// It did not end after SIGKILL either: a thread of it is in uninterruptible sleep.
@@ -44,6 +46,7 @@ impl fmt::Display for End {
                 Ok(name) => write!(f, "killed by {name}"),
                 Err(_) => write!(f, "killed by signal {signal}"),
             },
+            Self::Unseen => f.write_str("nobody saw how"),
             Self::TimedOut(limit) => write!(f, "not done after {}", humantime::format_duration(limit)),
             Self::Stuck => f.write_str("still there after SIGKILL, in uninterruptible sleep"),
         }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 /// Size at which a log is put aside as `NAME.old`; with that one, 10 MiB at most.
 const LIMIT: u64 = 5 << 20;
 
-/// A log that keeps the newest of what is written.
-pub(super) struct Log {
+/// A log of at most 10 MiB that keeps the newest of what is written.
+pub struct Log {
     path: PathBuf,
     file: File,
     size: u64,
@@ -17,13 +17,20 @@ pub(super) struct Log {
 
 impl Log {
     /// Opens the log at `path` for appending, readable by its owner only.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is a link.
+    pub fn open(path: &Path) -> io::Result<Self> {
         let file = options().open(path)?;
         let size = file.metadata()?.len();
         Ok(Self { path: path.to_owned(), file, size })
     }
 
-    pub(super) fn write(&mut self, text: &str) -> io::Result<()> {
+    /// Appends `text`.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn write(&mut self, text: &str) -> io::Result<()> {
         let bytes = text.len() as u64;
         if self.size > 0 && self.size + bytes > LIMIT {
             let mut old = self.path.clone().into_os_string();

@@ -25,6 +25,7 @@ pub use identity::Identity;
 pub use kept::Kept;
 pub use launch::{Launch, Stdin, start};
 pub use lines::escaped;
+pub use log::Log;
 pub use run::{Ran, run};
 pub use running::Running;
 pub use session::session;

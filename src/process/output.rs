@@ -20,8 +20,13 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(pipe: Receiver, log: Option<Log>) -> Self {
+        Self { pipe: Some(pipe), log, ..Self::closed() }
+    }
+
+    /// Of a command whose output nobody can read any more.
+    pub(super) fn closed() -> Self {
         let chunk = vec![0; CHUNK].into_boxed_slice();
-        Self { pipe: Some(pipe), lines: Lines::default(), kept: Kept::default(), log, chunk }
+        Self { pipe: None, lines: Lines::default(), kept: Kept::default(), log: None, chunk }
     }
 
     /// Waits for more output and hands its lines to `each`. `false` at its end, and from then on.

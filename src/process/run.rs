@@ -32,7 +32,7 @@ pub async fn run(launch: &Launch, each: &mut dyn FnMut(&str)) -> Result<Ran, Pro
     } else {
         match running.stop(GRACE, each).await {
             End::Stuck => End::Stuck,
-            End::Exited(_) | End::Killed(_) | End::TimedOut(_) => End::TimedOut(limit),
+            End::Exited(_) | End::Killed(_) | End::Unseen | End::TimedOut(_) => End::TimedOut(limit),
         }
     };
     Ok(Ran { end, output: running.kept().clone() })

@@ -20,7 +20,8 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// A running command, the leader of a session and so of a process group. Dropped before it was reaped, its group gets
 /// SIGKILL.
 pub struct Running {
-    child: Child,
+    /// `None` for one that an earlier vmrun started.
+    child: Option<Child>,
     pidfd: AsyncFd<OwnedFd>,
     id: ProcessId,
     uid: u32,
@@ -38,7 +39,22 @@ impl Running {
         // It is not reaped, so that it has its entry in /proc, be it a zombie's.
         let id = ProcessId::of(pid)
             .ok_or_else(|| ProcessError::refused(format!("/proc/{pid}/stat cannot be read; is /proc mounted?")))?;
-        Ok(Self { child, pidfd, id, uid, output, drain_until: None, reaped: false })
+        Ok(Self { child: Some(child), pidfd, id, uid, output, drain_until: None, reaped: false })
+    }
+
+    /// The command `id`, which an earlier vmrun started and which leads its group; `None` when it has ended. What it
+    /// prints from now on nobody reads, and how it ends nobody will see.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O and time.
+    #[must_use]
+    pub fn adopt(id: ProcessId) -> Option<Self> {
+        if !id.is_alive() {
+            return None;
+        }
+        let uid = stat::owner(id.pid)?;
+        let pidfd = watched(id.open()?).ok()?;
+        Some(Self { child: None, pidfd, id, uid, output: Output::closed(), drain_until: None, reaped: false })
     }
 
     /// The process, for the record.
@@ -80,7 +96,8 @@ impl Running {
 
     /// SIGKILL for what a command that has ended left in its group.
     pub fn kill_group(&self) {
-        if !self.reaped {
+        // The number of a child that was not waited for is its own; any other's may be given out again once it has ended.
+        if !self.reaped && (self.child.is_some() || self.id.is_alive()) {
             stop::signal_group(self.group(), Signal::SIGKILL);
         }
     }
@@ -94,7 +111,8 @@ impl Running {
 
     /// How it ended; [`End::Stuck`] when it has not.
     pub fn reap(&mut self) -> End {
-        match self.child.try_wait() {
+        let Some(child) = &mut self.child else { return self.unseen() };
+        match child.try_wait() {
             Ok(Some(status)) => {
                 self.reaped = true;
                 status.into()
@@ -103,9 +121,22 @@ impl Running {
         }
     }
 
+    fn unseen(&mut self) -> End {
+        if self.id.is_alive() {
+            return End::Stuck;
+        }
+        self.reaped = true;
+        End::Unseen
+    }
+
     /// Ends it and its group: SIGTERM, `grace`, SIGKILL; resolves when all of it has ended. Its output is read
     /// meanwhile, so that it cannot hang on a full pipe.
     pub async fn stop(&mut self, grace: Duration, each: &mut dyn FnMut(&str)) -> End {
+        if self.child.is_none() {
+            self.reaped = true;
+            self.id.stop_recorded(grace).await;
+            return End::Unseen;
+        }
         let group = self.group();
         tokio::select! {
             biased;

@@ -44,8 +44,9 @@ impl ProcessId {
         }
     }
 
-    /// A descriptor for this very process; `None` when it is gone.
-    pub(super) fn open(self) -> Option<OwnedFd> {
+    /// A descriptor for this very process, which becomes readable when it has ended; `None` when it is gone.
+    #[must_use]
+    pub fn open(self) -> Option<OwnedFd> {
         let pidfd = open(self.pid).ok()?;
         (Self::of(self.pid) == Some(self)).then_some(pidfd)
     }
@@ -75,6 +76,12 @@ pub(super) fn path(pid: u32) -> std::path::PathBuf {
 
 pub(super) fn read(path: &Path) -> Option<Stat> {
     parse(&fs::read(path).ok()?)
+}
+
+/// User id of process `pid`; `None` when it is gone.
+pub(super) fn owner(pid: u32) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(format!("/proc/{pid}")).ok().map(|meta| meta.uid())
 }
 
 /// The name of the program, field 2, may hold blanks, brackets and any byte; the last bracket ends it.

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// libvirt's operations and the points they are; libvirt: `docs/hooks.rst`.
-const OPERATIONS: [(&str, &str, Point); 5] = [
+const OPERATIONS: [(&str, &str, Point); 6] = [
     ("prepare", "begin", Point::Pre),
     ("start", "begin", Point::Prepared),
     ("started", "begin", Point::Started),
+    ("reconnect", "begin", Point::Reconnect),
     ("stopped", "end", Point::Stopped),
     ("release", "end", Point::Post),
 ];

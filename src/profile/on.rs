@@ -23,7 +23,7 @@ impl On {
         draft.contents.ending.on_panic = *panic;
         let reboot = match reboot {
             OnReboot::Reset => "reset",
-            OnReboot::Exit => "shutdown",
+            OnReboot::Restart | OnReboot::Exit => "shutdown",
         };
         let panic = match panic {
             OnPanic::Exit => "shutdown",

@@ -24,8 +24,10 @@ enum To {
     File,
     /// To whoever connects to a socket, like `socat - UNIX:serial.sock`.
     Socket,
-    /// To vmrun, which shows it.
+    /// To vmrun, which shows it; `vmrun console` answers.
     Capture,
+    /// To `vmrun console`, whenever somebody calls it.
+    Console,
     /// There is no port.
     None,
 }
@@ -44,6 +46,12 @@ pub(super) fn draft(ports: &[Serial], scene: &Scene, draft: &mut Draft) {
     for (i, port) in ports.iter().enumerate() {
         draft_port(i, port, scene, draft);
     }
+    let held = |port: &&Serial| matches!(port.to, To::Capture | To::Console);
+    if let [_, (second, port), ..] = ports.iter().enumerate().filter(|(_, port)| held(port)).collect::<Vec<_>>()[..] {
+        let key = format!("serial[{second}].to");
+        let what = format!("vmrun holds one serial port, and this would be the second ({:?})", port.to).to_lowercase();
+        draft.refuse(Problem::new(Class::Invalid, key, what).fix("to = \"socket\" with a path"));
+    }
     if ports.iter().filter(|port| port.to != To::None).count() > MOST {
         draft.refuse(Problem::new(Class::Invalid, format!("serial[{MOST}]"), format!("a PC has {MOST} serial ports")));
     }
@@ -56,10 +64,13 @@ fn draft_port(i: usize, Serial { to, path }: &Serial, scene: &Scene, draft: &mut
     let mut chardev = Props::default();
     match (to, path) {
         (To::None, None) => return,
-        (To::Capture, None) => {
+        (To::Capture | To::Console, None) => {
+            let descriptor = if *to == To::Capture { Descriptor::Serial } else { Descriptor::Console };
             chardev.head("socket", origin());
             chardev.set("id", &id, origin());
-            chardev.set("fd", draft.pass(Descriptor::Serial).to_string(), origin());
+            chardev.set("fd", draft.pass(descriptor).to_string(), origin());
+            chardev.switch("server", true, origin());
+            chardev.switch("wait", false, origin());
         }
         (To::File, Some(path)) => {
             chardev.head("file", origin());
@@ -81,7 +92,7 @@ fn draft_port(i: usize, Serial { to, path }: &Serial, scene: &Scene, draft: &mut
             let problem = Problem::new(Class::Invalid, &key, "to = \"file\" names no file");
             return draft.refuse(problem.fix("path = \"serial.log\""));
         }
-        (To::None | To::Capture, Some(_)) => {
+        (To::None | To::Capture | To::Console, Some(_)) => {
             let problem = Problem::new(
                 Class::Invalid,
                 format!("{key}.path"),

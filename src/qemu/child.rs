@@ -6,25 +6,44 @@ use super::limits::Limits;
 use super::log_tail::Log;
 use super::mask::Mask;
 use crate::plan::{FIRST_DESCRIPTOR, Plan};
+use crate::process::{ProcessId, watched};
 use nix::libc;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::{ExitStatus, Stdio};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
 /// A QEMU that was executed. Until it is [released](Self::release) it is killed when dropped: its guest has not run.
 #[derive(Debug)]
 pub(super) struct Process {
-    child: Child,
+    kin: Kin,
     pid: u32,
     pidfd: OwnedFd,
     log: Log,
     disposable: bool,
 }
 
+/// Whose child it is.
+#[derive(Debug)]
+enum Kin {
+    /// Ours: its status will be told.
+    Child(Child),
+    /// An earlier vmrun's: only that it ended will be seen.
+    Stranger(AsyncFd<OwnedFd>),
+}
+
 impl Process {
+    /// The process `id`, which an earlier vmrun executed; its output goes to the end of `log`. `None` when it is gone.
+    pub(super) fn adopt(id: ProcessId, log: File) -> io::Result<Option<Self>> {
+        let Some(pidfd) = id.open() else { return Ok(None) };
+        let kin = Kin::Stranger(watched(pidfd.try_clone()?)?);
+        Ok(Some(Self { kin, pid: id.pid, pidfd, log: Log::whole(log), disposable: false }))
+    }
+
     /// Executes the emulator of `plan`. Its inherited descriptors are `passed`, in this order; `locks` come after them.
     pub(super) fn start(plan: &Plan, log: File, passed: &[OwnedFd], locks: &[OwnedFd]) -> Result<Self, QemuError> {
         let log = Log::from_here(log);
@@ -38,7 +57,7 @@ impl Process {
             }
         };
         tracing::info!(pid, path = %plan.emulator.path.display(), "QEMU executed");
-        Ok(Self { child, pid, pidfd, log, disposable: true })
+        Ok(Self { kin: Kin::Child(child), pid, pidfd, log, disposable: true })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -58,9 +77,13 @@ impl Process {
         self.disposable = false;
     }
 
-    /// Waits for its end; may be dropped and called again, also after the end.
-    pub(super) async fn wait(&mut self) -> Result<ExitStatus, QemuError> {
-        self.child.wait().await.map_err(|source| QemuError::Process { doing: "wait for", pid: self.pid, source })
+    /// Waits for its end; may be dropped and called again, also after the end. `None` when nobody could see how.
+    pub(super) async fn wait(&mut self) -> Result<Option<ExitStatus>, QemuError> {
+        let ended = match &mut self.kin {
+            Kin::Child(child) => child.wait().await.map(Some),
+            Kin::Stranger(pidfd) => pidfd.ready(Interest::READABLE).await.map(|_| None),
+        };
+        ended.map_err(|source| QemuError::Process { doing: "wait for", pid: self.pid, source })
     }
 
     /// Sends SIGKILL. A QEMU that is gone already is no failure.
@@ -72,7 +95,7 @@ impl Process {
     }
 
     /// What is to be said when QEMU ended too early.
-    pub(super) fn died(&self, status: ExitStatus) -> QemuError {
+    pub(super) fn died(&self, status: Option<ExitStatus>) -> QemuError {
         QemuError::Died { status, log: self.log.tail() }
     }
 }

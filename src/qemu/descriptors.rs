@@ -32,6 +32,15 @@ pub(super) struct Opened {
     pub(super) serial: Option<UnixStream>,
 }
 
+/// Name of the socket of the serial port that vmrun holds, in the folder of the run.
+const CONSOLE_SOCKET: &str = "console.sock";
+
+/// Path of the serial port's socket of a run with its files in `run_dir`. QEMU serves one client: vmrun.
+#[must_use]
+pub(super) fn console_socket(run_dir: &Path) -> PathBuf {
+    run_dir.join(CONSOLE_SOCKET)
+}
+
 /// Path of the monitor's socket of a run with its files in `run_dir`.
 #[must_use]
 pub fn qmp_socket(run_dir: &Path) -> PathBuf {
@@ -45,17 +54,9 @@ pub(super) fn open(wanted: &[Descriptor], run_dir: &Path) -> Result<Opened, Qemu
     let mut theirs = Vec::with_capacity(wanted.len());
     for descriptor in wanted {
         theirs.push(match descriptor {
-            Descriptor::Qmp => {
-                let path = qmp_socket(run_dir);
-                let named = |source| failed(format!("the monitor socket {}", path.display()), source);
-                let listening = listen_at(&path).map_err(named)?;
-                once(&mut qmp, UnixStream::connect(&path).map_err(named)?, "a second monitor socket")?;
-                listening
-            }
-            Descriptor::Serial => {
-                let (ours, guests) = UnixStream::pair().map_err(|source| failed("the serial port".into(), source))?;
-                once(&mut serial, ours, "a second serial port")?;
-                guests.into()
+            Descriptor::Qmp => connected(&qmp_socket(run_dir), "monitor", &mut qmp)?,
+            Descriptor::Serial | Descriptor::Console => {
+                connected(&console_socket(run_dir), "serial port", &mut serial)?
             }
             Descriptor::Tap(tap) => first(&mut device, tap::open(tap), || tap_name(tap))?,
             Descriptor::Macvtap { name, multi_queue } => {
@@ -68,6 +69,14 @@ pub(super) fn open(wanted: &[Descriptor], run_dir: &Path) -> Result<Opened, Qemu
     // Without its monitor QEMU could be neither pinned nor ended.
     let qmp = qmp.ok_or_else(|| failed("the monitor socket".into(), io::Error::other("the plan has none")))?;
     Ok(Opened { theirs, qmp, serial })
+}
+
+/// A socket that listens at `path`, with a client of ours in `place`: whoever adopts the guest later connects anew.
+fn connected(path: &Path, what: &str, place: &mut Option<UnixStream>) -> Result<OwnedFd, QemuError> {
+    let named = |source| failed(format!("the {what}'s socket {}", path.display()), source);
+    let listening = listen_at(path).map_err(named)?;
+    once(place, UnixStream::connect(path).map_err(named)?, &format!("a second {what}"))?;
+    Ok(listening)
 }
 
 fn failed(what: String, source: io::Error) -> QemuError {

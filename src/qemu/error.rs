@@ -25,16 +25,30 @@ pub enum QemuError {
         source: io::Error,
     },
     /// QEMU ended before the guest ran: an option it refuses, a device it cannot open. It has been waited for.
-    #[error("QEMU ended before the guest ran ({status}){}", quoted(log))]
+    #[error("QEMU ended before the guest ran ({}){}", how(*status), quoted(log))]
     Died {
         /// How.
-        status: ExitStatus,
+        status: Option<ExitStatus>,
         /// Last lines of what it printed in this run.
         log: Vec<String>,
     },
     /// The monitor gave no reply that can be used.
     #[error(transparent)]
     Qmp(#[from] QmpError),
+    /// A QEMU that runs does not talk to us.
+    #[error(
+        "the monitor of QEMU (process {pid}) does not answer; it is stuck, or somebody else is connected to qmp.sock"
+    )]
+    Silent {
+        /// Its process id.
+        pid: u32,
+    },
+    /// The process that was written down is gone.
+    #[error("QEMU (process {pid}) has ended")]
+    Gone {
+        /// What its process id was.
+        pid: u32,
+    },
     /// A thread is not where it shall be.
     #[error("cannot place {thread}: {why}")]
     Pin {
@@ -55,6 +69,10 @@ pub enum QemuError {
         /// What the kernel said.
         source: io::Error,
     },
+}
+
+fn how(status: Option<ExitStatus>) -> String {
+    status.map_or_else(|| "nobody saw how".to_owned(), |status| status.to_string())
 }
 
 fn quoted(log: &[String]) -> String {

@@ -8,15 +8,19 @@
 
 use super::QemuError;
 use super::child::Process;
+use super::descriptors::{console_socket, qmp_socket};
 use super::pin::{Pinned, Threads, Told};
 use super::qmp::{Call, Event, Events, Qmp, QmpError, QueryCpus, QueryIothreads, QueryStatus, Status};
 use crate::plan::{Descriptor, Pins, Plan};
+use crate::process::ProcessId;
 use qapi::Command;
 use qapi::qmp::{cont, quit, set_link, system_powerdown};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::fs::File;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -24,6 +28,9 @@ use tokio::net::UnixStream;
 /// How long a QEMU whose monitor is closed may take to end before it counts as alive; and how long the last events of
 /// one that ended may take through the socket.
 const ENDING: Duration = Duration::from_secs(5);
+
+/// How long a QEMU that runs may take to answer a new client.
+const GREETING: Duration = Duration::from_secs(3);
 
 /// A QEMU that was executed and has not answered yet. Killed when dropped.
 #[derive(Debug)]
@@ -48,7 +55,9 @@ pub struct Guest {
     events: Events,
     threads: Option<Threads>,
     connected: bool,
-    exited: Option<ExitStatus>,
+    /// Whether it has ended, and how, where that can be seen.
+    exited: bool,
+    status: Option<ExitStatus>,
     /// The host's end of the guest's serial port.
     pub serial: Option<UnixStream>,
 }
@@ -60,17 +69,16 @@ pub enum News {
     Event(Event),
     /// Its monitor is gone. It may end in a moment, or go on without.
     Disconnected,
-    /// It has ended and was waited for; all its events came before.
-    Exited(ExitStatus),
+    /// It has ended; all its events came before. Without a status when it was another vmrun's child.
+    Exited(Option<ExitStatus>),
 }
 
 impl Booting {
     pub(super) fn new(process: Process, qmp: Qmp, events: Events, serial: Option<UnixStream>, plan: &Plan) -> Self {
-        let asked = ["qmp_capabilities", QueryCpus::NAME, QueryIothreads::NAME].map(|name| qmp.call(name, &json!({})));
         let unplugged = plan.links_down.iter().map(|id| qmp.call(set_link::NAME, &json!({"name": id, "up": false})));
-        let ahead = asked.into_iter().chain(unplugged).collect();
+        let ahead = asked(&qmp).into_iter().chain(unplugged).collect();
         let vhost = plan.descriptors.contains(&Descriptor::VhostNet);
-        let guest = Guest { process, qmp, events, threads: None, connected: true, exited: None, serial };
+        let guest = Guest { process, qmp, events, threads: None, connected: true, exited: false, status: None, serial };
         Self { guest, vhost, ahead, replies: Vec::new() }
     }
 
@@ -117,7 +125,7 @@ impl Booting {
     ///
     /// # Errors
     /// [`QemuError::Process`].
-    pub async fn kill(mut self) -> Result<ExitStatus, QemuError> {
+    pub async fn kill(mut self) -> Result<Option<ExitStatus>, QemuError> {
         self.guest.process.kill()?;
         self.guest.wait().await
     }
@@ -146,7 +154,7 @@ impl Paused {
     ///
     /// # Errors
     /// [`QemuError::Process`].
-    pub async fn abandon(mut self) -> Result<ExitStatus, QemuError> {
+    pub async fn abandon(mut self) -> Result<Option<ExitStatus>, QemuError> {
         self.guest.process.kill()?;
         self.guest.wait().await
     }
@@ -167,6 +175,28 @@ impl DerefMut for Paused {
 }
 
 impl Guest {
+    /// Takes over the running QEMU `id`, which an earlier vmrun started with its files in `run_dir`: its monitor, its
+    /// serial port, and its threads, which are placed again by `pins` and read back. `log` is what it prints to; `vhost`
+    /// says whether it has vhost workers.
+    ///
+    /// # Errors
+    /// [`QemuError::Gone`], [`QemuError::Silent`] after 3 s, [`QemuError::Pin`], and what the monitor may say.
+    pub async fn adopt(id: ProcessId, run_dir: &Path, log: File, pins: &Pins, vhost: bool) -> Result<Self, QemuError> {
+        let pid = id.pid;
+        let held = Process::adopt(id, log).map_err(|source| QemuError::Process { doing: "watch", pid, source })?;
+        let process = held.ok_or(QemuError::Gone { pid })?;
+        let (qmp, events) = Qmp::connect(&qmp_socket(run_dir))
+            .await
+            .map_err(|source| QemuError::Descriptor { what: "its monitor socket".into(), source })?;
+        let mut ahead = asked(&qmp);
+        let silent = |_| QemuError::Silent { pid };
+        let told = tokio::time::timeout(GREETING, all(&mut ahead, &mut Vec::new())).await.map_err(silent)??;
+        let threads = Threads::pin(pid, pins, &told, vhost)?;
+        // Gone with the vmrun that was killed; who is first at the socket now has it.
+        let serial = UnixStream::connect(console_socket(run_dir)).await.ok();
+        Ok(Self { process, qmp, events, threads: Some(threads), connected: true, exited: false, status: None, serial })
+    }
+
     /// Process id of QEMU.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -242,11 +272,12 @@ impl Guest {
         self.process.kill()
     }
 
-    /// Waits for the end of the process; may be dropped and called again.
+    /// Waits for the end of the process; may be dropped and called again. Without a status when it was another vmrun's
+    /// child.
     ///
     /// # Errors
     /// [`QemuError::Process`].
-    pub async fn wait(&mut self) -> Result<ExitStatus, QemuError> {
+    pub async fn wait(&mut self) -> Result<Option<ExitStatus>, QemuError> {
         self.process.wait().await
     }
 
@@ -262,11 +293,11 @@ impl Guest {
     /// # Errors
     /// [`QemuError::Process`].
     pub async fn next(&mut self) -> Result<News, QemuError> {
-        if self.exited.is_none() && self.connected {
+        if !self.exited && self.connected {
             tokio::select! {
                 biased;
                 event = self.events.next() => return Ok(self.said(event)),
-                status = self.process.wait() => self.exited = Some(status?),
+                status = self.process.wait() => (self.exited, self.status) = (true, status?),
             }
         }
         // What it said last is still in the socket, and tells why it ended.
@@ -276,10 +307,10 @@ impl Guest {
             return Ok(self.said(event));
         }
         self.connected = false;
-        match self.exited {
-            Some(status) => Ok(News::Exited(status)),
-            None => self.process.wait().await.map(News::Exited),
+        if !self.exited {
+            (self.exited, self.status) = (true, self.process.wait().await?);
         }
+        Ok(News::Exited(self.status))
     }
 
     fn said(&mut self, event: Option<Event>) -> News {
@@ -303,6 +334,11 @@ impl Guest {
             Err(worse) => worse,
         }
     }
+}
+
+/// The handshake and what is to be known of a QEMU, handed to it at once.
+fn asked(qmp: &Qmp) -> Vec<Call> {
+    ["qmp_capabilities", QueryCpus::NAME, QueryIothreads::NAME].map(|name| qmp.call(name, &json!({}))).into()
 }
 
 async fn all(ahead: &mut [Call], replies: &mut Vec<Value>) -> Result<Told, QmpError> {

@@ -25,6 +25,11 @@ impl Log {
         Self { file, start }
     }
 
+    /// All of `file`, which belongs to one run.
+    pub(super) fn whole(file: File) -> Self {
+        Self { file, start: 0 }
+    }
+
     /// The file, to be written to.
     pub(super) fn file(&self) -> &File {
         &self.file
@@ -42,7 +47,9 @@ impl Log {
         // Opened anew: the descriptor at hand is for writing, and shares its position with QEMU.
         let mut file = File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
         let end = file.metadata()?.len();
-        file.seek(SeekFrom::Start(self.start.max(end.saturating_sub(BYTES))))?;
+        // One that grew too long was emptied meanwhile.
+        let start = if self.start > end { 0 } else { self.start };
+        file.seek(SeekFrom::Start(start.max(end.saturating_sub(BYTES))))?;
         let mut last = VecDeque::with_capacity(LINES + 1);
         for line in BufReader::new(file).split(b'\n') {
             last.push_back(String::from_utf8_lossy(&line?).into_owned());

@@ -1,38 +1,43 @@
 //! From a host that is ready to a guest that runs with every thread in its place.
 
 use super::prepare::{Hands, failure, hooks_at};
-use super::run::sentence;
+use super::relay::qmp_user_socket;
+use super::run::{Run, sentence};
+use super::run_folder::qemu_log;
+use super::state_file::Reached;
 use super::{Failure, Notice, Placed, Scene, Stage};
-use crate::apply::Instance;
 use crate::plan::Point;
 use crate::process::ProcessId;
-use crate::qemu::{Guest, Paused, Pinned, QemuError, Thread, qmp_socket, spawn};
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use crate::qemu::{Guest, Pinned, QemuError, Thread, spawn};
+use std::error::Error;
 use std::time::Instant;
+
+/// Whether the guest is started for the first time in this run, or cold after a reboot of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    First,
+    Again,
+}
 
 /// Starts QEMU paused, places its threads, runs the hooks at `started`, lets the guest run.
 ///
 /// Dropped before it is done, it leaves no QEMU: one whose guest has not run is killed.
-pub(super) async fn boot(
-    hands: Hands<'_>,
-    instance: &Instance,
-    log_dir: &Path,
-    scene: &mut Scene,
-) -> Result<Guest, Failure> {
+pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mut Scene) -> Result<Guest, Failure> {
     let Hands { plan, lease, tell, .. } = hands;
     let began = Instant::now();
-    let log = open_log(log_dir)
-        .map_err(|error| failure(Stage::Folder, format!("cannot write {}: {error}", log_dir.display()), Vec::new()))?;
-    let alive = instance.alive().map_err(|error| failure(Stage::Folder, sentence(&error), Vec::new()))?;
+    let dir = &run.order.log_dir;
+    let unusable = |error: &dyn Error| failure(Stage::Folder, sentence(error), Vec::new());
+    let log = qemu_log(dir)
+        .map_err(|error| failure(Stage::Folder, format!("cannot write in {}: {error}", dir.display()), Vec::new()))?;
+    let alive = run.instance.alive().map_err(|error| unusable(&error))?;
     let mut booting = spawn(plan, log, vec![alive]).map_err(qemu_failure)?;
-    lease
-        .note_qemu(ProcessId::of(booting.pid()))
-        .map_err(|error| failure(Stage::Folder, sentence(&error), Vec::new()))?;
+    let id = ProcessId::of(booting.pid());
+    lease.note_qemu(id).map_err(|error| unusable(&error))?;
+    if let Some(id) = id {
+        run.state.spawned(&run.order, plan, (id, run.since)).map_err(|error| unusable(&error))?;
+    }
     scene.pid = Some(booting.pid());
-    scene.qmp = Some(qmp_socket(&plan.run_dir));
+    scene.qmp = Some(qmp_user_socket(&plan.run_dir));
     let told = booting.told().await.map_err(qemu_failure)?;
     // QEMU has mapped its memory by now, so the pages are the kernel's to count.
     lease.pages_taken().await.map_err(|error| failure(Stage::Host, sentence(&error), Vec::new()))?;
@@ -41,11 +46,18 @@ pub(super) async fn boot(
     let began = Instant::now();
     let paused = booting.pin(&plan.pins, &told).await.map_err(qemu_failure)?;
     tell(&Notice::Pinned { threads: placed(&paused), took: began.elapsed() });
-    hooks_at(Point::Started, hands, scene).await?;
+    run.desk.reach(&paused).map_err(|error| unusable(&error))?;
+    if turn == Turn::First {
+        hooks_at(Point::Started, hands, scene).await?;
+    }
+    // Written before, so that nobody ever ends a guest that runs for one that does not.
+    let reached = if turn == Turn::First { Reached::Running } else { Reached::Accompanied };
+    run.state.reached(reached).map_err(|error| unusable(&error))?;
     paused.cont().await.map_err(qemu_failure)
 }
 
-fn placed(paused: &Paused) -> Vec<Placed> {
+/// Where the threads of a QEMU are.
+pub(super) fn placed(guest: &Guest) -> Vec<Placed> {
     let place = |Pinned { tid, what, cpus, sched, name }: &Pinned| {
         let what = match what {
             Thread::Vcpu(index) => format!("vCPU {index}"),
@@ -55,7 +67,7 @@ fn placed(paused: &Paused) -> Vec<Placed> {
         };
         Placed { tid: *tid, what, cpus: cpus.clone(), sched: *sched }
     };
-    paused.threads().iter().map(place).collect()
+    guest.threads().iter().map(place).collect()
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
@@ -65,14 +77,4 @@ fn qemu_failure(error: QemuError) -> Failure {
         _ => Vec::new(),
     };
     failure(Stage::Qemu, sentence(&error), log)
-}
-
-/// The log of this run; the one of the run before is kept beside it.
-fn open_log(dir: &Path) -> io::Result<File> {
-    let path = dir.join("qemu.log");
-    match std::fs::rename(&path, dir.join("qemu.log.1")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
 }

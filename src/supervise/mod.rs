@@ -1,32 +1,45 @@
 //! Floor 4: time. The life of a guest is a table, [`State::on`]; [`run`] performs what it says, in one loop that never
 //! polls: hooks, companions, signals, the control socket, QEMU's events and one deadline.
 
+mod adopt;
 mod boot;
+mod chronicle;
+mod console;
 mod control;
 mod hook;
 mod huge_share;
 mod inputs;
+mod log_cap;
 mod notice;
 mod notify;
 mod outcome;
 mod prepare;
+mod reboots;
+mod relay;
 mod run;
+mod run_folder;
 mod scene;
 mod serial;
 mod service;
 mod side;
 mod signal;
 mod state;
+mod state_file;
 mod undo;
 mod usb;
 mod verdict;
 mod watch;
 
-pub use control::{Ask, Status, ask};
+pub use adopt::{attach, clear_unborn};
+pub use control::{Ask, Client, Pins as PinStatus, ServiceStatus, Status, ask, control_socket};
 pub use hook::{HookFailure, Phase, run_hook, undo_hook};
 pub use notice::{Notice, Placed, ServiceNews, Speaker, Tell};
 pub use outcome::{Ended, Failure, Outcome, Stage};
+pub use relay::qmp_user_socket;
 pub use run::{Order, run};
+pub use run_folder::latest_run;
 pub use scene::Scene;
 pub use service::{Companions, Note, RequiredLost, ServiceFailure, unit_changes};
 pub use state::{Action, Event, Rung, State};
+
+use run::sentence;

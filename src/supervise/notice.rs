@@ -1,8 +1,10 @@
 //! What a run tells while it goes on, for a person or a program to follow.
 
+use super::Ended;
 use crate::plan::Sched;
 use crate::unit::CpuSet;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use std::time::Duration;
 
 /// Takes the notices of a run.
@@ -50,6 +52,17 @@ pub enum Notice {
         /// The line, without control characters.
         line: String,
     },
+    /// Something that QEMU said, as it said it.
+    Event {
+        /// Its name, like `RTC_CHANGE`.
+        event: String,
+        /// Its data.
+        data: Value,
+    },
+    /// The guest entered a state, in the words of `vmrun status`.
+    State(String),
+    /// The run is over.
+    Ended(Ended),
     /// Something that happened and is as it should be.
     Note(String),
     /// Something that the user should know and that stops nothing.

@@ -23,6 +23,12 @@ impl Outcome {
         Self::of(Ended::Failed(Failure { stage: Stage::Folder, what, log: Vec::new() }))
     }
 
+    /// Whether nothing came of it: another vmrun, or a folder, was in the way.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(&self.ended, Ended::Failed(Failure { stage: Stage::Busy | Stage::Folder, .. }))
+    }
+
     /// A run that ended like this and left nothing.
     #[must_use]
     pub(super) fn of(ended: Ended) -> Self {

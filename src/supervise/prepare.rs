@@ -1,7 +1,7 @@
 //! From an untouched host to one that is ready for QEMU.
 
 use super::run::sentence;
-use super::{Companions, Failure, HookFailure, Notice, Scene, Stage, Tell, run_hook, unit_changes};
+use super::{Companions, Failure, HookFailure, Notice, Scene, ServiceFailure, Stage, Tell, run_hook, unit_changes};
 use crate::apply::{ApplyError, Lease, Made, make_file};
 use crate::plan::{Change, Hook, OnError, Plan, Point, Service, Start, What};
 use std::cell::RefCell;
@@ -104,7 +104,12 @@ pub(super) async fn start_companions(
         let started = start_unit(service, &change, hands);
         beside(companions, started).await?;
     }
-    companions.start(start).await.map_err(|lost| failure(Stage::Companion, lost.to_string(), lost.tail))
+    companions.start(start).await.map_err(|lost| self::lost(&lost))
+}
+
+/// A required companion that did not start.
+pub(super) fn lost(lost: &ServiceFailure) -> Failure {
+    failure(Stage::Companion, lost.to_string(), lost.tail.clone())
 }
 
 fn units(plan: &Plan, start: Start) -> Vec<(&Service, Change)> {

@@ -1,21 +1,25 @@
 //! One run of a guest, from an untouched host to an untouched host.
 
-use super::boot::boot;
-use super::control::{Control, Status};
+use super::adopt::adopted;
+use super::boot::{Turn, boot};
+use super::chronicle::Chronicle;
+use super::control::{Control, Desk, Pins, Status};
 use super::inputs::Inputs;
-use super::prepare::{Hands, beside, prepare};
+use super::prepare::{Hands, beside, lost, prepare};
+use super::reboots::Reboots;
 use super::signal::Signals;
+use super::state_file::StateFile;
 use super::undo::put_back;
-use super::watch::watch;
-use super::{Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, Stage, State, Tell};
+use super::watch::{Arrived, Left, watch};
+use super::{Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, Stage, State, Tell, run_folder};
 use crate::apply::{ApplyError, Instance, Lease, recover};
 use crate::host::Root;
-use crate::plan::Plan;
+use crate::plan::{Contents, Plan};
+use crate::qemu::Guest;
 use std::cell::RefCell;
 use std::error::Error;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::LocalSet;
 
@@ -28,7 +32,7 @@ pub struct Order {
     pub root: Root,
     /// `/proc/sys/kernel/random/boot_id`, for the journal.
     pub boot_id: String,
-    /// Where the logs of the guest are kept.
+    /// The state folder of the guest; each run keeps its logs in a folder of its own below.
     pub log_dir: PathBuf,
     /// The profile's folder, in which hooks and companions run.
     pub folder: PathBuf,
@@ -36,8 +40,19 @@ pub struct Order {
     pub plan_json: Vec<u8>,
 }
 
+/// A run that has its folders.
+pub(super) struct Run<'a> {
+    /// With the folder of this run's logs.
+    pub(super) order: Order,
+    pub(super) instance: &'a Instance,
+    pub(super) state: StateFile,
+    pub(super) desk: Rc<Desk>,
+    pub(super) since: u64,
+}
+
 /// Carries out `order` and tells what happens through `tell`; returns when the guest has ended and the host is put
-/// back. It never fails half-way: what goes wrong is in the outcome.
+/// back. It never fails half-way: what goes wrong is in the outcome. A guest that runs on after its vmrun was killed is
+/// taken over instead.
 pub async fn run(order: Order, tell: Tell<'_>) -> Outcome {
     // On the heap: the whole life of a guest is one future.
     LocalSet::new().run_until(Box::pin(claimed(order, tell))).await
@@ -45,9 +60,14 @@ pub async fn run(order: Order, tell: Tell<'_>) -> Outcome {
 
 async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
     let dir = order.plan.run_dir.clone();
+    super::clear_unborn(&dir).await;
     let instance = match Instance::claim(&dir) {
         Ok(instance) => instance,
-        Err(error) => return Outcome::of(not_claimed(&order, &error)),
+        Err(ApplyError::Orphan) => {
+            tell(&Notice::Note("the guest runs already; its vmrun was killed, and this one takes its place".into()));
+            return adopted(&dir, order.root, &order.boot_id, tell).await;
+        }
+        Err(error) => return Outcome::of(not_claimed(order.plan.name.as_str(), &error)),
     };
     match recover(order.root.clone(), &dir, &order.boot_id).await {
         Ok(None) => {}
@@ -60,20 +80,16 @@ async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
         }
         Err(error) => return Outcome::of(failure(Stage::Folder, sentence(&error))),
     }
-    if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&order.log_dir) {
-        return Outcome::of(failure(Stage::Folder, format!("cannot make {}: {error}", order.log_dir.display())));
-    }
-    let opened = Signals::new().and_then(|signals| Ok((signals, Control::listen(&dir, first_status(&order))?)));
-    let (signals, control) = match opened {
-        Ok(opened) => opened,
-        Err(error) => {
-            let what = format!("cannot listen in {}: {error}", dir.display());
-            return Outcome::of(failure(Stage::Folder, what));
+    let outcome = match begun(order, &instance) {
+        Ok((run, mut inputs)) => {
+            let run_tell = |notice: &Notice| {
+                run.desk.chronicle.note(notice);
+                tell(notice);
+            };
+            Box::pin(lived(&run, &mut inputs, &run_tell)).await
         }
+        Err(what) => Outcome::of(failure(Stage::Folder, what)),
     };
-    let mut inputs = Inputs::new(signals, control, order.plan.ending.stop_on_hangup, tell);
-    let mut outcome = Box::pin(lived(&order, &instance, &mut inputs, tell)).await;
-    outcome.raise = inputs.raise();
     let owed = !outcome.unrestored.is_empty() || matches!(outcome.ended, Ended::Left { .. });
     if !owed && let Err(error) = instance.release() {
         tell(&Notice::Warning(sentence(&error)));
@@ -81,69 +97,153 @@ async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
     outcome
 }
 
+/// The folders and the sockets of a run.
+fn begun(order: Order, instance: &Instance) -> Result<(Run<'_>, Inputs), String> {
+    let log_dir = run_folder::make(&order.log_dir, &order.plan.argv.words(), &order.plan_json)?;
+    let order = Order { log_dir, ..order };
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let state = StateFile::new(instance.dir());
+    opened(Run { desk: desk(&order, since)?, order, instance, state, since })
+}
+
+/// With the sockets through which people are heard.
+pub(super) fn opened(run: Run<'_>) -> Result<(Run<'_>, Inputs), String> {
+    let dir = run.instance.dir();
+    let open = || Ok((Signals::new()?, Control::listen(dir, Rc::clone(&run.desk))?));
+    let (signals, control) =
+        open().map_err(|error: std::io::Error| format!("cannot listen in {}: {error}", dir.display()))?;
+    let inputs = Inputs::new(signals, control, run.order.plan.ending.stop_on_hangup);
+    Ok((run, inputs))
+}
+
 /// The life itself: prepare, boot, watch, put back.
-async fn lived(order: &Order, instance: &Instance, inputs: &mut Inputs<'_>, tell: Tell<'_>) -> Outcome {
-    let Order { plan, root, boot_id, log_dir, .. } = order;
-    let lease = Lease::new(root.clone(), instance.dir(), plan.name.clone(), boot_id.clone());
-    let note = |name: &str, process| {
-        if let Err(error) = lease.note_companion(name, process) {
-            tell(&Notice::Warning(sentence(&error)));
-        }
-    };
-    let mut scene = scene(order);
+async fn lived(run: &Run<'_>, inputs: &mut Inputs, tell: Tell<'_>) -> Outcome {
+    let Order { plan, root, boot_id, .. } = &run.order;
+    let lease = Lease::new(root.clone(), run.instance.dir(), plan.name.clone(), boot_id.clone());
+    let mut scene = scene(&run.order);
+    let note = |name: &str, process| noted(&lease, run, tell, (name, process));
     let mut companions = Companions::new(&plan.services, scene.clone(), tell, &note);
     let failed = RefCell::default();
     let hands = Hands { plan, lease: &lease, failed: &failed, tell };
+    let ended = Box::pin(live(hands, run, &mut companions, &mut scene, inputs)).await;
+    finished(hands, run, companions, scene, inputs, ended).await
+}
 
-    let ended = Box::pin(live(hands, (instance, log_dir), &mut companions, &mut scene, inputs)).await;
+/// Takes note of a companion's process, for the journal and for who asks.
+pub(super) fn noted(
+    lease: &Lease,
+    run: &Run<'_>,
+    tell: Tell<'_>,
+    (name, process): (&str, Option<crate::process::ProcessId>),
+) {
+    run.desk.companion(name, process);
+    if let Err(error) = lease.note_companion(name, process) {
+        tell(&Notice::Warning(sentence(&error)));
+    }
+}
+
+/// From a QEMU that is gone, or left, to the outcome.
+pub(super) async fn finished(
+    hands: Hands<'_>,
+    run: &Run<'_>,
+    mut companions: Companions<'_>,
+    mut scene: Scene,
+    inputs: &mut Inputs,
+    ended: Ended,
+) -> Outcome {
     if let Ended::Left { .. } = ended {
         companions.leave();
         return Outcome::of(ended);
     }
-    inputs.control().tell(|status| status.state = "undoing".into());
+    run.desk.gone();
+    run.desk.enter("undoing", hands.tell);
     let mut state = State::Undoing;
     let undoing = put_back(hands, &mut companions, &mut scene, &ended);
-    match inputs.meanwhile(&mut state, undoing).await {
-        Ok(unrestored) => Outcome { unrestored, failed_hooks: failed.take(), ..Outcome::of(ended) },
+    let outcome = match inputs.meanwhile(&mut state, hands.tell, undoing).await {
+        Ok(unrestored) => Outcome { unrestored, failed_hooks: hands.failed.take(), ..Outcome::of(ended) },
         Err(_) => Outcome::of(Ended::Left { qemu: None }),
-    }
+    };
+    (hands.tell)(&Notice::Ended(outcome.ended.clone()));
+    run.desk.chronicle.close().await;
+    Outcome { raise: inputs.raise(), ..outcome }
 }
 
 /// From an untouched host to a QEMU that is gone.
 async fn live(
     hands: Hands<'_>,
-    (instance, log_dir): (&Instance, &Path),
+    run: &Run<'_>,
     companions: &mut Companions<'_>,
     scene: &mut Scene,
-    inputs: &mut Inputs<'_>,
+    inputs: &mut Inputs,
 ) -> Ended {
     let began = Instant::now();
     let mut state = State::Preparing;
-    let plan = match inputs.meanwhile(&mut state, prepare(hands, companions, scene)).await {
+    let plan = match inputs.meanwhile(&mut state, hands.tell, prepare(hands, companions, scene)).await {
         Ok(Ok(plan)) => plan,
         given_up => return not_started(given_up.map(|prepared| prepared.map(drop))),
     };
     let hands = Hands { plan, ..hands };
     state = state.on(Event::HostReady).0;
-    inputs.control().tell(|status| status.state = "booting".into());
+    match started(hands, run, (Turn::First, state), companions, scene, inputs).await {
+        Ok(started) => {
+            (hands.tell)(&Notice::stage("guest running", began.elapsed()));
+            lived_out(hands, run, (started, Arrived::First), companions, scene, inputs).await
+        }
+        Err(ended) => ended,
+    }
+}
+
+/// A guest that runs.
+async fn started(
+    hands: Hands<'_>,
+    run: &Run<'_>,
+    (turn, mut state): (Turn, State),
+    companions: &mut Companions<'_>,
+    scene: &mut Scene,
+    inputs: &mut Inputs,
+) -> Result<(Guest, State), Ended> {
+    run.desk.enter("booting", hands.tell);
     // Dropped before it is done, it leaves no QEMU: nothing of the guest has run.
     let booting = async {
-        let booted = boot(hands, instance, log_dir, scene);
-        beside(companions, booted).await
+        if turn == Turn::Again {
+            companions.renew().await.map_err(|failed| lost(&failed))?;
+        }
+        beside(companions, boot(hands, run, turn, scene)).await
     };
-    match Box::pin(inputs.meanwhile(&mut state, booting)).await {
+    match Box::pin(inputs.meanwhile(&mut state, hands.tell, booting)).await {
         Ok(Ok(guest)) => {
-            inputs.control().tell(|status| status.qemu = Some(guest.pid()));
-            let state = state.on(Event::GuestRuns).0;
-            (hands.tell)(&Notice::stage("guest running", began.elapsed()));
             companions.set_scene(scene.clone());
-            watch((guest, state), hands, companions, scene, inputs).await
+            Ok((guest, state.on(Event::GuestRuns).0))
         }
         given_up => {
             // Let go of before its guest ran, it was killed; the kernel may still be taking it apart.
             hands.lease.qemu_gone().await;
-            not_started(given_up.map(|booted| booted.map(drop)))
+            Err(not_started(given_up.map(|booted| booted.map(drop))))
         }
+    }
+}
+
+/// Watches a guest that runs to its end, and starts it anew as often as it reboots, if its profile wants that.
+pub(super) async fn lived_out(
+    hands: Hands<'_>,
+    run: &Run<'_>,
+    (mut guest, mut arrived): ((Guest, State), Arrived),
+    companions: &mut Companions<'_>,
+    scene: &mut Scene,
+    inputs: &mut Inputs,
+) -> Ended {
+    let mut reboots = Reboots::default();
+    loop {
+        match watch(guest, (hands, run, arrived), companions, scene, (inputs, &mut reboots)).await {
+            Left::Ended(ended) => return ended,
+            Left::Restart => (hands.tell)(&Notice::Note("QEMU is started anew".into())),
+        }
+        run.desk.gone();
+        guest = match started(hands, run, (Turn::Again, State::Booting), companions, scene, inputs).await {
+            Ok(started) => started,
+            Err(ended) => return ended,
+        };
+        arrived = Arrived::Again;
     }
 }
 
@@ -155,7 +255,7 @@ fn not_started(result: Result<Result<(), Failure>, Action>) -> Ended {
     }
 }
 
-fn scene(order: &Order) -> Scene {
+pub(super) fn scene(order: &Order) -> Scene {
     let Order { plan, folder, log_dir, plan_json, .. } = order;
     Scene {
         name: plan.name.clone(),
@@ -170,18 +270,49 @@ fn scene(order: &Order) -> Scene {
     }
 }
 
-fn first_status(order: &Order) -> Status {
-    Status {
-        name: order.plan.name.to_string(),
+/// What clients get to know of `order`, a run since then.
+pub(super) fn desk(order: &Order, since: u64) -> Result<Rc<Desk>, String> {
+    let Order { plan, log_dir, .. } = order;
+    let chronicle =
+        Chronicle::open(log_dir).map_err(|error| format!("cannot write in {}: {error}", log_dir.display()))?;
+    let status = Status {
+        name: plan.name.to_string(),
         state: "preparing".into(),
+        guest: None,
         supervisor: std::process::id(),
         qemu: None,
-        since: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-    }
+        since,
+        vcpus: plan.vcpus,
+        memory: plan.argv.memory.get("size").or_else(|| plan.argv.memory.first()).unwrap_or_default().to_owned(),
+        devices: devices(plan),
+        pins: Pins::default(),
+        services: Vec::new(),
+        logs: log_dir.clone(),
+        events: Vec::new(),
+    };
+    Ok(Rc::new(Desk::new(status, plan.run_dir.clone(), chronicle)))
 }
 
-fn not_claimed(order: &Order, error: &ApplyError) -> Ended {
-    let name = &order.plan.name;
+/// The devices of the host among those of the guest.
+fn devices(plan: &Contents) -> Vec<String> {
+    let values = plan.argv.args().into_iter().filter(|arg| arg.option == "-device").filter_map(|arg| arg.value);
+    let devices = values.filter_map(|value| serde_json::from_str::<serde_json::Value>(&value).ok());
+    devices
+        .filter_map(|device| {
+            let (text, number) = (|key: &str| device[key].as_str(), |key: &str| device[key].as_u64());
+            match text("driver")? {
+                "vfio-pci" => Some(format!("pci {}", text("host").or_else(|| text("sysfsdev"))?)),
+                "usb-host" => Some(match (number("vendorid"), number("productid")) {
+                    (Some(vendor), Some(product)) => format!("usb {vendor:04x}:{product:04x}"),
+                    _ => format!("usb {}-{}", number("hostbus")?, text("hostport")?),
+                }),
+                _ => None,
+            }
+        })
+        .collect()
+}
+
+pub(super) fn not_claimed(name: &str, error: &ApplyError) -> Ended {
     match error {
         ApplyError::Busy(why) => failure(
             Stage::Busy,
@@ -189,13 +320,15 @@ fn not_claimed(order: &Order, error: &ApplyError) -> Ended {
                 "{name} cannot be started: {why}; see it with `vmrun status {name}`, end it with `vmrun stop {name}`"
             ),
         ),
-        ApplyError::Untrusted { .. } | ApplyError::Refused(_) | ApplyError::Stuck(_) | ApplyError::Io { .. } => {
-            failure(Stage::Folder, sentence(error))
-        }
+        ApplyError::Orphan
+        | ApplyError::Untrusted { .. }
+        | ApplyError::Refused(_)
+        | ApplyError::Stuck(_)
+        | ApplyError::Io { .. } => failure(Stage::Folder, sentence(error)),
     }
 }
 
-fn failure(stage: Stage, what: impl Into<String>) -> Ended {
+pub(super) fn failure(stage: Stage, what: impl Into<String>) -> Ended {
     Ended::Failed(Failure { stage, what: what.into(), log: Vec::new() })
 }
 

@@ -1,11 +1,13 @@
 //! What the guest writes to the serial port whose other end vmrun holds.
 
+use super::console::Console;
 use super::{Notice, Tell};
 use crate::process::escaped;
 use std::future::pending;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
+use tokio::net::unix::OwnedReadHalf;
 use tokio::time::timeout;
 
 /// Longest line in bytes; a longer one is cut here, since a guest may write what it likes.
@@ -13,15 +15,23 @@ const LONGEST: usize = 4096;
 /// How long the last bytes of a QEMU that has ended may take through the socket.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Lines of a serial port; none, ever, when the guest has no captured one.
+/// Lines of a serial port; none, ever, when the guest has no port that vmrun holds.
 pub(super) struct SerialLines {
-    stream: Option<UnixStream>,
+    stream: Option<OwnedReadHalf>,
     pending: Vec<u8>,
+    /// Whether lines are told; else they are only for who calls the console.
+    told: bool,
+    console: Console,
 }
 
 impl SerialLines {
-    pub(super) fn new(stream: Option<UnixStream>) -> Self {
-        Self { stream, pending: Vec::new() }
+    pub(super) fn new(stream: Option<UnixStream>, told: bool, console: &Console) -> Self {
+        let stream = stream.map(|stream| {
+            let (read, write) = stream.into_split();
+            console.plug(write);
+            read
+        });
+        Self { stream, pending: Vec::new(), told, console: console.clone() }
     }
 
     /// The next line, without control characters. Cancel-safe.
@@ -46,8 +56,15 @@ impl SerialLines {
 
     async fn read(&mut self) -> bool {
         let Some(stream) = &mut self.stream else { return false };
+        let before = self.pending.len();
         match stream.read_buf(&mut self.pending).await {
-            Ok(count) if count > 0 => true,
+            Ok(count) if count > 0 => {
+                self.console.say(&self.pending[before..]);
+                if !self.told {
+                    self.pending.clear();
+                }
+                true
+            }
             _ => {
                 self.stream = None;
                 false

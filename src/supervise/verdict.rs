@@ -32,14 +32,22 @@ impl Verdict {
         self.reason.is_some()
     }
 
+    /// Whether QEMU ended because the guest rebooted, or its reset button was pressed.
+    #[must_use]
+    pub(super) fn is_reboot(&self) -> bool {
+        !self.forced
+            && !self.panicked
+            && matches!(self.reason.as_deref(), Some("guest-reset" | "host-qmp-system-reset"))
+    }
+
     /// Notes that vmrun itself ends QEMU.
     pub(super) fn force(&mut self) {
         self.forced = true;
     }
 
-    /// Why QEMU ended with `status`, its last words being `log`.
+    /// Why QEMU ended with `status`, where somebody saw it, its last words being `log`.
     #[must_use]
-    pub(super) fn ended(&self, status: ExitStatus, log: Vec<String>) -> Ended {
+    pub(super) fn ended(&self, status: Option<ExitStatus>, log: Vec<String>) -> Ended {
         match self.reason.as_deref() {
             _ if self.forced => Ended::Forced,
             _ if self.panicked => Ended::Panicked,
@@ -50,7 +58,10 @@ impl Verdict {
             Some("host-qmp-quit") => Ended::Died { how: "somebody told it to quit over QMP".into(), log },
             Some("host-signal") => Ended::Died { how: "somebody sent it a signal to end".into(), log },
             Some(other) => Ended::Died { how: format!("it shut down, reason `{other}`"), log },
-            None => Ended::Died { how: format!("{}, without saying why", End::from(status)), log },
+            None => {
+                let end = status.map_or(End::Unseen, End::from);
+                Ended::Died { how: format!("{end}, without saying why"), log }
+            }
         }
     }
 }
@@ -68,7 +79,7 @@ mod test {
         for (name, data) in events {
             verdict.hear(name, data);
         }
-        verdict.ended(ExitStatus::from_raw(0), Vec::new())
+        verdict.ended(Some(ExitStatus::from_raw(0)), Vec::new())
     }
 
     #[test]
@@ -96,7 +107,8 @@ mod test {
 
     #[test]
     fn a_crash_names_its_signal() {
-        let Ended::Died { how, log } = Verdict::default().ended(ExitStatus::from_raw(11), vec!["last".into()]) else {
+        let Ended::Died { how, log } = Verdict::default().ended(Some(ExitStatus::from_raw(11)), vec!["last".into()])
+        else {
             panic!("a crash")
         };
         assert!(how.contains("SIGSEGV"), "{how}");

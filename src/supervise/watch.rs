@@ -1,18 +1,22 @@
 //! The loop while QEMU lives: one select over everything that can happen. Nothing in it polls.
 
+use super::control::Desk;
 use super::huge_share::tell_share;
 use super::inputs::Inputs;
+use super::log_cap::LogCap;
 use super::prepare::{Hands, beside, hooks_at, start_companions};
-use super::run::sentence;
+use super::reboots::Reboots;
+use super::run::{Run, sentence};
+use super::run_folder::QEMU_LOG;
 use super::serial::SerialLines;
 use super::side::Side;
-use super::usb::{Said, UsbWatch};
+use super::state_file::Reached;
+use super::usb::{self, UsbWatch};
 use super::verdict::Verdict;
-use super::{Action, Companions, Ended, Event, Notice, Rung, Scene, State, Tell, notify};
-use crate::plan::{OnTimeout, Plan, Point, Start};
-use crate::qemu::{Guest, News};
+use super::{Action, Companions, Ended, Event, Failure, Notice, Rung, Scene, State, Tell, notify};
+use crate::plan::{Descriptor, OnReboot, OnTimeout, Plan, Point, Start};
+use crate::qemu::{Event as Said, Guest, News};
 use rustix::process::{Signal, pidfd_send_signal};
-use serde_json::Value;
 use std::future::pending;
 use std::pin::pin;
 use std::process::ExitStatus;
@@ -22,27 +26,59 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// How long QEMU's main loop may take to answer before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How a guest came to be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrived {
+    /// It was started: what belongs to a running guest is owed.
+    First,
+    /// It was started again by itself.
+    Again,
+    /// It was taken over, having come so far.
+    Back(Reached),
+}
+
+/// What is left of a guest that was watched.
+pub(super) enum Left {
+    /// Nothing: it has ended.
+    Ended(Ended),
+    /// It rebooted, and wants a new QEMU.
+    Restart,
+}
+
 /// Watches `guest`, in `state`, to its end.
 pub(super) async fn watch(
     (guest, state): (Guest, State),
-    hands: Hands<'_>,
+    (hands, run, arrived): (Hands<'_>, &Run<'_>, Arrived),
     companions: &mut Companions<'_>,
     scene: &Scene,
-    inputs: &mut Inputs<'_>,
-) -> Ended {
+    (inputs, reboots): (&mut Inputs, &mut Reboots),
+) -> Left {
     let Hands { plan, tell, .. } = hands;
-    let mut keeping = pin!(keep_company(hands, companions, scene));
+    let mut keeping = pin!(keep_company(hands, (run, arrived), companions, scene));
     let mut side = Side::new(hands, scene);
     if let Some(wish) = &plan.transparent {
         side.add(tell_share(wish, guest.pid(), hands.lease.root(), tell));
     }
-    let (usb, say) = UsbWatch::new(&plan.usb, guest.qmp().clone(), hands.lease.root().clone(), tell);
-    let mut usb = pin!(usb.run());
-    let mut watch =
-        Watch { guest, state, deadline: None, verdict: Verdict::default(), alone: false, lost: None, side, plan, tell };
-    inputs.control().tell(|status| status.state = "running".into());
+    let (plugged, say) = UsbWatch::new(&plan.usb, guest.qmp().clone(), hands.lease.root().clone(), tell);
+    let mut plugged = pin!(plugged.run());
+    let mut watch = Watch {
+        guest,
+        state,
+        deadline: None,
+        verdict: Verdict::default(),
+        alone: false,
+        lost: None,
+        side,
+        reboots,
+        desk: &run.desk,
+        plan,
+        tell,
+    };
+    run.desk.enter("running", tell);
     notify::ready();
-    let mut serial = SerialLines::new(watch.guest.serial.take());
+    let told = plan.descriptors.contains(&Descriptor::Serial);
+    let mut serial = SerialLines::new(watch.guest.serial.take(), told, &run.desk.console);
+    let log = LogCap::watch(&run.order.log_dir.join(QEMU_LOG));
     loop {
         let deadline = watch.deadline;
         let event = tokio::select! {
@@ -52,9 +88,9 @@ pub(super) async fn watch(
                 Ok(News::Event(event)) => {
                     if let ("DEVICE_DELETED", Some(id)) = (event.name.as_str(), event.text("device")) {
                         // The watch lives as long as this loop.
-                        let _ = say.send(Said::Deleted(id.to_owned()));
+                        let _ = say.send(usb::Said::Deleted(id.to_owned()));
                     }
-                    watch.heard(&event.name, &event.data);
+                    watch.heard(&event);
                     continue
                 }
                 Ok(News::Disconnected) => { tracing::info!("the monitor is closed"); continue }
@@ -63,9 +99,11 @@ pub(super) async fn watch(
                     watch.side.finish().await;
                     return watch.ended(status);
                 }
-                Err(error) => return Ended::Died { how: sentence(&error), log: watch.guest.log_tail() },
+                Err(error) => {
+                    return Left::Ended(Ended::Died { how: sentence(&error), log: watch.guest.log_tail() });
+                }
             },
-            event = inputs.next() => event,
+            event = inputs.next(tell) => event,
             () = until(deadline) => Event::Deadline { force: plan.ending.on_timeout == OnTimeout::Kill },
             why = &mut keeping, if !watch.alone => {
                 watch.alone = true;
@@ -75,28 +113,63 @@ pub(super) async fn watch(
                 Event::Failed
             }
             () = watch.side.next() => continue,
-            never = &mut usb => match never {},
+            never = &mut plugged => match never {},
+            () = log.next() => continue,
             // Last, so that a guest that talks without end keeps nobody else waiting.
             line = serial.next() => { tell(&Notice::Guest { line }); continue }
         };
-        if let Some(left) = watch.on(event, inputs).await {
-            return left;
+        if let Some(left) = watch.on(event).await {
+            return Left::Ended(left);
         }
     }
 }
 
 /// Runs what belongs to a running guest, then keeps the companions alive. Ends only when one that is required is lost;
 /// then with what happened.
-async fn keep_company(hands: Hands<'_>, companions: &mut Companions<'_>, scene: &Scene) -> String {
-    let started = start_companions(Start::After, hands, companions).await;
-    let ran = match started {
-        Ok(()) => beside(companions, hooks_at(Point::Running, hands, scene)).await,
-        failed => failed,
+async fn keep_company(
+    hands: Hands<'_>,
+    (run, arrived): (&Run<'_>, Arrived),
+    companions: &mut Companions<'_>,
+    scene: &Scene,
+) -> String {
+    let ran = match arrived {
+        Arrived::First => accompany(hands, run, companions, scene).await,
+        Arrived::Again => companions.start(Start::After).await.map_err(|lost| super::prepare::lost(&lost)),
+        Arrived::Back(reached) => welcome_back(hands, (run, reached), companions, scene).await,
     };
     match ran {
         Ok(()) => companions.next().await.to_string(),
         Err(failure) => failure.what,
     }
+}
+
+/// Runs the hooks at `reconnect`, and what is still owed to a guest that came so far.
+async fn welcome_back(
+    hands: Hands<'_>,
+    (run, reached): (&Run<'_>, Reached),
+    companions: &mut Companions<'_>,
+    scene: &Scene,
+) -> Result<(), Failure> {
+    beside(companions, hooks_at(Point::Reconnect, hands, scene)).await?;
+    match reached {
+        Reached::Accompanied => Ok(()),
+        Reached::Spawned | Reached::Running => accompany(hands, run, companions, scene).await,
+    }
+}
+
+/// Starts the services that come after the guest, and runs the hooks at `running`.
+async fn accompany(
+    hands: Hands<'_>,
+    run: &Run<'_>,
+    companions: &mut Companions<'_>,
+    scene: &Scene,
+) -> Result<(), Failure> {
+    start_companions(Start::After, hands, companions).await?;
+    beside(companions, hooks_at(Point::Running, hands, scene)).await?;
+    if let Err(error) = run.state.reached(Reached::Accompanied) {
+        (hands.tell)(&Notice::Warning(sentence(&error)));
+    }
+    Ok(())
 }
 
 async fn until(deadline: Option<Instant>) {
@@ -116,47 +189,77 @@ struct Watch<'a> {
     alone: bool,
     lost: Option<String>,
     side: Side<'a>,
+    reboots: &'a mut Reboots,
+    desk: &'a Desk,
     plan: &'a Plan,
     tell: Tell<'a>,
 }
 
 impl Watch<'_> {
     /// An event of QEMU.
-    fn heard(&mut self, name: &str, data: &Value) {
-        tracing::debug!(name, %data, "event");
+    fn heard(&mut self, event: &Said) {
+        let Said { name, data, .. } = event;
+        self.desk.heard(event);
+        (self.tell)(&Notice::Event { event: name.clone(), data: data.clone() });
         self.verdict.hear(name, data);
-        match name {
-            "RESET" if data["guest"] == true => {
-                (self.tell)(&Notice::Note("the guest reboots".into()));
-                self.side.hooks_at(Point::Reset);
-            }
+        match name.as_str() {
+            "RESET" if data["guest"] == true => self.rebooted(),
+            "SUSPEND" => self.note(format!("the guest sleeps; `vmrun wake {}` wakes it", self.plan.name)),
             "GUEST_PANICKED" => (self.tell)(&Notice::Warning(format!("the guest panicked: {data}"))),
+            "BLOCK_IO_ERROR" if data["nospace"] == true && data["action"] == "stop" => {
+                let text = format!(
+                    "the host has no room for what the guest writes ({}), so the guest waits; make room, then `vmrun resume {}`",
+                    event.text("node-name").unwrap_or("unnamed disk"),
+                    self.plan.name
+                );
+                (self.tell)(&Notice::Warning(text));
+            }
             "BLOCK_IO_ERROR" => (self.tell)(&Notice::Warning(format!("a disk of the guest fails: {data}"))),
             _ => {}
         }
         // A thread that QEMU made meanwhile carries the place of the one that made it.
         match self.guest.place_newcomers() {
-            Ok(_) => {}
+            Ok(new) if new.is_empty() => {}
+            Ok(_) => self.desk.threads(self.guest.threads()),
             Err(error) => (self.tell)(&Notice::Warning(sentence(&error))),
         }
     }
 
+    fn rebooted(&mut self) {
+        self.note("the guest reboots".into());
+        self.count_reboot();
+        self.side.hooks_at(Point::Reset);
+    }
+
+    fn count_reboot(&mut self) {
+        if self.reboots.too_many(Instant::now()) {
+            let text = format!("the guest reboots again and again; `vmrun stop --force {}` ends it", self.plan.name);
+            (self.tell)(&Notice::Warning(text));
+        }
+    }
+
     /// Why QEMU ended.
-    fn ended(&mut self, status: ExitStatus) -> Ended {
+    fn ended(&mut self, status: Option<ExitStatus>) -> Left {
+        let cold = self.plan.ending.on_reboot == OnReboot::Restart && self.state == State::Running;
         match self.lost.take() {
-            Some(why) => Ended::CompanionLost { why },
-            None => self.verdict.ended(status, self.guest.log_tail()),
+            Some(why) => Left::Ended(Ended::CompanionLost { why }),
+            None if cold && self.verdict.is_reboot() => {
+                self.note("the guest reboots".into());
+                self.count_reboot();
+                Left::Restart
+            }
+            None => Left::Ended(self.verdict.ended(status, self.guest.log_tail())),
         }
     }
 
     /// Takes one event through the table and does what it says. Only leaving ends the watch here.
-    async fn on(&mut self, event: Event, inputs: &Inputs<'_>) -> Option<Ended> {
+    async fn on(&mut self, event: Event) -> Option<Ended> {
         let (next, action) = self.state.on(event);
         if next != self.state {
             self.state = next;
             self.deadline = next.limit(&self.plan.ending).map(|limit| Instant::now() + limit);
             let word = if next == State::Running { "running" } else { "stopping" };
-            inputs.control().tell(|status| status.state = word.into());
+            self.desk.enter(word, self.tell);
         }
         match action? {
             Action::PowerDown => self.power_down().await,

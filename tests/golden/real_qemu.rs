@@ -53,6 +53,7 @@ fn start(qemu: &Path, version: &str, plan: &Contents, started: &mut BTreeSet<Str
     let dir = tempfile::tempdir().expect("a folder");
     let socket = dir.path().join("qmp");
     let listener = UnixListener::bind(&socket).expect("a socket");
+    let serial = UnixListener::bind(dir.path().join("serial")).expect("a socket");
     let monitor = UnixStream::connect(&socket).expect("its own listener");
     monitor.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit for a QEMU that hangs");
     let stand_in = StandIn::new(dir.path(), version);
@@ -62,7 +63,7 @@ fn start(qemu: &Path, version: &str, plan: &Contents, started: &mut BTreeSet<Str
     if !started.insert(anywhere) && !words.iter().any(|word| word.contains("tpm-socket")) {
         return Ok(());
     }
-    let mut child = spawn(qemu, &words, listener);
+    let mut child = spawn(qemu, &words, listener, serial);
     let outcome = greet(monitor);
     if outcome.is_err() {
         // It has said nothing that is understood, so it cannot be asked to end.
@@ -78,9 +79,8 @@ fn start(qemu: &Path, version: &str, plan: &Contents, started: &mut BTreeSet<Str
     }
 }
 
-/// QEMU with the listening socket as descriptor 3, as in a real start; a captured serial port is one end of a pair.
-fn spawn(qemu: &Path, words: &[String], listener: UnixListener) -> Child {
-    let (serial, _far_end) = UnixStream::pair().expect("a pair");
+/// QEMU with the listening socket as descriptor 3, as in a real start; another is for a serial port that vmrun holds.
+fn spawn(qemu: &Path, words: &[String], listener: UnixListener, serial: UnixListener) -> Child {
     let command = r#"exec "$0" "$@" 3<&0 4<&1 5<&1 6<&1 0</dev/null 1>&2"#;
     Command::new("/bin/sh")
         .args(["-c", command])

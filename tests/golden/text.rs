@@ -74,6 +74,7 @@ fn descriptor(descriptor: &Descriptor) -> String {
     match descriptor {
         Descriptor::Qmp => "QMP".into(),
         Descriptor::Serial => "serial port".into(),
+        Descriptor::Console => "console".into(),
         Descriptor::Tap(Tap { from, mtu, multi_queue }) => {
             let name = match from {
                 TapFrom::Bridge(bridge) => format!("tap on {bridge}"),

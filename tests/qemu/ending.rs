@@ -38,7 +38,7 @@ async fn quit_ends_with_the_reason_before_the_status(qemu: (&str, &str)) {
     assert_eq!(shutdown.text("reason"), Some("host-qmp-quit"));
     assert!(matches!(shutdown.known(), Some(qapi::qmp::Event::SHUTDOWN { .. })) && shutdown.at.is_some());
     assert!(disconnected && status.success(), "{status}");
-    assert_eq!(guest.next().await.unwrap(), News::Exited(status));
+    assert_eq!(guest.next().await.unwrap(), News::Exited(Some(status)));
     assert!(matches!(guest.status().await, Err(QmpError::Closed)));
 }
 
@@ -52,7 +52,7 @@ async fn the_power_button_is_heard(qemu: (&str, &str)) {
 async fn kill_ends_by_signal(qemu: (&str, &str)) {
     let mut guest = Run::new(qemu).tcg().guest().await;
     guest.kill().unwrap();
-    assert_eq!(guest.wait().await.unwrap().signal(), Some(9));
+    assert_eq!(guest.wait().await.unwrap().unwrap().signal(), Some(9));
     guest.kill().unwrap();
 }
 
@@ -85,7 +85,7 @@ async fn a_monitor_can_go_while_the_process_stays(qemu: (&str, &str)) {
     let (qmp, _events) = Qmp::connect(&qmp_socket(run.folder.path())).await.unwrap();
     qmp.raw("qmp_capabilities", &json!({})).await.unwrap();
     let _ = qmp.raw("quit", &json!({})).await;
-    assert!(matches!(guest.next().await.unwrap(), News::Exited(status) if status.success()));
+    assert!(matches!(guest.next().await.unwrap(), News::Exited(Some(status)) if status.success()));
 }
 
 /// Shuts down QEMU's end of the monitor's connection, the one socket besides the listening one.
@@ -113,6 +113,6 @@ async fn a_command_that_was_given_up_leaves_the_next_one_unharmed(qemu: (&str, &
 async fn a_killed_boot_is_waited_for(qemu: (&str, &str)) {
     let booting = Run::new(qemu).tcg().spawn().unwrap();
     let pid = booting.pid();
-    assert_eq!(booting.kill().await.unwrap().signal(), Some(9));
+    assert_eq!(booting.kill().await.unwrap().unwrap().signal(), Some(9));
     assert!(!running(pid));
 }

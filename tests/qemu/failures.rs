@@ -13,7 +13,7 @@ async fn a_bad_option_is_shown_in_its_own_words(qemu: (&str, &str)) {
     std::fs::write(run.folder.path().join("qemu.log"), "what an earlier run said\n").unwrap();
     let error = run.paused().await.unwrap_err();
     let QemuError::Died { status, log } = &error else { panic!("{error}") };
-    assert_eq!(status.code(), Some(1));
+    assert_eq!(status.unwrap().code(), Some(1));
     assert!(log.iter().any(|line| line.contains("nosuch")), "{log:?}");
     assert!(error.to_string().contains("nosuch") && !error.to_string().contains("earlier"), "{error}");
 }

@@ -97,7 +97,8 @@ pub(super) async fn to_the_end(guest: &mut Guest) -> (Vec<Event>, bool, ExitStat
         match guest.next().await.unwrap() {
             News::Event(event) => events.push(event),
             News::Disconnected => disconnected = true,
-            News::Exited(status) => return (events, disconnected, status),
+            News::Exited(Some(status)) => return (events, disconnected, status),
+            News::Exited(None) => panic!("a child has a status"),
         }
     }
 }

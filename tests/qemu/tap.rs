@@ -36,6 +36,6 @@ async fn a_tap_joins_its_bridge(qemu: (&str, &str)) {
     assert_eq!(ports.lines().count(), 1, "{ports}");
     let facts = ["vmrun0:", "mtu 1400", ",UP", "link/ether fe:"];
     assert!(facts.iter().all(|fact| ports.contains(fact)), "{ports}");
-    assert_eq!(paused.abandon().await.unwrap().code(), None);
+    assert_eq!(paused.abandon().await.unwrap().unwrap().code(), None);
     assert_eq!(ip("-o link show master br0"), "");
 }

@@ -1,30 +1,63 @@
 //! The command lines of commands that name a guest.
 
-use crate::unit::GuestName;
+use super::complete::{known, running};
+use crate::unit::{GuestName, Period};
 use clap::Args;
+
+/// `vmrun ps`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun ps\n  vmrun ps --json\n\n\
+                        Those that run, and those whose run was cut short. Exit status: 0.")]
+pub struct Ps {}
 
 /// `vmrun status`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  vmrun status windows\n  vmrun status windows --json\n\n\
-                        Exit status: 0 running; 3 stopped; 4 runs without vmrun; 5 needs\n\
-                        `vmrun recover`; 6 is being started or ended.")]
+                        Exit status: 0 running (also when it is paused or sleeps); 3 stopped; 4 runs\n\
+                        without vmrun; 5 needs `vmrun recover`; 6 is being started or ended.")]
 pub struct Status {
     /// Name of the guest
-    #[arg(value_name = "NAME", value_parser = guest_name)]
+    #[arg(value_name = "NAME", value_parser = guest_name, add = known())]
     pub name: GuestName,
 }
 
 /// `vmrun stop`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  vmrun stop windows              presses its power button and waits\n  \
-                        vmrun stop windows --force      pulls the plug")]
+                        vmrun stop windows --force      pulls the plug\n  \
+                        vmrun stop windows --timeout 90s --force    the plug after 90 s\n\n\
+                        Exit status: 0 ended, and the host is put back; 3 it did not run; 6 not ended\n\
+                        in time.")]
 pub struct Stop {
     /// Name of the guest
-    #[arg(value_name = "NAME", value_parser = guest_name)]
+    #[arg(value_name = "NAME", value_parser = guest_name, add = running())]
     pub name: GuestName,
-    /// End it now; what it has not written is lost
+    /// End it now, or when its time is over; what it has not written is lost
     #[arg(long)]
     pub force: bool,
+    /// Wait no longer than this
+    #[arg(long, value_name = "TIME", value_parser = period)]
+    pub timeout: Option<Period>,
+}
+
+/// `vmrun reset`, `pause`, `resume`, `wake`, `console`.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Name of the guest
+    #[arg(value_name = "NAME", value_parser = guest_name, add = running())]
+    pub name: GuestName,
+}
+
+/// `vmrun attach`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun attach windows\n\n\
+                        For a guest that runs on after its vmrun was killed: pins are placed again,\n\
+                        services looked after, hooks at `reconnect` run, and the host is put back at its\n\
+                        end. Starting its profile again does the same. Exit status: as of `vmrun run`.")]
+pub struct Attach {
+    /// Name of the guest
+    #[arg(value_name = "NAME", value_parser = guest_name, add = running())]
+    pub name: GuestName,
 }
 
 /// `vmrun recover`.
@@ -33,10 +66,44 @@ pub struct Stop {
                         vmrun recover windows")]
 pub struct Recover {
     /// Name of the guest; without it all
-    #[arg(value_name = "NAME", value_parser = guest_name)]
+    #[arg(value_name = "NAME", value_parser = guest_name, add = running())]
     pub name: Option<GuestName>,
 }
 
-fn guest_name(text: &str) -> Result<GuestName, String> {
+/// `vmrun logs`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun logs windows\n  vmrun logs windows -n 20 -f\n\n\
+                        What QEMU, hooks and services printed in its newest run. All runs that are kept,\n\
+                        with plan, command line and events, lie in the folder that `vmrun status` names.")]
+pub struct Logs {
+    /// Name of the guest
+    #[arg(value_name = "NAME", value_parser = guest_name, add = known())]
+    pub name: GuestName,
+    /// Show what is added, until its end
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last lines of each log
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub lines: Option<usize>,
+}
+
+/// `vmrun events`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun events windows\n  vmrun events windows -f --json | jq .event\n\n\
+                        What happened in its newest run; with --json each is an object on a line.")]
+pub struct Events {
+    /// Name of the guest
+    #[arg(value_name = "NAME", value_parser = guest_name, add = known())]
+    pub name: GuestName,
+    /// Show what happens, until its end
+    #[arg(short, long)]
+    pub follow: bool,
+}
+
+pub(super) fn guest_name(text: &str) -> Result<GuestName, String> {
     GuestName::try_from(text.to_owned())
+}
+
+fn period(text: &str) -> Result<Period, String> {
+    Period::try_from(text.to_owned())
 }

@@ -3,12 +3,14 @@
 //! The list that `vmrun --help` prints must fit a small terminal. A command that is not for every day is hidden in it with
 //! `#[command(hide = true)]`: [`command`] then names it in the line of further commands below the list.
 
+mod complete;
 mod demo;
 mod explain;
 mod guest;
 mod host;
 mod isolate;
 mod layers;
+mod monitor;
 mod pick;
 mod plan;
 mod rom;
@@ -16,10 +18,11 @@ mod run;
 
 pub use demo::{Demo, Then};
 pub use explain::Explain;
-pub use guest::{Recover, Status, Stop};
+pub use guest::{Attach, Events, Logs, Named, Ps, Recover, Status, Stop};
 pub use host::Host;
 pub use isolate::{Initramfs, Isolate};
 pub use layers::{HostFile, Layers};
+pub use monitor::{Cable, Cd, CdCommand, Hmp, Net, Qmp, Screenshot, SendKey, Turn, Usb, UsbDevice};
 pub use pick::Pick;
 pub use plan::{Check, Plan};
 pub use rom::{Rom, RomCommand, RomDump, RomInspect};
@@ -90,10 +93,61 @@ pub enum Command {
     Check(Check),
     /// Run a tiny guest of our own that reports what it sees
     Demo(Demo),
+    /// List the guests that run
+    Ps(Ps),
     /// Say how a guest is
     Status(Status),
     /// Press a guest's power button and wait for its end
     Stop(Stop),
+    /// Be with a guest again whose vmrun was killed
+    #[command(hide = true)]
+    Attach(Attach),
+    /// Press a guest's reset button
+    #[command(hide = true, after_help = "Examples:\n  vmrun reset windows")]
+    Reset(Named),
+    /// Stop a guest's vCPUs; its clock and its devices stay
+    #[command(hide = true, after_help = "Examples:\n  vmrun pause windows")]
+    Pause(Named),
+    /// Let a paused guest, or one that waits for room on a disk, go on
+    #[command(hide = true, after_help = "Examples:\n  vmrun resume windows")]
+    Resume(Named),
+    /// Wake a guest that sleeps
+    #[command(hide = true, after_help = "Examples:\n  vmrun wake windows")]
+    Wake(Named),
+    /// Put this terminal on a guest's serial port; Ctrl-] leaves it
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  vmrun console router\n\n\
+        Its profile wants:\n  [[serial]]\n  to = \"console\""
+    )]
+    Console(Named),
+    /// Show what QEMU, hooks and services printed
+    #[command(hide = true)]
+    Logs(Logs),
+    /// Show what happened to a guest
+    #[command(hide = true)]
+    Events(Events),
+    /// Have QEMU carry out a QMP command
+    #[command(hide = true)]
+    Qmp(Qmp),
+    /// Have QEMU carry out a line of its monitor for people
+    #[command(hide = true)]
+    Hmp(Hmp),
+    /// Take a picture of a guest's emulated display
+    #[command(hide = true)]
+    Screenshot(Screenshot),
+    /// Press keys in a guest
+    #[command(hide = true)]
+    SendKey(SendKey),
+    /// Put a disc into a guest's drive, or take it out
+    #[command(hide = true)]
+    Cd(Cd),
+    /// Give a guest a USB device, or take it back
+    #[command(hide = true)]
+    Usb(Usb),
+    /// Plug a guest's network cable in, or out
+    #[command(hide = true)]
+    Net(Net),
     /// Put the host back after a run that was cut short
     Recover(Recover),
     /// Show what vmrun sees of this machine

@@ -31,6 +31,7 @@ pub(super) fn steps(page: &mut String, width: usize, contents: &Contents) {
     services(Start::After).for_each(|service| list.service(service));
     list.hooks(contents, Point::Running);
     list.hooks(contents, Point::Reset);
+    list.hooks(contents, Point::Reconnect);
     list.hooks(contents, Point::Stopping);
     list.step("QEMU ends");
     list.hooks(contents, Point::Stopped);
@@ -75,6 +76,7 @@ pub(super) fn ending(page: &mut String, width: usize, ending: &Ending) {
     };
     let reboot = match on_reboot {
         OnReboot::Reset => "starts it again in the same QEMU",
+        OnReboot::Restart => "ends QEMU and starts a new one, without hooks",
         OnReboot::Exit => "ends the run",
     };
     let panic = match on_panic {

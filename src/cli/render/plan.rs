@@ -177,7 +177,7 @@ fn notes(origins: &[Origin], against: &Against<'_>) -> Vec<String> {
     let presets = preset.into_iter().filter_map(|key| Some((key, keys.preset(key)?)));
     notes.extend(presets.map(|(key, why)| format!("derived {} ({key}): {why}", placed("guest", against))));
     let derived = origins.iter().filter(|origin| origin.derived);
-    notes.extend(derived.map(|Origin { key, why, .. }| match (key.as_str(), *why) {
+    notes.extend(derived.map(|Origin { key, why, .. }| match (key.as_str(), &**why) {
         ("vmrun", why) => format!("always  {why}"),
         (key, "") => format!("derived {}", placed(key, against)),
         (key, why) => format!("derived {}: {why}", placed(key, against)),
@@ -219,7 +219,8 @@ fn made(file: &NewFile) -> String {
 fn opened(descriptor: &Descriptor) -> String {
     match descriptor {
         Descriptor::Qmp => "the listening QMP socket".to_owned(),
-        Descriptor::Serial => "one end of a socket pair; vmrun reads the serial port at the other".to_owned(),
+        Descriptor::Serial => "a listening socket; vmrun reads the serial port there".to_owned(),
+        Descriptor::Console => "a listening socket; vmrun relays the serial port there".to_owned(),
         Descriptor::Tap(Tap { from: TapFrom::Bridge(bridge), .. }) => {
             format!("a tap device on bridge {bridge}, gone with its descriptor")
         }

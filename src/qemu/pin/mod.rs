@@ -159,6 +159,12 @@ impl Threads {
     }
 }
 
+/// Whether `thread` is still where it was; one that has ended is nowhere else.
+#[must_use]
+pub fn is_in_place(thread: &Pinned) -> bool {
+    Mask::read(thread.tid).map_or(true, |now| now == Mask::of(&thread.cpus))
+}
+
 impl fmt::Display for Thread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,7 +3,7 @@
 use super::QmpError;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::oneshot;
 
 type Reply = Result<Value, QmpError>;
@@ -12,6 +12,7 @@ type Reply = Result<Value, QmpError>;
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pages: Mutex<Pages>,
+    greeting: OnceLock<Value>,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +72,16 @@ impl Book {
             return;
         };
         let _ = reply.send(Err(QmpError::Refused { command, class, desc }));
+    }
+
+    /// Notes what QEMU greeted with.
+    pub(super) fn greet(&self, greeting: Value) {
+        // A second one would be a QEMU that contradicts itself.
+        let _ = self.greeting.set(greeting);
+    }
+
+    pub(super) fn greeting(&self) -> Option<&Value> {
+        self.greeting.get()
     }
 
     /// Notes the end of the connection: every command that waits or is still to come fails.

@@ -148,6 +148,12 @@ impl Qmp {
         C::Ok::deserialize(&reply).map_err(|source| unreadable(source, reply))
     }
 
+    /// What QEMU greeted with, `{"version": …, "capabilities": …}`; `None` before it did.
+    #[must_use]
+    pub fn greeting(&self) -> Option<&Value> {
+        self.wire.book.greeting()
+    }
+
     /// Whether the connection is gone.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -51,7 +51,10 @@ fn deliver(line: &[u8], book: &Book, events: &mpsc::UnboundedSender<Event>) -> b
         return true;
     }
     match Message::read(line) {
-        Some(Message::Greeting(greeting)) => tracing::debug!(%greeting, "monitor greeting"),
+        Some(Message::Greeting(greeting)) => {
+            tracing::debug!(%greeting, "monitor greeting");
+            book.greet(greeting);
+        }
         Some(Message::Event(event)) => {
             tracing::debug!(name = %event.name, data = %event.data, "monitor event");
             // Nobody may listen for events; commands go on all the same.

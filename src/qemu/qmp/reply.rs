@@ -49,7 +49,7 @@ pub struct Status {
 }
 
 /// State of a guest; QEMU: `RunState` in `qapi/run-state.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     /// Started with `-S` and not continued yet.

@@ -4,7 +4,7 @@ use super::Around;
 use super::backoff::Backoff;
 use super::ready::Awaited;
 use crate::plan::{Command, Ready, Restart, Service, Start, What};
-use crate::process::{End, Identity, Running, start};
+use crate::process::{End, Identity, ProcessId, Running, start};
 use crate::supervise::ServiceNews;
 use crate::unit::Period;
 use std::time::Duration;
@@ -35,6 +35,19 @@ enum State {
     Up { running: Box<Running>, since: Instant, awaited: Option<Awaited> },
     /// It is started again then.
     Pause { until: Instant },
+    /// It ended for good, and nobody was told yet.
+    Lost { how: String },
+}
+
+/// What becomes of a companion that does not run when its guest is taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// It is started.
+    StartAgain,
+    /// It is let be.
+    StayAway,
+    /// The guest cannot do without it, and it is not to be started again.
+    Lost,
 }
 
 /// One thing that happened to a companion.
@@ -93,11 +106,49 @@ impl Companion {
             .map_err(|error| format!("its readiness cannot be waited for: {error}"))
     }
 
+    /// It is lost, which its next turn tells.
+    pub(super) fn lose(&mut self, how: String) {
+        self.state = State::Lost { how };
+    }
+
+    /// Whether it runs.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.state, State::Up { .. })
+    }
+
+    /// Takes over `process`, which is this companion; whether it is there.
+    pub(super) fn adopt(&mut self, process: ProcessId) -> bool {
+        let Some(running) = Running::adopt(process) else { return false };
+        self.state = State::Up { running: Box::new(running), since: Instant::now(), awaited: None };
+        true
+    }
+
+    /// What is to be done when it does not run and nobody knows how it ended. `was_up`: it ran when its vmrun was killed.
+    pub(super) fn after_absence(&self, was_up: bool) -> Absence {
+        match self.restart {
+            Restart::Always => Absence::StartAgain,
+            // One that had ended before ended well, or was about to be started again; the first is likelier.
+            Restart::OnFailure if was_up => Absence::StartAgain,
+            Restart::No if was_up && self.required => Absence::Lost,
+            Restart::OnFailure | Restart::No => Absence::StayAway,
+        }
+    }
+
+    /// Whether it ends when QEMU does, and serves no other one.
+    pub(super) fn belongs_to_qemu(&self) -> bool {
+        self.restart == Restart::No
+    }
+
     /// Waits for what happens to it next; for ever when it is away. Cancel-safe: what was waited for is in its state.
     pub(super) async fn turn(&mut self, around: &Around<'_>) -> Turn {
         loop {
             match &mut self.state {
                 State::Away => std::future::pending().await,
+                State::Lost { how } => {
+                    let how = std::mem::take(how);
+                    self.state = State::Away;
+                    return Turn::Over { how };
+                }
                 State::Pause { until } => {
                     sleep_until(*until).await;
                     if let Err(error) = self.spawn(around) {
@@ -129,7 +180,7 @@ impl Companion {
     pub(super) fn last_lines(&self) -> Vec<String> {
         match &self.state {
             State::Up { running, .. } => running.kept().last_lines(TAIL),
-            State::Away | State::Pause { .. } => self.last_lines.clone(),
+            State::Away | State::Pause { .. } | State::Lost { .. } => self.last_lines.clone(),
         }
     }
 
@@ -137,7 +188,7 @@ impl Companion {
     pub(super) fn take(&mut self) -> Option<Box<Running>> {
         match std::mem::replace(&mut self.state, State::Away) {
             State::Up { running, .. } => Some(running),
-            State::Away | State::Pause { .. } => None,
+            State::Away | State::Pause { .. } | State::Lost { .. } => None,
         }
     }
 

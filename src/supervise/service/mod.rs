@@ -9,7 +9,7 @@ mod ready;
 use super::{Notice, Scene, ServiceNews, Speaker, Tell};
 use crate::plan::{Change, Service, Start, UnitState, What};
 use crate::process::ProcessId;
-use companion::{Companion, Turn};
+use companion::{Absence, Companion, Turn};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -91,7 +91,8 @@ impl<'a> Companions<'a> {
     /// required costs a warning, and its restart policy goes on.
     pub async fn start(&mut self, start: Start) -> Result<(), ServiceFailure> {
         for index in 0..self.companions.len() {
-            if self.companions[index].start == start {
+            // One that was taken over runs already.
+            if self.companions[index].start == start && !self.companions[index].is_up() {
                 self.start_one(index).await?;
             }
         }
@@ -122,6 +123,48 @@ impl<'a> Companions<'a> {
                 self.stop_one(index).await;
             }
         }
+    }
+
+    /// Takes over those of `recorded` that run, which an earlier vmrun started; what died meanwhile is started again once
+    /// if its restart policy says so. Those that start at `with` or before had their turn. That a required one is lost,
+    /// [`next`](Self::next) tells.
+    pub async fn adopt(&mut self, recorded: &[(String, ProcessId)], with: Start) {
+        for index in 0..self.companions.len() {
+            let companion = &mut self.companions[index];
+            let before = recorded.iter().find(|(name, _)| *name == companion.name).map(|(_, process)| *process);
+            if let Some(process) = before.filter(|process| companion.adopt(*process)) {
+                (self.around.note)(&companion.name, Some(process));
+                continue;
+            }
+            if companion.start == Start::After && with == Start::Before {
+                continue;
+            }
+            match companion.after_absence(before.is_some()) {
+                Absence::StartAgain => {
+                    if let Err(failure) = self.start_one(index).await {
+                        self.companions[index].lose(failure.what);
+                    }
+                }
+                Absence::StayAway => {}
+                Absence::Lost => companion.lose("it ended while no vmrun was there".to_owned()),
+            }
+        }
+    }
+
+    /// For a QEMU that is started anew: those that are not restarted by themselves belong to the one that ended, like a
+    /// virtiofsd or a TPM, and are ended and started again. The others run on.
+    ///
+    /// # Errors
+    /// When a required one does not start.
+    pub async fn renew(&mut self) -> Result<(), ServiceFailure> {
+        for index in 0..self.companions.len() {
+            let companion = &self.companions[index];
+            if companion.start == Start::Before && companion.belongs_to_qemu() {
+                self.stop_one(index).await;
+                self.start_one(index).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets go of them; they run on.

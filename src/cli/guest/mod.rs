@@ -1,0 +1,176 @@
+//! What is asked of, and done for, a guest by its name. One command, or one family of commands, a file.
+
+mod attach;
+mod cd;
+mod console;
+mod events;
+mod keys;
+mod logs;
+mod monitor;
+mod net;
+mod ps;
+mod recover;
+mod screenshot;
+mod shown;
+mod status;
+mod stop;
+mod usb;
+mod verb;
+
+pub(super) use attach::attach;
+pub(super) use cd::cd;
+pub(super) use console::console;
+pub(super) use events::events;
+pub(super) use keys::send_key;
+pub(super) use logs::logs;
+pub(super) use monitor::{hmp, qmp};
+pub(super) use net::net;
+pub(super) use ps::ps;
+pub(super) use recover::recover;
+pub(super) use screenshot::screenshot;
+pub(super) use status::status;
+pub(super) use stop::stop;
+pub(super) use usb::usb;
+pub(super) use verb::{Verb, verb};
+
+use super::output::{Output, Weight};
+use super::{Exit, place};
+use crate::apply::{Standing, standing};
+use crate::host::{Caller, Root};
+use crate::qemu::{Events, Qmp, QmpError};
+use crate::supervise::qmp_user_socket;
+use crate::unit::GuestName;
+use serde_json::json;
+use std::fs;
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a supervisor may take to let a new client in.
+const GREETING: Duration = Duration::from_secs(3);
+
+/// The run folder of `name`.
+fn run_dir(name: &GuestName) -> PathBuf {
+    place::run_dir(name, &Caller::current())
+}
+
+/// The state folder of `name`.
+fn state_dir(name: &GuestName) -> PathBuf {
+    place::state_dir(&Caller::current()).join(name.as_str())
+}
+
+/// Names of the guests that have a run folder.
+pub(super) fn names() -> Vec<GuestName> {
+    let entries = fs::read_dir(place::runs(&Caller::current())).into_iter().flatten().flatten();
+    let mut names: Vec<_> =
+        entries.filter_map(|entry| GuestName::try_from(entry.file_name().into_string().ok()?).ok()).collect();
+    names.sort();
+    names
+}
+
+/// Names of the guests that ever ran.
+pub(super) fn known_names() -> Vec<GuestName> {
+    let entries = fs::read_dir(place::state_dir(&Caller::current())).into_iter().flatten().flatten();
+    let there = entries.filter(|entry| entry.path().join("runs").is_dir());
+    let mut all: Vec<_> =
+        there.filter_map(|entry| GuestName::try_from(entry.file_name().into_string().ok()?).ok()).collect();
+    all.extend(names());
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn boot_id() -> String {
+    Root::default().text("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+}
+
+/// An event loop for `work`.
+fn on_the_loop<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // A read of the terminal that is under way would hold the end up.
+    runtime.shutdown_background();
+    Ok(done)
+}
+
+/// Why a guest did not do what was asked.
+enum Refused {
+    /// Nobody listens for it.
+    Away,
+    /// QEMU, or vmrun, said no.
+    Said(String),
+}
+
+impl From<QmpError> for Refused {
+    fn from(error: QmpError) -> Self {
+        match error {
+            QmpError::Refused { desc, .. } => Self::Said(desc),
+            QmpError::Closed | QmpError::Unreadable { .. } => Self::Said(error.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Self::Away,
+            _ => Self::Said(error.to_string()),
+        }
+    }
+}
+
+/// Does `work` for the guest `name`, and says why when it was not done.
+fn for_guest(name: &GuestName, output: Output, work: impl Future<Output = Result<Exit, Refused>>) -> Exit {
+    match on_the_loop(work).map_err(Refused::from).and_then(|done| done) {
+        Ok(exit) => exit,
+        Err(refused) => refuse(name, refused, output),
+    }
+}
+
+fn refuse(name: &GuestName, refused: Refused, output: Output) -> Exit {
+    let (exit, text) = match (refused, standing(&run_dir(name))) {
+        (Refused::Said(why), _) => (Exit::Unwilling, why),
+        (Refused::Away, Standing::Orphan) => (
+            Exit::Orphan,
+            format!("it runs without its vmrun, which was killed; `vmrun attach {name}` is with it again"),
+        ),
+        (Refused::Away, Standing::Running) => (Exit::InTransition, "it is being started or ended".to_owned()),
+        (Refused::Away, Standing::Stopped | Standing::Owed) => (Exit::Stopped, not_running(name)),
+    };
+    if output.json {
+        return output.answer_json(&json!({ "v": 1, "name": name, "error": text, "exit": exit.code() }), exit);
+    }
+    output.say(Weight::Error, &format!("{name}: {text}"));
+    exit
+}
+
+fn not_running(name: &GuestName) -> String {
+    let others: Vec<_> = names().into_iter().filter(|other| other != name).map(|other| other.to_string()).collect();
+    match others.is_empty() {
+        true => "it does not run".to_owned(),
+        false => format!("it does not run; those that do: {}", others.join(", ")),
+    }
+}
+
+/// QEMU's monitor in the run folder `dir`, through its supervisor.
+async fn monitor(dir: &Path) -> Result<(Qmp, Events), Refused> {
+    let (qmp, events) = Qmp::connect(&qmp_user_socket(dir)).await?;
+    match timeout(GREETING, qmp.raw("qmp_capabilities", &json!({}))).await {
+        Ok(Ok(_)) => Ok((qmp, events)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Refused::Said("its vmrun does not answer".into())),
+    }
+}
+
+/// Says that something was done.
+fn done(name: &GuestName, what: &str, output: Output) -> Exit {
+    if output.json {
+        return output.answer_json(&json!({ "v": 1, "name": name, "done": what }), Exit::Good);
+    }
+    if !output.quiet {
+        output.say(Weight::Info, &format!("{name}: {what}"));
+    }
+    Exit::Good
+}

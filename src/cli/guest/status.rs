@@ -1,0 +1,143 @@
+//! `vmrun status`: all that is known of one guest.
+
+use super::shown::{ago, event};
+use super::{on_the_loop, run_dir, state_dir};
+use crate::apply::{Standing, standing};
+use crate::cli::Exit;
+use crate::cli::args;
+use crate::cli::output::Output;
+use crate::process::escaped;
+use crate::supervise::{Ask, PinStatus, ServiceStatus, Status, ask, latest_run};
+use crate::unit::GuestName;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+/// Lines of QEMU's log that are shown.
+const LINES: usize = 5;
+
+/// How a guest is, as its locks and its supervisor say.
+pub(super) struct Seen {
+    pub(super) exit: Exit,
+    pub(super) word: String,
+    pub(super) status: Option<Status>,
+}
+
+/// Looks at the guest in the run folder `dir`.
+pub(super) async fn look(dir: &Path) -> Seen {
+    let answer = ask(dir, &Ask::Status {}).await.ok();
+    let status: Option<Status> = answer.and_then(|status| serde_json::from_value(status).ok());
+    let (exit, word) = match (standing(dir), &status) {
+        (Standing::Stopped, _) => (Exit::Stopped, "stopped"),
+        (Standing::Owed, _) => (Exit::NeedsRecover, "cut short"),
+        (Standing::Orphan, _) => (Exit::Orphan, "orphan"),
+        (Standing::Running, Some(status)) if status.state == "running" => (Exit::Good, word(status)),
+        (Standing::Running, Some(status)) => (Exit::InTransition, status.state.as_str()),
+        (Standing::Running, None) => (Exit::InTransition, "being started or ended"),
+    };
+    Seen { exit, word: word.to_owned(), status }
+}
+
+/// QEMU's own word tells more than that the guest runs: `paused`, `suspended`, `io-error`.
+fn word(status: &Status) -> &str {
+    status.guest.as_deref().unwrap_or(&status.state)
+}
+
+/// Says how a guest is, and by the exit code.
+pub(in crate::cli) fn status(args::Status { name }: &args::Status, output: Output) -> Exit {
+    let Ok(seen) = on_the_loop(look(&run_dir(name))) else { return Exit::Internal };
+    let Seen { exit, word, status } = &seen;
+    let last = last_exit(&state_dir(name));
+    if output.json {
+        let answer = json!({
+            "v": 1, "name": name, "state": word, "vmrun": status, "last": last, "exit": exit.code(),
+        });
+        return output.answer_json(&answer, *exit);
+    }
+    output.answer(&page(name, &seen, &last), *exit)
+}
+
+fn last_exit(state: &Path) -> Value {
+    let text = fs::read_to_string(state.join("last-exit.json")).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+fn page(name: &GuestName, seen: &Seen, last: &Value) -> String {
+    let Seen { exit, word, status } = seen;
+    let mut page = format!("{name}: {word}");
+    match (exit, status) {
+        (Exit::Orphan, _) => _ = write!(page, "; its vmrun was killed: `vmrun attach {name}` is with it again"),
+        (Exit::NeedsRecover, _) => _ = write!(page, "; the host is not put back yet: vmrun recover {name}"),
+        (Exit::Stopped, _) if !last.is_null() => {
+            let reason = last["end"]["ended"]["reason"].as_str().unwrap_or("unknown").replace('_', " ");
+            _ = write!(page, "; the last run ended: {reason} (exit {})", last["exit"]);
+        }
+        (_, Some(status)) => _ = write!(page, ", for {} (since {})", ago(status.since), since(status.since)),
+        (_, None) => {}
+    }
+    page.push('\n');
+    match status {
+        Some(status) => facts(&mut page, status),
+        None => {
+            if let Some(dir) = latest_run(&state_dir(name)) {
+                row(&mut page, "logs", &dir.display().to_string());
+            }
+        }
+    }
+    page
+}
+
+fn facts(page: &mut String, status: &Status) {
+    let Status { supervisor, qemu, vcpus, memory, devices, pins, services, logs, events, .. } = status;
+    let qemu = qemu.map(|pid| format!(", qemu {pid}")).unwrap_or_default();
+    row(page, "processes", &format!("vmrun {supervisor}{qemu}"));
+    row(page, "machine", &format!("{vcpus} vCPU{}, {memory} of memory", if *vcpus == 1 { "" } else { "s" }));
+    if pins.placed > 0 {
+        row(page, "threads", &placed(pins));
+    }
+    if !devices.is_empty() {
+        row(page, "devices", &devices.join(", "));
+    }
+    if !services.is_empty() {
+        row(page, "services", &services.iter().map(service).collect::<Vec<_>>().join(", "));
+    }
+    row(page, "logs", &logs.display().to_string());
+    lines(page, "last events", events.iter().map(event));
+    lines(page, "last lines of QEMU", tail(&logs.join("qemu.log")).into_iter());
+}
+
+fn row(page: &mut String, label: &str, text: &str) {
+    _ = writeln!(page, "  {label:9}  {text}");
+}
+
+fn lines(page: &mut String, head: &str, lines: impl ExactSizeIterator<Item = String>) {
+    if lines.len() > 0 {
+        _ = writeln!(page, "  {head}");
+        lines.for_each(|line| _ = writeln!(page, "    {line}"));
+    }
+}
+
+/// How the pins are.
+pub(super) fn placed(PinStatus { placed, moved }: &PinStatus) -> String {
+    match moved.is_empty() {
+        true => format!("{placed}, all in their place"),
+        false => format!("{placed}, moved by somebody: {}", moved.join(", ")),
+    }
+}
+
+fn service(ServiceStatus { name, process }: &ServiceStatus) -> String {
+    process.map_or_else(|| format!("{name} (down)"), |process| format!("{name} ({})", process.pid))
+}
+
+/// The last lines of a log, without anything that a terminal obeys.
+pub(super) fn tail(path: &Path) -> Vec<String> {
+    let bytes = fs::read(path).unwrap_or_default();
+    let lines: Vec<_> = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES)..].iter().map(|line| escaped(line).into_owned()).collect()
+}
+
+fn since(seconds: u64) -> String {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    humantime::format_rfc3339_seconds(time).to_string()
+}

@@ -1,0 +1,48 @@
+//! `vmrun stop`: the guest's power button, or its plug.
+
+use super::{Refused, done, for_guest, run_dir};
+use crate::cli::Exit;
+use crate::cli::args::Stop;
+use crate::cli::output::{Output, Weight};
+use crate::supervise::{Ask, Client};
+use crate::unit::GuestName;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Ends a guest and waits until the host is put back.
+pub(in crate::cli) fn stop(args: &Stop, output: Output) -> Exit {
+    for_guest(&args.name, output, ended(args, output))
+}
+
+async fn ended(Stop { name, force, timeout: limit }: &Stop, output: Output) -> Result<Exit, Refused> {
+    let dir = run_dir(name);
+    let mut client = Client::connect(&dir).await?;
+    client.ask(&Ask::Stop { force: *force && limit.is_none() }).await?;
+    let Some(limit) = limit else {
+        client.gone().await;
+        return Ok(Exit::Good);
+    };
+    if timeout(limit.get(), client.gone()).await.is_ok() {
+        return Ok(Exit::Good);
+    }
+    if !force {
+        return Ok(still_there(name, limit.get(), output));
+    }
+    // The first connection waits for the end, and cannot ask any more.
+    match Client::connect(&dir).await {
+        Ok(mut client) => {
+            client.ask(&Ask::Stop { force: true }).await?;
+            client.gone().await;
+            Ok(done(name, "it did not power off in time, and was forced off", output))
+        }
+        // Gone at the last moment.
+        Err(_) => Ok(Exit::Good),
+    }
+}
+
+fn still_there(name: &GuestName, limit: Duration, output: Output) -> Exit {
+    let limit = humantime::format_duration(limit);
+    let text = format!("{name}: after {limit} it has not ended; `vmrun stop --force {name}` forces it off");
+    output.say(Weight::Warning, &text);
+    Exit::InTransition
+}

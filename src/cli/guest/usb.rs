@@ -1,0 +1,120 @@
+//! `vmrun usb`: USB devices of the host that go to the guest and come back while it runs.
+
+use super::{Refused, done, for_guest, monitor, run_dir};
+use crate::cli::Exit;
+use crate::cli::args::{Turn, Usb, UsbDevice};
+use crate::cli::output::Output;
+use crate::host::{Root, usb_devices};
+use crate::qemu::{Events, Qmp};
+use crate::unit::GuestName;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Where devices with an id are; QEMU: `qom/qom-qmp-cmds.c`, `system/qdev-monitor.c`.
+const PERIPHERAL: &str = "/machine/peripheral";
+/// The bus of the guest's controller, as every profile names it.
+const BUS: &str = "usb.0";
+/// How long QEMU may take to let go of a device.
+const GOING: Duration = Duration::from_secs(10);
+
+/// Gives a device to the guest, or takes it back.
+pub(in crate::cli) fn usb(Usb { turn, name, device }: &Usb, output: Output) -> Exit {
+    match turn {
+        Turn::Give => for_guest(name, output, give(name, device, output)),
+        Turn::Take => for_guest(name, output, take(name, device, output)),
+    }
+}
+
+async fn give(name: &GuestName, device: &UsbDevice, output: Output) -> Result<Exit, Refused> {
+    let (qmp, _events) = monitor(&run_dir(name)).await?;
+    if let Some(id) = held(&qmp, device).await? {
+        return Err(Refused::Said(format!("it has {device} already, as {id}")));
+    }
+    let id = id(device);
+    let mut properties = json!({ "driver": "usb-host", "id": id, "bus": BUS });
+    match device {
+        UsbDevice::Id(usb_id) => {
+            properties["vendorid"] = json!(usb_id.vendor());
+            properties["productid"] = json!(usb_id.product());
+        }
+        UsbDevice::Port(port) => {
+            properties["hostbus"] = json!(port.bus());
+            properties["hostport"] = json!(port.ports());
+        }
+    }
+    qmp.raw("device_add", &properties).await.map_err(|error| match Refused::from(error) {
+        Refused::Said(why) if why.contains(BUS) => {
+            Refused::Said(format!("it has no USB controller; its profile wants  [usb_controller]  ({why})"))
+        }
+        other => other,
+    })?;
+    Ok(done(name, &given(&qmp, device, &id).await?, output))
+}
+
+/// What became of a device that QEMU took; one that is not there it waits for.
+async fn given(qmp: &Qmp, device: &UsbDevice, id: &str) -> Result<String, Refused> {
+    let there = usb_devices(&Root::default()).into_iter().any(|other| match device {
+        UsbDevice::Id(usb_id) => other.id == *usb_id,
+        UsbDevice::Port(port) => other.port == *port,
+    });
+    let attached = property(qmp, id, "attached").await?;
+    Ok(match (there, attached == true) {
+        (true, true) => format!("it has {device}"),
+        (false, _) => format!("{device} is not plugged in; it gets it as soon as it is"),
+        (true, false) => format!("QEMU cannot open {device} yet; `vmrun logs` tells why"),
+    })
+}
+
+async fn take(name: &GuestName, device: &UsbDevice, output: Output) -> Result<Exit, Refused> {
+    let (qmp, mut events) = monitor(&run_dir(name)).await?;
+    let Some(id) = held(&qmp, device).await? else {
+        return Err(Refused::Said(format!("it does not have {device}")));
+    };
+    qmp.raw("device_del", &json!({ "id": id })).await?;
+    if timeout(GOING, deleted(&mut events, &id)).await.is_err() {
+        return Err(Refused::Said(format!("QEMU has not let go of {device} yet; it is asked to")));
+    }
+    Ok(done(name, &format!("{device} is back with the host"), output))
+}
+
+/// Waits until QEMU says that a device is gone; `device_del` only begins that.
+async fn deleted(events: &mut Events, id: &str) {
+    while let Some(event) = events.next().await {
+        if event.name == "DEVICE_DELETED" && event.text("device") == Some(id) {
+            return;
+        }
+    }
+}
+
+/// The id of the guest's device that is `device`, whoever gave it.
+async fn held(qmp: &Qmp, device: &UsbDevice) -> Result<Option<String>, Refused> {
+    let children = qmp.raw("qom-list", &json!({ "path": PERIPHERAL })).await?;
+    let children = children.as_array().into_iter().flatten().filter(|child| child["type"] == "child<usb-host>");
+    for id in children.filter_map(|child| child["name"].as_str()) {
+        let same = match device {
+            UsbDevice::Id(usb_id) => {
+                property(qmp, id, "vendorid").await? == usb_id.vendor()
+                    && property(qmp, id, "productid").await? == usb_id.product()
+            }
+            UsbDevice::Port(port) => {
+                property(qmp, id, "hostbus").await? == port.bus()
+                    && property(qmp, id, "hostport").await?.as_str() == Some(port.ports())
+            }
+        };
+        if same {
+            return Ok(Some(id.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+async fn property(qmp: &Qmp, id: &str, name: &str) -> Result<Value, Refused> {
+    Ok(qmp.raw("qom-get", &json!({ "path": format!("{PERIPHERAL}/{id}"), "property": name })).await?)
+}
+
+/// An id of its own, which says where it came from.
+fn id(device: &UsbDevice) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    format!("given-{}", device.to_string().chars().map(plain).collect::<String>())
+}

@@ -1,0 +1,145 @@
+//! What the clients of a run get to know and to reach; shared by the loop and the tasks that serve them.
+
+use super::protocol::{Pins, Refusal, ServiceStatus, Status};
+use crate::process::ProcessId;
+use crate::qemu::{Guest, Pinned, Qmp, QmpError, RunState, Thread, is_in_place};
+use crate::supervise::chronicle::Chronicle;
+use crate::supervise::console::Console;
+use crate::supervise::relay::Relay;
+use crate::supervise::{Notice, Tell};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long QEMU's main loop may take to answer before the guest counts as unresponsive. It is asked only when somebody
+/// wants to know: a heartbeat would wake the host up for nothing.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The desk of one run.
+pub(in crate::supervise) struct Desk {
+    status: RefCell<Status>,
+    qemu: RefCell<Option<Qemu>>,
+    run_dir: PathBuf,
+    /// What happened so far.
+    pub(in crate::supervise) chronicle: Chronicle,
+    /// The guest's serial port.
+    pub(in crate::supervise) console: Console,
+}
+
+/// A QEMU that can be reached.
+struct Qemu {
+    qmp: Qmp,
+    threads: Vec<Pinned>,
+    relay: Relay,
+}
+
+impl Desk {
+    /// With `status` as far as it is known; sockets of clients in `run_dir`.
+    pub(in crate::supervise) fn new(status: Status, run_dir: PathBuf, chronicle: Chronicle) -> Self {
+        let status = RefCell::new(status);
+        Self { status, qemu: RefCell::new(None), run_dir, chronicle, console: Console::default() }
+    }
+
+    /// Lets clients know of a new state.
+    pub(in crate::supervise) fn enter(&self, state: &str, tell: Tell<'_>) {
+        if self.status.borrow().state != state {
+            state.clone_into(&mut self.status.borrow_mut().state);
+            tell(&Notice::State(state.to_owned()));
+        }
+    }
+
+    /// Lets clients reach the QEMU of `guest`.
+    ///
+    /// # Errors
+    /// When the socket of its monitor cannot be made.
+    pub(in crate::supervise) fn reach(&self, guest: &Guest) -> io::Result<()> {
+        self.status.borrow_mut().qemu = Some(guest.pid());
+        let relay = Relay::open(&self.run_dir, guest.qmp())?;
+        let (qmp, threads) = (guest.qmp().clone(), guest.threads().to_vec());
+        *self.qemu.borrow_mut() = Some(Qemu { qmp, threads, relay });
+        Ok(())
+    }
+
+    /// Its threads are these now.
+    pub(in crate::supervise) fn threads(&self, threads: &[Pinned]) {
+        if let Some(qemu) = &mut *self.qemu.borrow_mut() {
+            qemu.threads = threads.to_vec();
+        }
+    }
+
+    /// Tells the clients of the monitor an event.
+    pub(in crate::supervise) fn heard(&self, event: &crate::qemu::Event) {
+        if let Some(qemu) = &*self.qemu.borrow() {
+            qemu.relay.tell(event);
+        }
+    }
+
+    /// There is no QEMU any more; the clients of its monitor are let go.
+    pub(in crate::supervise) fn gone(&self) {
+        *self.qemu.borrow_mut() = None;
+        self.status.borrow_mut().qemu = None;
+    }
+
+    /// The companion `name` is this process now.
+    pub(in crate::supervise) fn companion(&self, name: &str, process: Option<ProcessId>) {
+        let services = &mut self.status.borrow_mut().services;
+        match services.iter_mut().find(|service| service.name == name) {
+            Some(service) => service.process = process,
+            None => services.push(ServiceStatus { name: name.to_owned(), process }),
+        }
+    }
+
+    /// How the guest is; QEMU is asked.
+    pub(super) async fn status(&self) -> Status {
+        let mut status = self.status.borrow().clone();
+        status.events = self.chronicle.recent();
+        status.pins = self.pins();
+        if let Some(qmp) = self.qmp() {
+            status.guest = Some(condition(&qmp).await);
+        }
+        status
+    }
+
+    /// Has QEMU carry out a command.
+    pub(super) async fn execute(&self, command: &str, arguments: Value) -> Result<Value, Refusal> {
+        let qmp = self.qmp().ok_or_else(|| Refusal::ours("QEMU does not run"))?;
+        qmp.raw(command, &arguments).await.map_err(|error| match error {
+            QmpError::Refused { class, desc, .. } => Refusal { class, desc },
+            QmpError::Closed | QmpError::Unreadable { .. } => Refusal::ours(error.to_string()),
+        })
+    }
+
+    fn qmp(&self) -> Option<Qmp> {
+        self.qemu.borrow().as_ref().map(|qemu| qemu.qmp.clone())
+    }
+
+    fn pins(&self) -> Pins {
+        let qemu = self.qemu.borrow();
+        let threads = qemu.as_ref().map_or(&[][..], |qemu| &qemu.threads);
+        let moved = threads.iter().filter(|thread| !is_in_place(thread)).map(described).collect();
+        Pins { placed: threads.len(), moved }
+    }
+}
+
+async fn condition(qmp: &Qmp) -> String {
+    match timeout(PATIENCE, qmp.execute(&crate::qemu::QueryStatus {})).await {
+        Ok(Ok(status)) => word(&status.status),
+        Ok(Err(_)) => "ending".into(),
+        Err(_) => "unresponsive".into(),
+    }
+}
+
+/// QEMU's own word.
+fn word(state: &RunState) -> String {
+    serde_json::to_value(state).ok().and_then(|word| Some(word.as_str()?.to_owned())).unwrap_or_default()
+}
+
+fn described(Pinned { tid, what, name, .. }: &Pinned) -> String {
+    match what {
+        Thread::Emulator => format!("{name} (thread {tid})"),
+        what => format!("{what} (thread {tid})"),
+    }
+}

@@ -1,0 +1,115 @@
+//! What is kept of each run: its plan, its command line, its events, what QEMU and everything around it printed.
+
+use super::sentence;
+use nix::libc;
+use std::fmt::Write as _;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Runs that are kept, this one among them.
+const KEPT: usize = 10;
+/// Name of the folder of runs in the guest's state folder.
+const RUNS: &str = "runs";
+/// Name of QEMU's log in a run's folder.
+pub(super) const QEMU_LOG: &str = "qemu.log";
+/// Name of the events in a run's folder.
+pub(super) const EVENTS: &str = "events.jsonl";
+
+/// Makes the folder of a run that begins now below `state`, the guest's state folder, and removes the oldest runs.
+/// Named by the time in UTC, so that they sort.
+///
+/// # Errors
+/// When a folder or a file cannot be made; with its path.
+pub(super) fn make(state: &Path, argv: &[String], plan_json: &[u8]) -> Result<PathBuf, String> {
+    let runs = state.join(RUNS);
+    let named = |path: &Path, error: &io::Error| format!("cannot make {}: {}", path.display(), sentence(error));
+    DirBuilder::new().recursive(true).mode(0o700).create(&runs).map_err(|error| named(&runs, &error))?;
+    let dir = fresh(&runs).map_err(|error| named(&runs, &error))?;
+    for (name, text) in [("plan.json", plan_json), ("argv", lines(argv).as_bytes())] {
+        let path = dir.join(name);
+        write(&path, text).map_err(|error| named(&path, &error))?;
+    }
+    prune(&runs);
+    Ok(dir)
+}
+
+/// The log of QEMU in the folder `dir` of a run, to be appended to. A link is not followed.
+pub(super) fn qemu_log(dir: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    options.open(dir.join(QEMU_LOG))
+}
+
+/// Folder of the newest run below `state`, the guest's state folder; `None` when there was none.
+#[must_use]
+pub fn latest_run(state: &Path) -> Option<PathBuf> {
+    sorted(&state.join(RUNS)).pop()
+}
+
+fn fresh(runs: &Path) -> io::Result<PathBuf> {
+    let stem = humantime::format_rfc3339_millis(SystemTime::now()).to_string().replace(':', "-");
+    let mut dir = runs.join(&stem);
+    // Two runs within a millisecond: a clock that was set back.
+    for number in 2.. {
+        match DirBuilder::new().mode(0o700).create(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => dir = runs.join(format!("{stem}-{number}")),
+            made => return made.map(|()| dir),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    io::Write::write_all(&mut file, text)
+}
+
+/// One word a line, each quoted for a shell.
+fn lines(argv: &[String]) -> String {
+    argv.iter().fold(String::new(), |mut text, word| {
+        let quoted = shlex::try_quote(word).unwrap_or(word.into());
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{quoted} \\");
+        text
+    })
+}
+
+fn prune(runs: &Path) {
+    let all = sorted(runs);
+    for old in &all[..all.len().saturating_sub(KEPT)] {
+        // One that cannot be removed costs space, not the run.
+        if let Err(error) = fs::remove_dir_all(old) {
+            tracing::warn!(path = %old.display(), %error, "old run not removed");
+        }
+    }
+}
+
+fn sorted(runs: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<_> = fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    all.sort();
+    all
+}
+
+#[cfg(test)]
+mod test {
+    use super::{KEPT, latest_run, make, sorted};
+    use std::fs;
+
+    #[test]
+    fn ten_runs_are_kept_and_the_newest_is_found() {
+        let state = tempfile::tempdir().unwrap();
+        let made: Vec<_> =
+            (0..KEPT + 3).map(|_| make(state.path(), &["-name".into(), "a b".into()], b"{}").unwrap()).collect();
+        assert_eq!(sorted(&state.path().join("runs")), made[3..]);
+        assert_eq!(latest_run(state.path()).as_ref(), made.last());
+        assert_eq!(fs::read_to_string(made.last().unwrap().join("argv")).unwrap(), "-name \\\n'a b' \\\n");
+    }
+
+    #[test]
+    fn a_guest_that_never_ran_has_no_run() {
+        assert_eq!(latest_run(std::path::Path::new("/nonexistent")), None);
+    }
+}

@@ -1,0 +1,256 @@
+//! What is asked of a running guest by its name. Real QEMU, both versions; QMP also by a client of others' making.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use nix::pty::openpty;
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use support::setup::{path, qemus, run};
+use support::vmrun::{Bench, Run};
+
+/// A profile of a guest with everything that can be asked for, waiting for its power button.
+fn whole(bench: &Bench) -> PathBuf {
+    let text = fs::read_to_string(bench.profile(
+        "then=wait",
+        "[[disk]]\ncdrom = true\nboot_index = 5\n[[net]]\nmode = \"user\"\n[display]\nkind = \"none\"\nvideo = \"std\"\n\
+         [usb_controller]\n[[service]]\nname = \"helper\"\nrun = [\"sleep\", \"1000\"]\n",
+    ));
+    let port = "to = \"file\"\npath = \"serial.log\"";
+    bench.write("guest.toml", &text.unwrap().replace(port, "to = \"console\""))
+}
+
+fn started(bench: &Bench, profile: &Path) -> Run {
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    run.until("guest running");
+    run
+}
+
+/// What vmrun answers on standard output, when it does what is asked.
+fn answer(bench: &Bench, arguments: &[&str]) -> String {
+    let output = bench.output(arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(bench: &Bench, arguments: &[&str]) -> Value {
+    serde_json::from_str(&answer(bench, arguments)).unwrap()
+}
+
+/// The code with which vmrun refuses, and why.
+fn refusal(bench: &Bench, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = bench.output(arguments);
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_guest_does_what_is_asked_of_it_by_name() {
+    for qemu in qemus() {
+        let bench = Bench::new(&qemu.binary);
+        let guest = started(&bench, &whole(&bench));
+        status_tells_all(&bench);
+        verbs_reach_qemu(&bench);
+        media_and_cables_go_in_and_out(&bench);
+        usb_devices_come_and_go(&bench);
+        several_people_share_the_console(&bench);
+        other_clients_share_the_monitor(&bench);
+        assert!(answer(&bench, &["stop", "guest"]).is_empty());
+        assert_eq!(guest.end().code, Some(0));
+        assert_eq!(bench.leftovers(), Vec::<String>::new());
+        the_run_is_kept(&bench);
+    }
+}
+
+fn status_tells_all(bench: &Bench) {
+    let status = json(bench, &["status", "guest", "--json"]);
+    assert_eq!((&status["state"], &status["exit"]), (&"running".into(), &0.into()), "{status}");
+    let vmrun = &status["vmrun"];
+    assert_eq!((&vmrun["memory"], &vmrun["vcpus"]), (&"64M".into(), &1.into()), "{status}");
+    assert_eq!(vmrun["services"][0]["name"], "helper");
+    assert!(vmrun["pins"]["placed"].as_u64() > Some(1) && vmrun["pins"]["moved"] == serde_json::json!([]), "{status}");
+    let page = answer(bench, &["status", "guest"]);
+    assert!(page.contains("all in their place") && page.contains("last events"), "{page}");
+    let ps = answer(bench, &["ps"]);
+    assert!(ps.lines().any(|line| line.contains("guest") && line.contains("running") && line.contains("ok")), "{ps}");
+    // A thread that somebody moved is told.
+    let qemu = vmrun["qemu"].as_u64().unwrap().to_string();
+    run(Command::new("taskset").args(["-a", "-p", "1", &qemu]));
+    let moved = json(bench, &["status", "guest", "--json"]);
+    assert!(!moved["vmrun"]["pins"]["moved"].as_array().unwrap().is_empty(), "{moved}");
+}
+
+fn verbs_reach_qemu(bench: &Bench) {
+    answer(bench, &["pause", "guest"]);
+    assert_eq!(json(bench, &["status", "guest", "--json"])["state"], "paused");
+    answer(bench, &["resume", "guest"]);
+    assert_eq!(json(bench, &["qmp", "guest", "query-status"])["running"], true);
+    assert!(answer(bench, &["hmp", "guest", "info", "version"]).contains('.'));
+    let (code, why) = refusal(bench, &["qmp", "guest", "{\"execute\":\"fly\"}"]);
+    assert!(code == Some(7) && why.contains("fly"), "{code:?} {why}");
+    assert_eq!(refusal(bench, &["qmp", "guest", "{}"]).0, Some(2));
+    answer(bench, &["send-key", "guest", "ctrl-alt-del"]);
+    let (code, why) = refusal(bench, &["send-key", "guest", "anykey"]);
+    assert!(code == Some(7) && why.contains("anykey"), "{code:?} {why}");
+    for (name, magic) in [("x.png", &b"\x89PNG"[..]), ("x.ppm", b"P6")] {
+        let picture = bench.path(name);
+        answer(bench, &["screenshot", "guest", picture.to_str().unwrap()]);
+        assert!(fs::read(&picture).unwrap().starts_with(magic), "{name}");
+    }
+    answer(bench, &["reset", "guest"]);
+    let (code, why) = refusal(bench, &["pause", "nobody"]);
+    assert!(code == Some(3) && why.contains("guest"), "{code:?} {why}");
+}
+
+fn media_and_cables_go_in_and_out(bench: &Bench) {
+    let disc = bench.write("disc.iso", &"x".repeat(4096));
+    answer(bench, &["cd", "insert", "guest", disc.to_str().unwrap()]);
+    let blocks = answer(bench, &["qmp", "guest", "query-block"]);
+    assert!(blocks.contains("disc.iso"), "{blocks}");
+    answer(bench, &["cd", "eject", "guest", "--force"]);
+    assert!(!answer(bench, &["qmp", "guest", "query-block"]).contains("disc.iso"));
+    assert_eq!(refusal(bench, &["cd", "insert", "guest", "/nonexistent.iso"]).0, Some(7));
+    answer(bench, &["net", "down", "guest"]);
+    answer(bench, &["net", "up", "guest", "nic0"]);
+    assert_eq!(refusal(bench, &["net", "up", "guest", "nic7"]).0, Some(7));
+}
+
+/// No device of the host is needed: QEMU waits for one.
+fn usb_devices_come_and_go(bench: &Bench) {
+    let give = bench.output(&["usb", "give", "guest", "1d6b:ffff"]);
+    let said = String::from_utf8_lossy(&give.stderr).into_owned();
+    assert!(give.status.success() && said.contains("not plugged in"), "{said}");
+    let (code, why) = refusal(bench, &["usb", "give", "guest", "1d6b:ffff"]);
+    assert!(code == Some(7) && why.contains("already"), "{why}");
+    answer(bench, &["usb", "give", "guest", "1-4.2"]);
+    answer(bench, &["usb", "take", "guest", "1-4.2"]);
+    answer(bench, &["usb", "take", "guest", "1d6b:ffff"]);
+    assert_eq!(refusal(bench, &["usb", "take", "guest", "1d6b:ffff"]).0, Some(7));
+}
+
+fn several_people_share_the_console(bench: &Bench) {
+    let console = || bench.command().args(["console", "guest"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut consoles = [console(), console()];
+    for console in &mut consoles {
+        let mut said = String::new();
+        while !said.contains("vmrun-guest: hello 1") {
+            let mut bytes = [0; 256];
+            let count = console.stdout.as_mut().unwrap().read(&mut bytes).unwrap();
+            assert!(count > 0, "{said}");
+            said += &String::from_utf8_lossy(&bytes[..count]);
+        }
+    }
+    for mut console in consoles {
+        console.kill().unwrap();
+        console.wait().unwrap();
+    }
+}
+
+fn other_clients_share_the_monitor(bench: &Bench) {
+    let socket = bench.path("runtime").join("guest/qmp-user.sock");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control/two_clients.py");
+    let said = run(Command::new(path("VMRUN_TEST_PYTHON")).arg(script).arg(&socket));
+    assert_eq!(
+        said,
+        "a running\nb qemu\nSTOP STOP\npaused\nRESUME RESUME\nCommandNotFound\nafter the other left: running\n"
+    );
+    // The same on standard input and output, ids and greeting and all.
+    let mut pipe = bench.command();
+    let pipe = pipe.args(["qmp", "guest"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = "{\"execute\":\"query-name\",\"id\":1}\n{\"execute\":\"qmp_capabilities\",\"id\":[2]}\n\
+                 {\"execute\":\"query-name\",\"id\":{\"x\":3}}\n";
+    pipe.stdin.as_ref().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = pipe.wait_with_output().unwrap();
+    let answers: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(answers[0]["QMP"]["version"]["qemu"]["major"].is_number(), "{answers:?}");
+    assert_eq!((&answers[1]["error"]["class"], &answers[1]["id"]), (&"CommandNotFound".into(), &1.into()));
+    assert_eq!(answers[2], serde_json::json!({"return": {}, "id": [2]}));
+    assert_eq!(answers[3], serde_json::json!({"return": {"name": "guest"}, "id": {"x": 3}}));
+}
+
+fn the_run_is_kept(bench: &Bench) {
+    let runs = fs::read_dir(bench.path("state/guest/runs")).unwrap();
+    let [dir] = &runs.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()[..] else { panic!("one run") };
+    for file in ["argv", "plan.json", "events.jsonl", "qemu.log", "service-helper.log"] {
+        assert!(dir.join(file).is_file(), "{file}");
+    }
+    let events = answer(bench, &["events", "guest", "--json"]);
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!((1..).zip(&events).all(|(number, event)| event["n"] == number), "{events:?}");
+    assert!(events.iter().any(|event| event["event"]["event"] == "STOP"), "{events:?}");
+    assert_eq!(events.last().unwrap()["ended"]["reason"], "powered_off");
+    let page = String::from_utf8(bench.output(&["status", "guest"]).stdout).unwrap();
+    assert!(page.contains("powered off (exit 0)"), "{page}");
+}
+
+#[test]
+fn a_terminal_is_as_it_was_after_the_console_however_that_ends() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let _guest = started(&bench, &whole(&bench));
+    for ending in ["key", "TERM", "HUP"] {
+        let terminal = openpty(None, None).unwrap();
+        let before = tcgetattr(terminal.slave.as_fd()).unwrap();
+        let mut command = bench.command();
+        command.args(["console", "guest"]).stdin(terminal.slave.try_clone().unwrap()).stdout(Stdio::piped());
+        let mut console = command.spawn().unwrap();
+        let mut hello = [0; 32];
+        console.stdout.as_mut().unwrap().read_exact(&mut hello).unwrap();
+        let raw = tcgetattr(terminal.slave.as_fd()).unwrap();
+        assert!(!raw.local_flags.intersects(LocalFlags::ICANON | LocalFlags::ECHO));
+        if ending == "key" {
+            fs::File::from(terminal.master.try_clone().unwrap()).write_all(b"abc\x1d").unwrap();
+        } else {
+            run(Command::new("kill").args([&format!("-{ending}"), &console.id().to_string()]));
+        }
+        assert!(console.wait().unwrap().success(), "{ending}");
+        let after = tcgetattr(terminal.slave.as_fd()).unwrap();
+        assert_eq!(after.local_flags, before.local_flags, "{ending}");
+        assert_eq!(after.input_flags, before.input_flags, "{ending}");
+    }
+    answer(&bench, &["stop", "--force", "guest"]);
+}
+
+#[test]
+fn a_qemu_that_floods_its_log_fills_no_disk() {
+    let [_, qemu] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("then=spin", "args = [\"-d\", \"exec,nochain\"]\n");
+    let guest = started(&bench, &profile);
+    let runs = bench.path("state/guest/runs");
+    let dir = fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
+    while !dir.join("qemu.log.old").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    answer(&bench, &["stop", "guest", "--timeout", "1ms", "--force"]);
+    assert_eq!(guest.end().code, Some(35));
+    assert!(fs::metadata(dir.join("qemu.log.old")).unwrap().len() <= 5 << 20);
+    let log = fs::metadata(dir.join("qemu.log")).unwrap().len();
+    assert!(log < 100 << 20, "{log} bytes");
+}
+
+#[test]
+fn what_happens_can_be_followed() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile =
+        bench.profile("then=wait", "[[hook]]\nat = \"running\"\nname = \"tell\"\nrun = [\"echo\", \"told you\"]\n");
+    let guest = started(&bench, &profile);
+    let follow = |what: &str| {
+        let mut command = bench.command();
+        command.args([what, "guest", "--follow"]).stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let (events, logs) = (follow("events"), follow("logs"));
+    answer(&bench, &["stop", "guest", "--force"]);
+    assert_eq!(guest.end().code, Some(35));
+    let said = |child: std::process::Child| String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let (events, logs) = (said(events), said(logs));
+    assert!(events.contains("guest running") && events.trim_end().ends_with("ended: forced"), "{events}");
+    assert!(logs.contains("tell | told you"), "{logs}");
+}
