@@ -71,3 +71,60 @@ fn a_debian_guest_boots_through_firmware_in_qcow2_images() {
     assert_eq!(fs::read(bench.path("VARS.qcow2")).expect("the template"), template, "the template is untouched");
     assert_eq!(bench.leftovers(), Vec::<String>::new());
 }
+
+#[test]
+fn a_debian_guest_boots_from_a_cd_rom_before_the_disk() {
+    let [_, qemu] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    linux_guest::cdrom(&bench.path("debian.iso"));
+    fs::File::create(bench.path("empty.img")).and_then(|file| file.set_len(1 << 20)).expect("an empty disk");
+    let (code, vars) = (setup::path("VMRUN_TEST_OVMF_CODE"), setup::path("VMRUN_TEST_OVMF_VARS"));
+    let text = format!(
+        r#"
+        schema = 1
+        name = "debian"
+
+        [machine]
+        accel = "tcg"
+
+        [cpu]
+        model = "max"
+        # TCG translates these slowly.
+        flags = ["-la57", "-avx", "-avx2", "-xsave", "-erms", "-fsrm"]
+
+        [memory]
+        size = "384M"
+
+        [firmware]
+        code = {code:?}
+        vars = {vars:?}
+
+        [[disk]]
+        file = "empty.img"
+        format = "raw"
+        serial = "empty"
+        boot_index = 2
+
+        [[disk]]
+        file = "debian.iso"
+        cdrom = true
+        boot_index = 1
+
+        [[serial]]
+        to = "file"
+        path = "serial.log"
+
+        [qemu]
+        binary = {:?}
+        "#,
+        qemu.binary.display().to_string(),
+    );
+    let file = bench.write("debian.toml", &text);
+    let ended = bench.run(&[file.to_str().expect("UTF-8")]);
+    assert_eq!(ended.code, Some(0), "{}", ended.text());
+    let report = Report::parse(&bench.serial());
+    assert_eq!(report.one("efi"), "yes");
+    let disks = report.all("disk");
+    assert!(disks.len() == 1 && disks[0].contains("serial empty"), "it came from no disk: {disks:?}");
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}

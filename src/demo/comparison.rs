@@ -32,6 +32,7 @@ pub fn compare(plan: &Contents, report: &Report) -> Vec<Compared> {
         fact("vCPUs that run", Some(plan.vcpus.to_string()), owned(report.value("vcpus", "started"))),
         fact("topology", planned_topology(plan), seen_topology(report)),
         fact("memory", planned_memory(plan), seen_memory(report)),
+        fact("UUID", planned_uuid(plan), owned(report.value("smbios", "uuid"))),
         fact("hypervisor", planned_hypervisor(plan), owned(report.value("hypervisor", "signature"))),
         fact("PCI devices", Some(planned_devices(plan).to_string()), Some(seen_devices(report).to_string())),
     ]
@@ -50,7 +51,10 @@ fn topology(sockets: &str, dies: &str, cores: &str, threads: &str) -> String {
 
 fn planned_topology(plan: &Contents) -> Option<String> {
     let level = |key: &str| plan.argv.smp.get(key);
-    Some(topology(level("sockets")?, level("dies").unwrap_or("1"), level("cores")?, level("threads")?))
+    let count = |key: &str| level(key).map_or(Some(1), |count| count.parse::<u32>().ok());
+    // The guest counts the cores of a die, whatever module they are in.
+    let cores = count("modules")? * count("cores")?;
+    Some(topology(level("sockets")?, level("dies").unwrap_or("1"), &cores.to_string(), level("threads")?))
 }
 
 fn seen_topology(report: &Report) -> Option<String> {
@@ -66,6 +70,10 @@ fn planned_memory(plan: &Contents) -> Option<String> {
 fn seen_memory(report: &Report) -> Option<String> {
     let bytes: u64 = report.value("memory", "ram")?.parse().ok()?;
     Some(format!("{} MiB", bytes >> 20))
+}
+
+fn planned_uuid(plan: &Contents) -> Option<String> {
+    plan.argv.args().into_iter().find(|arg| arg.option == "-uuid")?.value
 }
 
 /// The vendor id that KVM shows; under TCG a guest sees TCG's own, whatever is asked for (QEMU: `cpu_x86_cpuid`).

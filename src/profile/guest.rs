@@ -73,8 +73,13 @@ pub(super) fn presets(guest: &str) -> &'static [Preset] {
 }
 
 /// Notes what the guest's installer will ask for in vain.
-pub(super) fn judge(guest: Option<Guest>, scene: &Scene, draft: &mut Draft) {
+pub(super) fn judge(guest: Option<Guest>, secure_boot: bool, tpm: bool, scene: &Scene, draft: &mut Draft) {
     match guest {
+        Some(Guest::Windows11) if scene.uefi && !(secure_boot && tpm) => draft.warn(
+            Problem::new(Class::Invalid, "guest", "Windows 11 is not installed without Secure Boot and a TPM 2.0")
+                .why("its installer looks for both; once it is installed, it starts without")
+                .fix("[firmware]\nsecure_boot = true\n[tpm]"),
+        ),
         Some(Guest::Windows11) if !scene.uefi => draft.warn(
             Problem::new(Class::Invalid, "firmware.kind", "Windows 11 does not start from a BIOS")
                 .why("its installer asks for UEFI with Secure Boot")

@@ -252,7 +252,7 @@ impl Profile {
         cpu.draft(&scene, &mut draft);
         memory.draft(numa, cpu, &scene, &mut draft);
         firmware::draft(firmware.as_ref(), machine, &scene, &mut draft);
-        guest::judge(*guest, &scene, &mut draft);
+        guest::judge(*guest, firmware::is_secure(firmware.as_ref()), tpm.is_some(), &scene, &mut draft);
         tpm::draft(tpm.as_ref(), &scene, &mut draft);
         clock.draft(&scene, &mut draft);
         boot.draft(&mut draft);

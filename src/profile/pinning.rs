@@ -153,7 +153,7 @@ impl Pinning {
             let what = format!("{} pins for {vcpus} vCPUs", pins.len());
             draft.refuse(
                 Problem::new(Class::Invalid, "cpu.pinning.vcpus", what)
-                    .why("sockets × dies × cores × threads is the number of vCPUs, and each has one pin"),
+                    .why("sockets × dies × modules × cores × threads is the number of vCPUs, and each has one pin"),
             );
         }
         for (i, cpus) in pins.iter().enumerate() {

@@ -7,7 +7,11 @@ use vmrun::plan::{Problem, Sched};
 use vmrun::profile::Profile;
 
 /// The header of the scene in which a shipped profile plays.
-const SCENES: [(&str, &str); 4] = [
+const SCENES: [(&str, &str); 5] = [
+    (
+        "share.toml",
+        "# virtiofsd: {\"path\":\"/usr/libexec/virtiofsd\",\"version\":\"1.13.2\",\"of_qemu\":false}\n# folder: /srv/games\n",
+    ),
     ("pinning.toml", "# host: quad-ht\n"),
     ("pinning-1.toml", "# host: quad-ht\n"),
     ("pinning-2.toml", "# host: quad-ht\n"),

@@ -61,6 +61,11 @@ pub(super) fn is_uefi(firmware: Option<&Firmware>) -> bool {
     firmware.is_some_and(|firmware| firmware.kind == Kind::Uefi)
 }
 
+/// Whether only signed boot loaders are started.
+pub(super) fn is_secure(firmware: Option<&Firmware>) -> bool {
+    firmware.is_some_and(|firmware| firmware.secure_boot)
+}
+
 pub(super) fn draft(firmware: Option<&Firmware>, machine: &Machine, scene: &Scene, draft: &mut Draft) {
     let Some(firmware) = firmware else { return };
     match (firmware.kind, &firmware.image) {

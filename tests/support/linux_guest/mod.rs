@@ -5,6 +5,7 @@
 //! kernel, initramfs and command line as sections (UAPI group, "Unified Kernel Image"). No root is needed to build it.
 //! Each report line reads `linux-guest: KEY=VALUE`; the file `init` beside this one says which keys there are.
 
+mod disc;
 mod image;
 pub(crate) mod net;
 
@@ -80,6 +81,14 @@ pub(crate) fn image(then: Then) -> PathBuf {
         busybox: setup::path("VMRUN_TEST_BUSYBOX"),
     };
     built(&parts)
+}
+
+/// Writes to `disc` a CD-ROM that boots into the same guest, which powers off by itself.
+///
+/// # Panics
+/// As [`image`].
+pub(crate) fn cdrom(disc: &Path) {
+    disc::write(&image(Then::PowerOff), disc);
 }
 
 /// Image of a guest that has drivers for every storage bus and for shares, told `words`, and powers off by itself.
