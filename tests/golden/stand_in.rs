@@ -48,7 +48,7 @@ impl<'a> StandIn<'a> {
             "-initrd" => self.file("initrd", 4096),
             "-chardev" if value.starts_with("socket,id=tpm-socket") => self.tpm(),
             "-chardev" => self.chardev(&value),
-            "-netdev" if value.starts_with("tap,") => netdev(&value),
+            "-netdev" if !value.starts_with('{') => netdev(&value),
             "-fsdev" => self.folder(&value),
             _ if value.starts_with('{') => {
                 self.json(&option, serde_json::from_str(&value).expect("vmrun wrote JSON")).to_string()
@@ -70,6 +70,14 @@ impl<'a> StandIn<'a> {
                 value["addr"]["path"] = json!(self.listening("stream"));
                 if self.version == "7.2" {
                     take(&mut value, &["reconnect", "reconnect-ms"]);
+                }
+            }
+            ("-netdev", Some("user")) if value.get("hostfwd").is_some() => {
+                for forward in value["hostfwd"].as_array_mut().into_iter().flatten() {
+                    forward["str"] = json!(any_port(forward["str"].as_str().expect("a forward")));
+                }
+                if value.get("tftp").is_some() {
+                    value["tftp"] = json!(self.dir);
                 }
             }
             ("-netdev", Some("user")) if value.get("tftp").is_some() => value["tftp"] = json!(self.dir),
@@ -230,10 +238,24 @@ impl<'a> StandIn<'a> {
     }
 }
 
-/// The form of older versions, of a back end without a device of the host.
+/// A back end in the form of older versions, without a device or a port of the host.
 fn netdev(value: &str) -> String {
-    let id = value.split(',').find(|part| part.starts_with("id=")).expect("an id");
-    format!("user,{id}")
+    if value.starts_with("tap,") {
+        let id = value.split(',').find(|part| part.starts_with("id=")).expect("an id");
+        return format!("user,{id}");
+    }
+    let parts = value.split(',').map(|part| match part.strip_prefix("hostfwd=") {
+        Some(forward) => format!("hostfwd={}", any_port(forward)),
+        None => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join(",")
+}
+
+/// The forward with a free port of the host's: several QEMUs run at once.
+fn any_port(forward: &str) -> String {
+    let (host, guest) = forward.split_once('-').expect("a forward");
+    let (address, _) = host.rsplit_once(':').expect("a port");
+    format!("{address}:0-{guest}")
 }
 
 fn cpu(value: &str) -> String {
