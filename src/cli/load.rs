@@ -144,7 +144,7 @@ fn unusable(path: &Path, problem: &Problem) -> Rejected {
 }
 
 /// The host whose facts `vmrun host --dump` wrote to the file `path`.
-fn dumped(path: &Path) -> Result<Host, Rejected> {
+pub(super) fn dumped(path: &Path) -> Result<Host, Rejected> {
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let what = format!("this is no dump of a host: {error}");

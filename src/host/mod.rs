@@ -2,6 +2,8 @@
 
 mod boot;
 mod caller;
+mod closer;
+mod console;
 mod cpu;
 mod dmi;
 mod firmware;
@@ -9,6 +11,7 @@ mod firmware_paths;
 mod free_blocks;
 mod image;
 mod iommu;
+mod keyboard;
 mod kvm;
 mod locked_memory;
 mod mappings;
@@ -23,6 +26,8 @@ mod qemu;
 mod rom;
 mod root;
 mod sound;
+mod system;
+mod transparent_huge;
 mod usb;
 mod user;
 mod virtiofsd;
@@ -33,11 +38,13 @@ mod tree;
 
 pub use boot::{Boot, BootImage};
 pub use caller::Caller;
-pub use cpu::Cpu;
+pub use console::{Console, Framebuffer, VtConsole};
+pub use cpu::{Cache, CoreKind, Cpu, CpuSets, Frequency};
 pub use firmware::Firmware;
 pub use free_blocks::FreeBlocks;
 pub use image::{Holder, Image};
 pub use iommu::Iommu;
+pub use keyboard::Keyboard;
 pub use kvm::Kvm;
 pub use locked_memory::LockedMemory;
 pub use mappings::{Backed, mappings};
@@ -45,10 +52,12 @@ pub use module::Module;
 pub use net::{Access, Link, NetRights, TapDevice};
 pub use node::{Node, Pool};
 pub use path::PathFact;
-pub use pci::{Bar, PciFunction, PciHolder, PciIds, PciLink, SrIov, Use};
+pub use pci::{Bar, Connector, PciFunction, PciHolder, PciIds, PciLink, PciNames, SrIov, Use};
 pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
 pub use root::Root;
-pub use usb::{UsbDevice, read as usb_devices};
+pub use system::System;
+pub use transparent_huge::TransparentHuge;
+pub use usb::{UsbBus, UsbDevice, read as usb_devices};
 pub use user::User;
 pub use virtiofsd::Virtiofsd;
 pub use wants::{Area, Wants};
@@ -64,6 +73,18 @@ use std::path::PathBuf;
 pub struct Host {
     /// Host CPUs that are online, by number.
     pub cpus: Vec<Cpu>,
+    /// What the processor calls itself; [`Area::Cpus`], as the next three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_model: Option<String>,
+    /// Caches, the nearest to the core first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<Cache>,
+    /// Sets of host CPUs that are kept apart.
+    #[serde(default, skip_serializing_if = "CpuSets::is_default")]
+    pub cpu_sets: CpuSets,
+    /// What sets frequencies; `None` on a machine where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<Frequency>,
     /// NUMA nodes, by number; one, number 0, on a machine without NUMA.
     pub nodes: Vec<Node>,
     /// Memory that can be had without swapping, from `MemAvailable` of `/proc/meminfo`.
@@ -71,6 +92,9 @@ pub struct Host {
     /// In which pieces the free memory lies; empty in older dumps, which did not tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub free_blocks: Vec<FreeBlocks>,
+    /// How the kernel makes huge pages of its own accord; [`Area::Memory`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transparent_huge: Option<TransparentHuge>,
     /// How much memory QEMU may lock; `None` in older dumps, which did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_memory: Option<LockedMemory>,
@@ -85,6 +109,15 @@ pub struct Host {
     /// The kernel modules that passing devices and virtual machines need, by name; [`Area::Pci`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub modules: BTreeMap<String, Module>,
+    /// What shows the text console; [`Area::Pci`].
+    #[serde(default, skip_serializing_if = "Console::is_default")]
+    pub console: Console,
+    /// Keyboards of all kinds; [`Area::Pci`] and [`Area::Usb`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyboards: Vec<Keyboard>,
+    /// USB buses by number; [`Area::Usb`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usb_buses: Vec<UsbBus>,
     /// USB devices that are plugged in, by port.
     #[serde(default)]
     pub usb: Vec<UsbDevice>,
@@ -102,6 +135,9 @@ pub struct Host {
     /// What may be done with network interfaces; everything in older dumps, which did not tell.
     #[serde(default = "NetRights::all")]
     pub net: NetRights,
+    /// The kernel and the distribution; [`Area::System`].
+    #[serde(default, skip_serializing_if = "System::is_default")]
+    pub system: System,
     /// State of KVM.
     pub kvm: Kvm,
     /// Whether systemd runs as process 1, from `/run/systemd/system`; `sd_booted(3)`.
@@ -154,16 +190,13 @@ impl Host {
         let images = firmware.iter().flat_map(|found| std::iter::once(&found.code).chain(&found.vars));
         let paths: BTreeMap<_, _> =
             wants.paths.iter().chain(images).map(|path| (path.clone(), path::read(root, path))).collect();
-        Self {
+        let mut host = Self {
             cpus: cpu::read(root, &online, &nodes),
             nodes,
             memory_available: memory::available(root),
             free_blocks: free_blocks::read(root),
             locked_memory: locked_memory::read(root),
-            pci: pci::read(root, wants),
-            iommu: if wants.area(Area::Pci) { iommu::read(root) } else { Iommu::default() },
-            iommufd: wants.area(Area::Pci) && root.exists("/dev/iommu"),
-            modules: if wants.area(Area::Pci) { module::read(root) } else { BTreeMap::new() },
+            pci: pci::read(root),
             usb: usb::read(root),
             dmi: dmi::read(root),
             sound: sound::servers(root, caller.invoker.unwrap_or(caller.euid)),
@@ -182,13 +215,18 @@ impl Host {
             images: wants.images.iter().filter_map(|path| Some((path.clone(), image::read(root, path)?))).collect(),
             roms: wants.roms.iter().filter_map(|path| Some((path.clone(), rom::read(root, path)?))).collect(),
             virtiofsd: virtiofsd::read(root, &wants.virtiofsd),
-        }
+            ..Self::default()
+        };
+        host.look_closer(root, wants);
+        host
     }
 
     /// The PCI functions alone, by address and in every detail; the rest of a host takes longer to read.
     #[must_use]
     pub fn functions(root: &Root) -> Vec<PciFunction> {
-        pci::read(root, &Wants::of([Area::Pci]))
+        let mut functions = pci::read(root);
+        pci::close(root, &keyboard::read(root), &console::read(root), &mut functions);
+        functions
     }
 
     /// The host CPU with the kernel's number `id`.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 fn an_empty_tree_is_a_host_without_facts() {
     let tree = lay_out(&[]);
     let host = Host::read_for(&tree.root, &tree.caller, &Wants::default());
-    let nodes = vec![Node { id: 0, cpus: "".parse().unwrap(), pools: Vec::new() }];
+    let nodes = vec![Node { id: 0, cpus: "".parse().unwrap(), ..Node::default() }];
     assert_eq!(host, Host { euid: 1000, nodes, ..Host::default() });
 }
 

@@ -39,11 +39,22 @@ impl Wants {
 pub enum Area {
     /// PCI functions in every detail, what the host does with them, the IOMMU, and the kernel modules for passing them.
     Pci,
+    /// Host CPUs: caches, kinds of cores, frequencies, and the sets that are kept apart.
+    Cpus,
+    /// Memory by node and how it is cut up, and transparent huge pages.
+    Memory,
+    /// USB buses and hubs, with their controllers.
+    Usb,
+    /// The kernel, its command line and KVM's parameters, and the distribution.
+    System,
+    /// What people call PCI functions: a database of more than a megabyte.
+    Names,
     /// Which processes hold device nodes of PCI functions: a look at every open file of every process.
     Holders,
 }
 
 impl Area {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Pci, Self::Holders];
+    pub const ALL: [Self; 7] =
+        [Self::Pci, Self::Cpus, Self::Memory, Self::Usb, Self::System, Self::Names, Self::Holders];
 }

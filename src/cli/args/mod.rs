@@ -19,7 +19,7 @@ mod run;
 pub use demo::{Demo, Then};
 pub use explain::Explain;
 pub use guest::{Attach, Events, Logs, Named, Ps, Recover, Status, Stop};
-pub use host::Host;
+pub use host::{Host, View};
 pub use isolate::{Initramfs, Isolate};
 pub use layers::{HostFile, Layers};
 pub use monitor::{Cable, Cd, CdCommand, Hmp, Net, Qmp, Screenshot, SendKey, Turn, Usb, UsbDevice};

@@ -3,6 +3,7 @@
 pub(super) mod argv;
 pub(super) mod edits;
 pub(super) mod finding;
+pub(super) mod host;
 mod json;
 mod layout;
 mod life;

@@ -77,6 +77,8 @@ fn fill(root: &Root, function: &mut PciFunction) {
     function.sriov = sriov(&text);
     function.physfn = root.link_name(format!("{folder}/physfn")).and_then(|name| name.parse().ok());
     function.modalias = text("modalias");
+    function.revision =
+        text("revision").and_then(|text| u8::from_str_radix(text.trim_start_matches("0x"), 16).ok()).unwrap_or(0);
 }
 
 /// Bridges show zeroes.

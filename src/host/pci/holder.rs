@@ -28,7 +28,7 @@ pub struct PciHolder {
 /// Fills in who holds each of `functions`.
 ///
 /// Files of other users' processes are hidden from all but root (`ptrace(2)`), so to a user this is a part.
-pub(super) fn read(root: &Root, functions: &mut [PciFunction]) {
+pub(in crate::host) fn read(root: &Root, functions: &mut [PciFunction]) {
     let nodes = nodes(root, functions);
     let accounts: BTreeMap<u32, String> =
         user::read(root).into_iter().rev().map(|account| (account.uid, account.name)).collect();

@@ -1,17 +1,24 @@
 //! PCI functions. Source: Linux `Documentation/PCI/sysfs-pci.rst` and `Documentation/ABI/testing/sysfs-bus-pci`.
 
 mod bar;
+mod connector;
 mod detail;
 mod holder;
+mod names;
 mod node;
 mod usage;
 
 pub use bar::Bar;
+pub use connector::Connector;
 pub use detail::{PciIds, PciLink, SrIov};
 pub use holder::PciHolder;
+pub use names::PciNames;
 pub use usage::Use;
 
-use super::{Area, Root, Wants};
+pub(super) use holder::read as holders;
+pub(super) use names::read as names;
+
+use super::{Console, Keyboard, Root};
 use crate::unit::{Bdf, Size};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -102,20 +109,34 @@ pub struct PciFunction {
     /// The name by which drivers are matched, `modules.alias`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modalias: Option<String>,
+    /// Revision.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u8,
+    /// The sockets of a graphics card, and what is plugged into them; empty while no graphics driver holds it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connectors: Vec<Connector>,
+    /// What people call it; [`Area::Names`].
+    #[serde(default, skip_serializing_if = "PciNames::is_default")]
+    pub names: PciNames,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 /// The PCI functions by address; none on a machine without PCI.
-pub(super) fn read(root: &Root, wants: &Wants) -> Vec<PciFunction> {
+pub(super) fn read(root: &Root) -> Vec<PciFunction> {
     let mut functions: Vec<_> = root.names(FOLDER).iter().filter_map(|name| function(root, name)).collect();
     functions.sort_by_key(|function| function.bdf);
-    if wants.area(Area::Pci) {
-        detail::read(root, &mut functions);
-        usage::read(root, &mut functions);
-    }
-    if wants.area(Area::Holders) {
-        holder::read(root, &mut functions);
-    }
     functions
+}
+
+/// Fills in every detail of `functions` and what the host does with them.
+pub(super) fn close(root: &Root, keyboards: &[Keyboard], console: &Console, functions: &mut [PciFunction]) {
+    detail::read(root, functions);
+    connector::read(root, functions);
+    usage::read(root, keyboards, console, functions);
 }
 
 fn function(root: &Root, name: &str) -> Option<PciFunction> {
@@ -141,20 +162,20 @@ fn hex(text: &str) -> Option<u32> {
 }
 
 /// The PCI function whose device or child stands at `path` in sysfs: the last address among its parts.
-fn behind(path: &Path) -> Option<Bdf> {
+pub(super) fn behind(path: &Path) -> Option<Bdf> {
     path.iter().rev().filter_map(|part| part.to_str()).find_map(address)
 }
 
 /// The address that `name` is, with its domain, as sysfs always writes it.
-fn address(name: &str) -> Option<Bdf> {
+pub(super) fn address(name: &str) -> Option<Bdf> {
     if name.bytes().filter(|&byte| byte == b':').count() == 2 { name.parse().ok() } else { None }
 }
 
 #[cfg(test)]
 mod test {
-    use super::{behind, read};
-    use crate::host::tree::lay_out;
-    use crate::host::{PciFunction, Wants};
+    use super::behind;
+    use crate::host::tree::{Tree, lay_out};
+    use crate::host::{Host, PciFunction, Wants};
     use std::path::Path;
 
     const CARD: [(&str, &str); 6] = [
@@ -165,6 +186,10 @@ mod test {
         ("/sys/bus/pci/devices/0000:06:00.0/device", "0x13c2\n"),
         ("/sys/bus/pci/devices/0000:06:00.0/class", "0x030000\n"),
     ];
+
+    fn functions(tree: &Tree) -> Vec<PciFunction> {
+        Host::read_for(&tree.root, &tree.caller, &Wants::default()).pci
+    }
 
     fn graphics() -> PciFunction {
         PciFunction {
@@ -181,7 +206,7 @@ mod test {
         let tree = lay_out(&CARD);
         tree.link("/sys/bus/pci/devices/0000:06:00.0/driver", "../../../../bus/pci/drivers/vfio-pci");
         tree.link("/sys/bus/pci/devices/0000:06:00.0/iommu_group", "../../../../kernel/iommu_groups/13");
-        let functions = read(&tree.root, &Wants::default());
+        let functions = functions(&tree);
         let held = PciFunction { driver: Some("vfio-pci".to_owned()), iommu_group: Some(13), ..graphics() };
         assert_eq!(functions[0], held);
         assert_eq!(functions[1].bdf.to_string(), "0000:06:00.1");
@@ -190,7 +215,7 @@ mod test {
     #[test]
     fn without_an_iommu_there_are_no_groups() {
         let tree = lay_out(&CARD);
-        let functions = read(&tree.root, &Wants::default());
+        let functions = functions(&tree);
         assert_eq!(functions[0], graphics());
         assert_eq!(functions[1].iommu_group, None);
     }
@@ -198,7 +223,7 @@ mod test {
     #[test]
     fn a_function_that_vanishes_while_it_is_read_is_left_out() {
         let tree = lay_out(&CARD[..5]);
-        let functions = read(&tree.root, &Wants::default());
+        let functions = functions(&tree);
         assert_eq!(functions.len(), 1);
         assert_eq!(functions[0].device, 0x0fbc);
     }

@@ -176,6 +176,7 @@ mod test {
             id,
             cpus: [id].into_iter().collect(),
             pools: vec![Pool { size: M2, total: *free, free: *free }],
+            ..Node::default()
         });
         Host { nodes: nodes.collect(), ..Host::default() }
     }

@@ -5,7 +5,7 @@ mod keyboard;
 mod picture;
 mod route;
 
-use super::super::Root;
+use super::super::{Console, Keyboard, Root};
 use super::PciFunction;
 use crate::unit::Bdf;
 use serde::{Deserialize, Serialize};
@@ -57,11 +57,11 @@ pub enum Use {
 }
 
 /// Fills in what the host does with each of `functions`.
-pub(super) fn read(root: &Root, functions: &mut [PciFunction]) {
+pub(super) fn read(root: &Root, keyboards: &[Keyboard], console: &Console, functions: &mut [PciFunction]) {
     let mut found = disk::uses(root);
     found.extend(route::uses(root));
-    found.extend(keyboard::uses(root));
-    found.extend(picture::uses(root));
+    found.extend(keyboard::uses(keyboards));
+    found.extend(picture::uses(console));
     found.sort();
     found.dedup();
     for (bdf, used) in found {

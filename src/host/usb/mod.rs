@@ -1,5 +1,10 @@
 //! USB devices. Source: Linux `Documentation/ABI/stable/sysfs-bus-usb` and `Documentation/ABI/testing/sysfs-bus-usb`.
 
+mod bus;
+
+pub use bus::UsbBus;
+pub(super) use bus::read as buses;
+
 use super::Root;
 use crate::unit::{UsbId, UsbPort};
 use serde::{Deserialize, Serialize};
@@ -21,12 +26,26 @@ pub struct UsbDevice {
     pub product: Option<String>,
     /// Whether it is a keyboard.
     pub keyboard: bool,
+    /// Whether it is a mouse.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mouse: bool,
+    /// What it calls its maker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manufacturer: Option<String>,
+    /// The number that the kernel gave it on its bus, a new one each time it is plugged in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u8>,
 }
 
 const FOLDER: &str = "/sys/bus/usb/devices";
 
 /// Device class of a hub; USB class codes.
 const HUB: &str = "09";
+
+/// Interface class of what people handle, and its boot protocols.
+const HID: &str = "03";
+const KEYBOARD: &str = "01";
+const MOUSE: &str = "02";
 
 /// The USB devices by their ports, without hubs; none on a machine without USB.
 #[must_use]
@@ -38,31 +57,48 @@ pub fn read(root: &Root) -> Vec<UsbDevice> {
 }
 
 fn device(root: &Root, name: &str, names: &[String]) -> Option<UsbDevice> {
+    if is_hub(root, name) { None } else { any(root, name, names) }
+}
+
+/// The hub at a port; root hubs, which are at none, are not among them.
+fn hub(root: &Root, name: &str, names: &[String]) -> Option<UsbDevice> {
+    if is_hub(root, name) { any(root, name, names) } else { None }
+}
+
+fn is_hub(root: &Root, name: &str) -> bool {
+    root.text(format!("{FOLDER}/{name}/bDeviceClass")).as_deref() == Some(HUB)
+}
+
+fn any(root: &Root, name: &str, names: &[String]) -> Option<UsbDevice> {
     // Root hubs are called usb1, interfaces 1-4:1.0: neither is a port.
     let port = name.parse().ok()?;
     let text = |file: &str| root.text(format!("{FOLDER}/{name}/{file}"));
-    if text("bDeviceClass").as_deref() == Some(HUB) {
-        return None;
-    }
     let id = format!("{}:{}", text("idVendor")?, text("idProduct")?).parse().ok()?;
     let named = |file: &str| text(file).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let protocols = boot_protocols(root, name, names);
     Some(UsbDevice {
-        keyboard: is_keyboard(root, name, names),
+        keyboard: protocols.iter().any(|protocol| protocol == KEYBOARD),
+        mouse: protocols.iter().any(|protocol| protocol == MOUSE),
         port,
         number: text("devnum").and_then(|number| number.parse().ok()).unwrap_or(0),
         id,
         serial: named("serial"),
         product: named("product"),
+        manufacturer: named("manufacturer"),
+        number: text("devnum").and_then(|number| number.parse().ok()),
     })
 }
 
-/// Whether an interface speaks the boot protocol of keyboards: class 03, protocol 01. USB HID 1.11, section 4.3.
-fn is_keyboard(root: &Root, name: &str, names: &[String]) -> bool {
+/// The boot protocols that its interfaces of class 03 speak; USB HID 1.11, section 4.3.
+fn boot_protocols(root: &Root, name: &str, names: &[String]) -> Vec<String> {
     let prefix = format!("{name}:");
-    names.iter().filter(|other| other.starts_with(&prefix)).any(|interface| {
-        let text = |file: &str| root.text(format!("{FOLDER}/{interface}/{file}"));
-        text("bInterfaceClass").as_deref() == Some("03") && text("bInterfaceProtocol").as_deref() == Some("01")
-    })
+    let interfaces = names.iter().filter(|other| other.starts_with(&prefix));
+    interfaces
+        .filter_map(|interface| {
+            let text = |file: &str| root.text(format!("{FOLDER}/{interface}/{file}"));
+            if text("bInterfaceClass")? == HID { text("bInterfaceProtocol") } else { None }
+        })
+        .collect()
 }
 
 #[cfg(test)]

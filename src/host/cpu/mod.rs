@@ -2,13 +2,21 @@
 //!
 //! Source: Linux `Documentation/admin-guide/cputopology.rst`.
 
+mod cache;
+mod frequency;
+mod set;
+
+pub use cache::Cache;
+pub use frequency::Frequency;
+pub use set::{CoreKind, CpuSets};
+
 use super::{Node, Root};
 use crate::unit::CpuSet;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 /// A host CPU.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cpu {
     /// The kernel's number.
@@ -21,6 +29,18 @@ pub struct Cpu {
     pub node: u32,
     /// Sibling threads of its core, itself included, from `topology/thread_siblings_list`.
     pub siblings: CpuSet,
+    /// What its core is made for, on a hybrid processor; [`super::Area::Cpus`], as all that follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<CoreKind>,
+    /// Its highest frequency in kHz, `cpufreq/cpuinfo_max_freq`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_khz: Option<u32>,
+    /// Its governor, `cpufreq/scaling_governor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governor: Option<String>,
+    /// Its energy performance preference, `cpufreq/energy_performance_preference`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preference: Option<String>,
 }
 
 const FOLDER: &str = "/sys/devices/system/cpu";
@@ -73,6 +93,27 @@ fn read_one(root: &Root, id: u32, nodes: &[Node]) -> Cpu {
         package: topology("physical_package_id").and_then(|text| text.parse().ok()).unwrap_or(0),
         node: nodes.iter().find(|node| node.cpus.contains(id)).map_or(0, |node| node.id),
         siblings,
+        ..Cpu::default()
+    }
+}
+
+/// What a close look at the host CPUs tells beyond their topology.
+pub(super) struct Close {
+    pub(super) model: Option<String>,
+    pub(super) caches: Vec<Cache>,
+    pub(super) sets: CpuSets,
+    pub(super) frequency: Option<Frequency>,
+}
+
+/// Looks closely, and fills in kind and frequency of `cpus`.
+pub(super) fn close(root: &Root, online: &CpuSet, cpus: &mut [Cpu]) -> Close {
+    set::kinds(root, cpus);
+    let model = root.line("/proc/cpuinfo", "model name");
+    Close {
+        model: model.and_then(|line| Some(line.split_once(':')?.1.trim().to_owned())),
+        caches: cache::read(root, online),
+        sets: set::read(root),
+        frequency: frequency::read(root, cpus),
     }
 }
 

@@ -1,0 +1,56 @@
+//! What functions are called.
+
+use crate::host::PciFunction;
+
+/// Maker and device, or as much of it as is known.
+pub(super) fn device(function: &PciFunction) -> String {
+    let names = &function.names;
+    match (&names.vendor, &names.device) {
+        (Some(vendor), Some(device)) => format!("{} {device}", short(vendor)),
+        (Some(vendor), None) => format!("{} device {:04x}", short(vendor), function.device),
+        (None, _) => format!("device {}", ids(function)),
+    }
+}
+
+/// The class, by name or number.
+pub(super) fn class(function: &PciFunction) -> String {
+    function.names.class.clone().unwrap_or_else(|| format!("class {:04x}", function.class >> 8))
+}
+
+/// Vendor and device id, like `10de:13c2`.
+pub(super) fn ids(function: &PciFunction) -> String {
+    format!("{:04x}:{:04x}", function.vendor, function.device)
+}
+
+/// A maker without what lawyers add, or by the short name that the database has in brackets.
+fn short(vendor: &str) -> &str {
+    if let Some((_, rest)) = vendor.split_once('[')
+        && let Some((short, _)) = rest.split_once(']')
+    {
+        return short;
+    }
+    let ends = [" Corporation", " Co., Ltd.", ", Inc.", " Inc.", " Corp.", " Limited", " Ltd.", ", Ltd"];
+    ends.iter().find_map(|end| vendor.strip_suffix(end)).unwrap_or(vendor)
+}
+
+#[cfg(test)]
+mod test {
+    use super::{device, short};
+    use crate::host::{PciFunction, PciNames};
+
+    #[test]
+    fn a_maker_has_a_short_name() {
+        assert_eq!(short("Advanced Micro Devices, Inc. [AMD/ATI]"), "AMD/ATI");
+        assert_eq!(short("NVIDIA Corporation"), "NVIDIA");
+        assert_eq!(short("Realtek Semiconductor Co., Ltd."), "Realtek Semiconductor");
+        assert_eq!(short("Odd [name"), "Odd [name");
+    }
+
+    #[test]
+    fn a_function_without_names_goes_by_its_ids() {
+        let mut function = PciFunction { vendor: 0x10de, device: 0x13c2, ..PciFunction::default() };
+        assert_eq!(device(&function), "device 10de:13c2");
+        function.names = PciNames { vendor: Some("NVIDIA Corporation".to_owned()), ..PciNames::default() };
+        assert_eq!(device(&function), "NVIDIA device 13c2");
+    }
+}

@@ -1,0 +1,80 @@
+//! Caches and the host CPUs that share them. Source: Linux `Documentation/ABI/testing/sysfs-devices-system-cpu`.
+
+use super::super::Root;
+use super::{FOLDER, list};
+use crate::unit::{CpuSet, Size};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// 1 for the nearest to the core.
+    pub level: u8,
+    /// `Data`, `Instruction` or `Unified`, as the kernel calls them.
+    pub kind: String,
+    /// Its size.
+    pub size: Size,
+    /// The CPUs that share it and are online.
+    pub cpus: CpuSet,
+}
+
+/// The caches of the CPUs in `online`, each once, the nearest first.
+pub(super) fn read(root: &Root, online: &CpuSet) -> Vec<Cache> {
+    let mut caches = Vec::new();
+    // A cache stands in the folder of each CPU that shares it, under the same number: one look at it is enough.
+    let mut seen: BTreeMap<String, CpuSet> = BTreeMap::new();
+    for cpu in online.iter() {
+        let folder = format!("{FOLDER}/cpu{cpu}/cache");
+        for index in root.names(&folder).into_iter().filter(|name| name.starts_with("index")) {
+            let known = seen.entry(index.clone()).or_default();
+            if known.contains(cpu) {
+                continue;
+            }
+            if let Some(cache) = read_one(root, &format!("{folder}/{index}"), cpu) {
+                known.extend(cache.cpus.iter());
+                caches.push(cache);
+            }
+        }
+    }
+    caches.sort_by_key(|cache| (cache.level, cache.cpus.iter().next()));
+    caches
+}
+
+fn read_one(root: &Root, folder: &str, cpu: u32) -> Option<Cache> {
+    let text = |file: &str| root.text(format!("{folder}/{file}"));
+    let mut cpus = text("shared_cpu_list").map(|text| list(&text)).unwrap_or_default();
+    cpus.extend([cpu]);
+    // Like `32768K`, which is our way of writing sizes too.
+    Some(Cache { level: text("level")?.parse().ok()?, kind: text("type")?, size: text("size")?.parse().ok()?, cpus })
+}
+
+#[cfg(test)]
+mod test {
+    use super::read;
+    use crate::host::tree::lay_out;
+
+    #[test]
+    fn two_domains_of_the_third_level_are_told_apart_and_each_read_once() {
+        let mut files = Vec::new();
+        for cpu in 0..4 {
+            let own = format!("{cpu}\n");
+            let domain = if cpu < 2 { "0-1\n" } else { "2-3\n" };
+            let l3 = if cpu < 2 { "98304K\n" } else { "32768K\n" };
+            for (index, level, kind, size, cpus) in
+                [(0, "1\n", "Data\n", "32K\n", own.as_str()), (3, "3\n", "Unified\n", l3, domain)]
+            {
+                let folder = format!("/sys/devices/system/cpu/cpu{cpu}/cache/index{index}");
+                files.push((format!("{folder}/level"), level.to_owned()));
+                files.push((format!("{folder}/type"), kind.to_owned()));
+                files.push((format!("{folder}/size"), size.to_owned()));
+                files.push((format!("{folder}/shared_cpu_list"), cpus.to_owned()));
+            }
+        }
+        let files: Vec<_> = files.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
+        let caches = read(&lay_out(&files).root, &"0-3".parse().unwrap());
+        let told: Vec<_> = caches.iter().map(|it| format!("L{} {} {}", it.level, it.size, it.cpus)).collect();
+        assert_eq!(told, ["L1 32K 0", "L1 32K 1", "L1 32K 2", "L1 32K 3", "L3 96M 0-1", "L3 32M 2-3"]);
+    }
+}
