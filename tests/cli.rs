@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "golden/host/views.rs"]
+mod views;
+
 use clap::CommandFactory;
 use serde_json::Value;
 use std::fs;
@@ -103,7 +106,11 @@ fn told(words: &[&str]) -> String {
 
 /// Holds `found` against the golden `name`, or writes it.
 fn held(name: &str, found: &str) -> Option<String> {
-    let path = golden().join(name);
+    held_in(&golden(), name, found)
+}
+
+fn held_in(folder: &Path, name: &str, found: &str) -> Option<String> {
+    let path = folder.join(name);
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, found).expect("goldens can be written");
     }

@@ -22,4 +22,5 @@ mod testhost {
     mod twin_gpu;
     mod usb;
     mod vf;
+    mod views;
 }

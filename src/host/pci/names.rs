@@ -43,7 +43,7 @@ pub(in crate::host) fn read(root: &Root, functions: &mut [PciFunction]) {
         function.names = PciNames {
             vendor: names.vendors.get(&function.vendor).cloned(),
             device: names.devices.get(&(function.vendor, function.device)).cloned(),
-            class: names.classes.get(&(function.class >> 8)).cloned(),
+            class: names.class(function.class).cloned(),
         };
     }
 }
@@ -54,6 +54,7 @@ struct Names {
     vendors: BTreeMap<u16, String>,
     devices: BTreeMap<(u16, u16), String>,
     classes: BTreeMap<u32, String>,
+    base_classes: BTreeMap<u32, String>,
 }
 
 /// What the lines that are indented belong to.
@@ -67,7 +68,8 @@ impl Names {
     fn of(database: &str, functions: &[PciFunction]) -> Self {
         let mut names = Self::default();
         let mut section = Section::Other;
-        for line in database.lines() {
+        // Comments and empty lines stand anywhere, also amid a section.
+        for line in database.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             match (line.strip_prefix('\t'), &section) {
                 (None, _) => section = names.section(line, functions),
                 (Some(line), Section::Vendor(vendor)) => {
@@ -84,10 +86,17 @@ impl Names {
         names
     }
 
+    /// The name of a class code of 24 bits; that of its base class where the database does not go further.
+    fn class(&self, code: u32) -> Option<&String> {
+        self.classes.get(&(code >> 8)).or_else(|| self.base_classes.get(&(code >> 16)))
+    }
+
     /// The section that a line which is not indented begins; one that no function needs is passed over.
     fn section(&mut self, line: &str, functions: &[PciFunction]) -> Section {
         if let Some(class) = line.strip_prefix("C ") {
-            return entry(class).map_or(Section::Other, |(id, _)| Section::Class(id));
+            let Some((id, name)) = entry(class) else { return Section::Other };
+            self.base_classes.insert(id, name);
+            return Section::Class(id);
         }
         let vendor = entry(line).and_then(|(id, name)| Some((u16::try_from(id).ok()?, name)));
         match vendor.filter(|(id, _)| functions.iter().any(|function| function.vendor == *id)) {
@@ -112,7 +121,7 @@ mod test {
     use crate::host::PciFunction;
     use crate::host::tree::lay_out;
 
-    const DATABASE: &str = "# comment\n10de  NVIDIA Corporation\n\t13c2  GM204 [GeForce GTX 970]\n\t\t1458 366a  GTX 970\n\
+    const DATABASE: &str = "# comment\n10de  NVIDIA Corporation\n# amid\n\n\t13c2  GM204 [GeForce GTX 970]\n\t\t1458 366a  GTX 970\n\
         1002  AMD\n\t13c2  Other\n\nC 03  Display controller\n\t00  VGA compatible controller\n\t\t00  VGA controller\n";
 
     fn card(device: u16) -> PciFunction {
@@ -131,6 +140,14 @@ mod test {
         };
         assert_eq!(cards[0].names, known);
         assert_eq!(cards[1].names, PciNames { device: None, ..known });
+    }
+
+    #[test]
+    fn an_unknown_class_goes_by_its_base_class() {
+        let tree = lay_out(&[("/usr/share/misc/pci.ids", DATABASE)]);
+        let mut cards = [PciFunction { class: 0x03_8000, ..card(0x13c2) }];
+        read(&tree.root, &mut cards);
+        assert_eq!(cards[0].names.class.as_deref(), Some("Display controller"));
     }
 
     #[test]

@@ -14,9 +14,9 @@ pub(in crate::cli) fn text(host: &Host, width: usize) -> String {
 
 fn write(host: &Host, page: &mut Page) {
     if host.firmware.is_empty() {
-        return page.line(
-            "no firmware for UEFI guests: install your distribution's OVMF (Debian: ovmf, Fedora and Arch: edk2-ovmf)",
-        );
+        let what =
+            "no firmware for UEFI guests: install your distribution's OVMF (Debian: ovmf, Fedora and Arch: edk2-ovmf)";
+        return page.styled(0, CARE, what);
     }
     page.head("firmware for guests; the first that fits a profile is taken");
     for (index, firmware) in host.firmware.iter().enumerate() {

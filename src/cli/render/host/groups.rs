@@ -64,13 +64,12 @@ fn describe(function: &PciFunction, page: &mut Page) {
 
 /// The short facts about a function, in the order in which people look for them.
 fn facts(function: &PciFunction) -> Vec<String> {
-    // A function without a name goes by its ids already.
-    let mut facts: Vec<_> = function.names.vendor.iter().map(|_| format!("[{}]", name::ids(function))).collect();
+    let mut facts = vec![format!("[{}]", name::ids(function))];
     facts.push(function.driver.clone().map_or("no driver".to_owned(), |driver| format!("driver {driver}")));
+    facts.push(reset(function));
     if function.bridge {
         return facts;
     }
-    facts.push(reset(function));
     facts.extend(function.boot_vga.then(|| "boot VGA".to_owned()));
     facts.extend(function.numa_node.map(|node| format!("node {node}")));
     facts.extend(function.slot.as_ref().map(|slot| format!("slot {slot}")));

@@ -98,7 +98,7 @@ fn kernel(host: &Host, page: &mut Page) {
         None => page.row(2, "THP", PLAIN, "this kernel has no transparent huge pages"),
     }
     if let Some(locked) = host.locked_memory {
-        let most = locked.most.map_or("no limit".to_owned(), |most| format!("{} bytes", most.bytes()));
+        let most = locked.most.map_or("no limit".to_owned(), rounded);
         let (style, and) = match (locked.most, locked.raise || locked.exempt) {
             (Some(_), true) => (PLAIN, "; vmrun may go beyond"),
             (Some(_), false) => (CARE, "; a guest with a passed device locks all of its memory"),

@@ -68,12 +68,19 @@ fn judge(host: &Host, function: &PciFunction, group: &[&PciFunction], verdict: &
     if let Some(name) = only_keyboard(host, group).filter(|_| has_keyboard(function)) {
         verdict.care.push(format!("the only keyboard, {name}, is behind {bdf}"));
     }
-    if !function.resettable {
+    if !function.resettable && !reset_with_its_bus(host, function, group) {
         verdict.care.push(format!("{bdf} has no reset: a second start may need a reboot of the host"));
     }
     if !function.holders.is_empty() {
         verdict.care.push(format!("{bdf} is held by {}", held_by(function).join(", ")));
     }
+}
+
+/// Whether the bus that the function is on can be reset as a whole, which VFIO does when one guest has all that is on it.
+fn reset_with_its_bus(host: &Host, function: &PciFunction, group: &[&PciFunction]) -> bool {
+    // What is on a root bus has no bridge above it that could do it.
+    function.parent.is_some()
+        && host.pci.iter().filter(|other| other.parent == function.parent).all(|other| is_in(group, other.bdf))
 }
 
 /// What the host would lose with the function at `bdf`; `None` for what it can do without.
@@ -117,8 +124,7 @@ pub(super) fn held_by(function: &PciFunction) -> Vec<String> {
     function.holders.iter().map(who).collect()
 }
 
-/// Whether the function is a bridge or shares its group with nothing but bridges and what is passed with it: the lines
-/// of a profile that pass all devices of `functions`.
+/// The lines of a profile that pass all devices among `functions`.
 pub(super) fn lines(functions: &[&PciFunction]) -> Vec<String> {
     let devices = functions.iter().filter(|function| !function.bridge);
     devices.flat_map(|function| ["[[pci]]".to_owned(), format!("host = \"{}\"", function.bdf)]).collect()
