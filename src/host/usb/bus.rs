@@ -76,6 +76,6 @@ mod test {
         assert_eq!((buses[0].number, buses[0].ports, buses[0].speed.as_str()), (1, 16, "480"));
         assert_eq!(buses[0].controller, Some("0000:00:14.0".parse().unwrap()));
         let hubs: Vec<_> = buses[0].hubs.iter().map(|hub| (hub.port.to_string(), hub.number)).collect();
-        assert_eq!(hubs, [("1-4".to_owned(), Some(3))]);
+        assert_eq!(hubs, [("1-4".to_owned(), 3)]);
     }
 }

@@ -32,9 +32,6 @@ pub struct UsbDevice {
     /// What it calls its maker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manufacturer: Option<String>,
-    /// The number that the kernel gave it on its bus, a new one each time it is plugged in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub number: Option<u8>,
 }
 
 const FOLDER: &str = "/sys/bus/usb/devices";
@@ -85,7 +82,6 @@ fn any(root: &Root, name: &str, names: &[String]) -> Option<UsbDevice> {
         serial: named("serial"),
         product: named("product"),
         manufacturer: named("manufacturer"),
-        number: text("devnum").and_then(|number| number.parse().ok()),
     })
 }
 
