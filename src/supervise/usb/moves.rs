@@ -73,7 +73,7 @@ mod test {
 
     fn device(id: &str, port: &str, number: u8) -> UsbDevice {
         let (id, port) = (id.parse().unwrap(), port.parse().unwrap());
-        UsbDevice { port, id, number, serial: None, product: None, keyboard: false }
+        UsbDevice { port, id, number, serial: None, product: None, keyboard: false, mouse: false, manufacturer: None }
     }
 
     fn keyboard(port: &str) -> UsbDevice {
