@@ -1,5 +1,7 @@
 //! `vmrun host` beside the listers that people know: shell loops over sysfs with `lspci` and `lsusb`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use super::scene::VMRUN;
 use crate::host::{self, Host, Layout, Lost};
 use serde_json::Value;
