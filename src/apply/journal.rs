@@ -3,7 +3,7 @@
 use super::ApplyError;
 use crate::plan::Change;
 use crate::process::ProcessId;
-use crate::unit::GuestName;
+use crate::unit::{Bdf, GuestName};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -30,6 +30,17 @@ pub struct Record {
     pub changes: Vec<Change>,
     /// Companions that were started and run on if vmrun is killed, by name.
     pub companions: Vec<(String, ProcessId)>,
+}
+
+impl Record {
+    /// PCI functions that it has changes of.
+    #[must_use]
+    pub(super) fn devices(&self) -> Vec<Bdf> {
+        let mut devices: Vec<Bdf> = self.changes.iter().filter_map(Change::device).collect();
+        devices.sort();
+        devices.dedup();
+        devices
+    }
 }
 
 /// A record and the file that holds it. Every edit is on disk before the call returns.

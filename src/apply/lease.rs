@@ -1,5 +1,6 @@
 //! Proof that the host was changed; it must be undone.
 
+use super::claim::claim;
 use super::fault::Faults;
 use super::journal::Journal;
 use super::pool::{self, Claim, Place};
@@ -8,9 +9,11 @@ use super::{ApplyError, Record};
 use crate::host::Root;
 use crate::plan::{Change, Step};
 use crate::process::ProcessId;
-use crate::unit::{GuestName, Size};
+use crate::unit::{Bdf, GuestName, Size};
 use serde::Serialize;
 use std::cell::RefCell;
+use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,6 +25,8 @@ pub struct Lease {
     ground: Ground,
     /// Borrowed only for an edit, never across an await: companions are noted while a change is made.
     journal: RefCell<Journal>,
+    /// Locks of the devices that are the guest's alone.
+    claims: RefCell<Vec<File>>,
 }
 
 /// What became of a change.
@@ -45,13 +50,38 @@ pub struct Unrestored {
 impl Lease {
     /// A lease of guest `name` without changes, its journal in the run folder `dir`.
     pub fn new(root: Root, dir: &Path, name: GuestName, boot_id: String) -> Self {
-        Self { ground: Ground::real(root), journal: RefCell::new(Journal::new(dir, name, boot_id)) }
+        Self {
+            ground: Ground::real(root),
+            journal: RefCell::new(Journal::new(dir, name, boot_id)),
+            claims: RefCell::default(),
+        }
     }
 
     /// A lease on another ground than the real host.
     #[cfg(test)]
     pub(super) fn on(ground: Ground, journal: Journal) -> Self {
-        Self { ground, journal: RefCell::new(journal) }
+        Self { ground, journal: RefCell::new(journal), claims: RefCell::default() }
+    }
+
+    /// Claims `devices` for this guest, before any of them is touched.
+    ///
+    /// # Errors
+    /// [`ApplyError::Busy`] when another guest has one of them; none is claimed then.
+    pub fn claim_devices(&self, devices: &[Bdf]) -> Result<(), ApplyError> {
+        let journal = self.journal.borrow();
+        let claims = devices.iter().map(|bdf| claim(journal.dir(), &journal.record().name, *bdf));
+        *self.claims.borrow_mut() = claims.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// Descriptors of the claims for QEMU to inherit, so that they last as long as it does.
+    ///
+    /// # Errors
+    /// When one cannot be duplicated.
+    pub fn locks(&self) -> Result<Vec<OwnedFd>, ApplyError> {
+        let clone = |file: &File| file.try_clone().map(OwnedFd::from);
+        let locks = self.claims.borrow().iter().map(clone).collect::<Result<_, _>>();
+        locks.map_err(ApplyError::io("duplicate", "the lock of a device"))
     }
 
     /// The lease of a run whose supervisor was killed while the guest ran, from the journal in `dir`.
@@ -64,7 +94,7 @@ impl Lease {
         if journal.record().boot_id != boot_id {
             return Err(ApplyError::Refused("its journal is of another boot of the machine".into()));
         }
-        Ok(Self { ground: Ground::real(root), journal: RefCell::new(journal) })
+        Ok(Self { ground: Ground::real(root), journal: RefCell::new(journal), claims: RefCell::default() })
     }
 
     /// What is written down of the run.
@@ -293,7 +323,10 @@ pub async fn recover(root: Root, dir: &Path, boot_id: &str) -> Result<Option<(Re
         process.stop_recorded(GRACE).await;
         journal.edit(|record| record.companions.retain(|(noted, _)| noted != name))?;
     }
-    let failed = Lease { ground: Ground::real(root), journal: RefCell::new(journal) }.undo().await;
+    let lease = Lease { ground: Ground::real(root), journal: RefCell::new(journal), claims: RefCell::default() };
+    // Another guest may have taken a device over meanwhile; what it has is not taken from under it.
+    lease.claim_devices(&found.devices())?;
+    let failed = lease.undo().await;
     Ok(Some((found, failed)))
 }
 

@@ -1,6 +1,7 @@
 //! Floor 3: deeds on the host. What was changed stands in a journal before it is changed, and is taken back by the
 //! same changes turned round.
 
+mod claim;
 mod error;
 #[cfg(test)]
 mod fake;

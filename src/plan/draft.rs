@@ -4,7 +4,7 @@ use super::{
     Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, NewFile, OnPanic, OnReboot, OnTimeout, Pins,
     Problem, Service, Slots, Transparent, UsbWanted,
 };
-use crate::unit::{GuestName, Period, Size, Version};
+use crate::unit::{Bdf, GuestName, Period, Size, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -46,6 +46,8 @@ pub struct Contents {
     pub changes: Vec<Change>,
     /// Ids of network devices whose cable is unplugged before the guest's first instruction.
     pub links_down: Vec<String>,
+    /// PCI functions of the host that are the guest's alone while it runs.
+    pub devices: Vec<Bdf>,
     /// Commands at points of its life.
     pub hooks: Vec<Hook>,
     /// Its companions.
@@ -111,6 +113,7 @@ impl Draft {
             files: Vec::new(),
             changes: Vec::new(),
             links_down: Vec::new(),
+            devices: Vec::new(),
             hooks: Vec::new(),
             services: Vec::new(),
             pins: Pins::default(),

@@ -36,7 +36,7 @@ pub use pins::{Pins, Placement, Sched};
 pub use problem::{Class, Problem};
 pub use props::Props;
 pub use service::{Ready, Restart, Service, Start, What};
-pub use slots::{Chipset, Place, Slots};
+pub use slots::{Chipset, Place, PortLink, Slots};
 pub use step::{Bus, Step, resize_bit};
 pub use transparent::Transparent;
 pub use usb::{UsbFound, UsbWanted, UsbWhich};

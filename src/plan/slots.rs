@@ -32,6 +32,15 @@ impl Place {
     }
 }
 
+/// What a root port is capable of, so that the guest sees the link that its card really has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortLink {
+    /// QEMU's `x-speed`.
+    pub speed: &'static str,
+    /// QEMU's `x-width`.
+    pub width: u8,
+}
+
 /// The addresses dealt so far.
 #[derive(Clone, Debug, Default)]
 pub struct Slots {
@@ -64,6 +73,17 @@ impl Slots {
     ///
     /// On q35 a root port is added to `argv` for it, because of `origin`. `None` when the bus is full.
     pub fn next(&mut self, argv: &mut Argv, table: &str, origin: &Origin) -> Option<Place> {
+        self.next_with(argv, table, origin, None)
+    }
+
+    /// As [`Self::next`], with a root port of `link`.
+    pub fn next_with(
+        &mut self,
+        argv: &mut Argv,
+        table: &str,
+        origin: &Origin,
+        link: Option<PortLink>,
+    ) -> Option<Place> {
         let addr = region::candidates(self.chipset, table).find(|slot| !self.taken.contains(slot))?;
         match self.chipset {
             Chipset::I440fx => {
@@ -72,7 +92,7 @@ impl Slots {
             }
             Chipset::Q35 => {
                 self.taken.insert(addr);
-                let bus = self.root_port(argv, addr, Some(origin))?;
+                let bus = self.root_port(argv, addr, Some(origin), link)?;
                 Some(Place { bus, addr: PciSlot::new(0, 0)? })
             }
         }
@@ -82,13 +102,13 @@ impl Slots {
     ///
     /// On i440fx that is the address itself. On q35 the device number is the root port's, and the function is the
     /// device's behind it: functions of one device share a root port, as they do on the host.
-    pub fn fixed(&mut self, argv: &mut Argv, addr: PciSlot, origin: &Origin) -> Option<Place> {
+    pub fn fixed(&mut self, argv: &mut Argv, addr: PciSlot, origin: &Origin, link: Option<PortLink>) -> Option<Place> {
         if self.chipset == Chipset::I440fx {
             self.taken.insert(addr);
             return Some(Place { bus: "pci.0".into(), addr });
         }
         self.reserve(addr.device());
-        let bus = self.root_port(argv, PciSlot::new(addr.device(), 0)?, Some(origin))?;
+        let bus = self.root_port(argv, PciSlot::new(addr.device(), 0)?, Some(origin), link)?;
         Some(Place { bus, addr: PciSlot::new(0, addr.function())? })
     }
 
@@ -98,13 +118,19 @@ impl Slots {
         while self.chipset == Chipset::Q35 && self.ports.values().filter(|empty| **empty).count() < count {
             let free = |slot: &PciSlot| !self.taken.contains(slot) && !self.ports.contains_key(slot);
             let addr = region::candidates(self.chipset, "pcie").find(free)?;
-            self.root_port(argv, addr, None)?;
+            self.root_port(argv, addr, None, None)?;
         }
         Some(())
     }
 
     /// Id of the root port at `addr`, which is added to `argv` unless it is there; for a device of `origin`, or empty.
-    fn root_port(&mut self, argv: &mut Argv, addr: PciSlot, origin: Option<&Origin>) -> Option<String> {
+    fn root_port(
+        &mut self,
+        argv: &mut Argv,
+        addr: PciSlot,
+        origin: Option<&Origin>,
+        link: Option<PortLink>,
+    ) -> Option<String> {
         let id = format!("rp{addr}");
         if self.ports.insert(addr, origin.is_none()).is_some() {
             return Some(id);
@@ -112,16 +138,16 @@ impl Slots {
         let first = PciSlot::new(addr.device(), 0)?;
         if addr != first && !self.ports.contains_key(&first) {
             // A guest that finds no function 0 does not look for the others; the port is a spare one meanwhile.
-            self.root_port(argv, first, None)?;
+            self.root_port(argv, first, None, None)?;
         }
-        argv.device(&port(&id, addr), why(origin));
+        argv.device(&port(&id, addr, link), why(origin));
         Some(id)
     }
 }
 
 /// Chassis and slot together must be unique, else QEMU refuses the port with error -16. Both come from the address, so
 /// that they stay too.
-fn port(id: &str, addr: PciSlot) -> Value {
+fn port(id: &str, addr: PciSlot, link: Option<PortLink>) -> Value {
     let number = addr.device() * 8 + addr.function();
     let mut port = json!({
         "driver": "pcie-root-port", "id": id, "bus": "pcie.0", "addr": addr.to_string(),
@@ -129,6 +155,10 @@ fn port(id: &str, addr: PciSlot) -> Value {
     });
     if addr.function() == 0 {
         port["multifunction"] = json!(true);
+    }
+    if let Some(PortLink { speed, width }) = link {
+        port["x-speed"] = json!(speed);
+        port["x-width"] = json!(width.to_string());
     }
     port
 }
@@ -199,8 +229,8 @@ mod test {
     fn functions_of_one_wanted_device_share_a_root_port() {
         let (mut slots, mut argv) = (Slots::new(Chipset::Q35), Argv::default());
         let origin = Origin::given("pci[0].addr");
-        let video = slots.fixed(&mut argv, "09.0".parse().unwrap(), &origin).unwrap();
-        let audio = slots.fixed(&mut argv, "09.1".parse().unwrap(), &origin).unwrap();
+        let video = slots.fixed(&mut argv, "09.0".parse().unwrap(), &origin, None).unwrap();
+        let audio = slots.fixed(&mut argv, "09.1".parse().unwrap(), &origin, None).unwrap();
         assert_eq!((video.bus.as_str(), video.addr.function()), ("rp09.0", 0));
         assert_eq!((audio.bus.as_str(), audio.addr.function()), ("rp09.0", 1));
         assert_eq!(argv.args().len(), 1);

@@ -68,10 +68,19 @@ impl Layered for Profile {
         "service[].ready_file",
     ];
 
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[("pci[].rom", &["auto", "off"])];
+
     const PROGRAMS: &'static [&'static str] = &["qemu.binary", "hook[].run[0]", "hook[].undo[0]", "service[].run[0]"];
 
-    const SAME: &'static [(&'static str, &'static str)] =
-        &[("hook", "name"), ("service", "name"), ("service", "unit"), ("pci", "host"), ("usb", "id"), ("share", "tag")];
+    const SAME: &'static [(&'static str, &'static str)] = &[
+        ("hook", "name"),
+        ("service", "name"),
+        ("service", "unit"),
+        ("pci", "host"),
+        ("pci", "device"),
+        ("usb", "id"),
+        ("share", "tag"),
+    ];
 
     fn presets(guest: &str) -> &'static [Preset] {
         guest::presets(guest)

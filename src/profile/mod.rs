@@ -18,6 +18,7 @@ mod disk_bus;
 mod display;
 mod firmware;
 mod fw_cfg;
+mod gpu;
 mod guest;
 mod guest_uuid;
 mod hook;
@@ -25,7 +26,6 @@ mod hooks_dir;
 mod host_vendor;
 mod hyperv;
 mod input;
-mod iommu;
 mod iothread;
 mod kernel;
 mod layers;
@@ -37,7 +37,6 @@ mod net;
 mod numa;
 mod on;
 mod pci;
-mod pci_place;
 mod pci_rom;
 mod pcie;
 mod pinning;
@@ -66,9 +65,9 @@ mod watchdog;
 
 pub use setting::Setting;
 
-use crate::host::{Host, Wants};
+use crate::host::{Area, Host, Wants};
 use crate::plan::{Draft, Plan, Refusal, Slots};
-use crate::unit::{Bdf, GuestName};
+use crate::unit::GuestName;
 use scene::Scene;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -124,6 +123,7 @@ pub struct Profile {
     net: Vec<net::Net>,
     #[serde(default)]
     pci: Vec<pci::Pci>,
+    gpu: Option<gpu::Gpu>,
     #[serde(default)]
     usb: Vec<usb::Usb>,
     usb_controller: Option<usb_controller::UsbController>,
@@ -209,6 +209,7 @@ impl Profile {
             disk,
             net,
             pci,
+            gpu,
             usb,
             share,
             usb_controller,
@@ -259,7 +260,7 @@ impl Profile {
         kernel::draft(kernel.as_ref(), &scene, &mut draft);
         serial::draft(serial, &scene, &mut draft);
         // Who asked for an address gets it; the others are dealt round it.
-        pci_place::reserve(pci, &mut draft);
+        pci::reserve(pci, &mut draft);
         let usb_users = rules::UsbUsers { disks: disk, devices: usb, inputs: input, display, audio: audio.as_ref() };
         usb_controller::draft(usb_controller.as_ref(), usb_users.first(), &mut draft);
         channel::draft(rules::channel_wanted_by(agent.as_ref(), display), &mut draft);
@@ -269,7 +270,7 @@ impl Profile {
         rules::judge_shared_memory(memory, net, &mut draft);
         net::draft(net, &scene, &mut draft);
         audio::draft(audio.as_ref(), display, &scene, &mut draft);
-        pci::draft(pci, &scene, &mut draft);
+        let passed = pci::draft(pci, gpu.as_ref(), &scene, &mut draft);
         share::draft(share, &scene, &mut draft);
         usb::draft(usb, &scene, &mut draft);
         display.draft_usb_redirection(&mut draft);
@@ -293,7 +294,6 @@ impl Profile {
         stop.draft(&mut draft);
         capability::judge(&scene, &mut draft);
         qemu.draft(host, &mut draft);
-        let passed: Vec<Bdf> = pci.iter().map(|function| function.host).collect();
         memory.draft_locked(numa, &passed, &scene, &mut draft);
         draft
     }
@@ -324,8 +324,12 @@ impl Profile {
         paths.sort();
         paths.dedup();
         let images = self.disk.iter().filter_map(|disk| disk.paths(setting)).collect();
+        let mut areas = BTreeSet::new();
+        if !self.pci.is_empty() {
+            areas.extend([Area::Pci, Area::Holders]);
+        }
         let roms = self.pci.iter().filter_map(|pci| pci.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);
-        Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, areas: BTreeSet::new() }
+        Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, areas }
     }
 }

@@ -30,7 +30,9 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
     let log = qemu_log(dir)
         .map_err(|error| failure(Stage::Folder, format!("cannot write in {}: {error}", dir.display()), Vec::new()))?;
     let alive = run.instance.alive().map_err(|error| unusable(&error))?;
-    let mut booting = spawn(plan, log, vec![alive]).map_err(qemu_failure)?;
+    let mut locks = lease.locks().map_err(|error| unusable(&error))?;
+    locks.push(alive);
+    let mut booting = spawn(plan, log, locks).map_err(qemu_failure)?;
     let id = ProcessId::of(booting.pid());
     lease.note_qemu(id).map_err(|error| unusable(&error))?;
     if let Some(id) = id {

@@ -27,7 +27,7 @@ impl Hands<'_> {
     }
 }
 
-/// Hooks at `pre`, files, units and companions, the changes of the plan, hooks at `prepared`. Returns the plan to go on
+/// Claims of devices, hooks at `pre`, files, units and companions, the changes of the plan, hooks at `prepared`. Returns the plan to go on
 /// with: another one where the huge pages were not to be had.
 pub(super) async fn prepare<'a>(
     hands: Hands<'a>,
@@ -35,6 +35,10 @@ pub(super) async fn prepare<'a>(
     scene: &Scene,
 ) -> Result<&'a Plan, Failure> {
     let plan = hands.plan;
+    hands.lease.claim_devices(&plan.devices).map_err(|error| match error {
+        ApplyError::Busy(_) => failure(Stage::Busy, sentence(&error), Vec::new()),
+        error => failure(Stage::Folder, sentence(&error), Vec::new()),
+    })?;
     hooks_at(Point::Pre, hands, scene).await?;
     // Before the companions: the state of a TPM lies in a folder of the guest.
     for file in &plan.files {

@@ -20,6 +20,12 @@ pub struct Bdf {
 }
 
 impl Bdf {
+    /// The device number, 0 to 0x1f.
+    #[must_use]
+    pub fn device(self) -> u8 {
+        self.device
+    }
+
     /// The function number, 0 to 7.
     #[must_use]
     pub fn function(self) -> u8 {

@@ -18,6 +18,8 @@
 //! | `# file: PATH SIZE` | a file of so many bytes stands there |
 //! | `# block: PATH` | a block device stands there |
 //! | `# folder: PATH FILE…` | a folder with executable files stands there |
+//! | `# pci: BDF {…}` | facts about a PCI function in the place of the captured ones, as JSON |
+//! | `# facts: {…}` | facts about the host in the place of the captured ones, as JSON |
 //! | `# image: PATH {…}` | what the host knows of an image, as JSON |
 //! | `# rom: PATH {…}` | what an option ROM holds, as JSON |
 //! | `# virtiofsd: {…}` | the virtiofsd of the host, as JSON |
@@ -25,6 +27,8 @@
 //!
 //! Any other path that the profile names is an executable regular file.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fs;
 use std::path::{Path, PathBuf};
 use vmrun::host::{Access, FreeBlocks, Host, LockedMemory, PathFact, Qemu, Wants};
@@ -87,6 +91,13 @@ impl Scene {
                 let (path, fact) = value.split_once(' ')?;
                 self.host.roms.insert(path.into(), serde_json::from_str(fact).ok()?);
             }
+            "pci" => {
+                let (bdf, facts) = value.split_once(' ')?;
+                let bdf = bdf.parse().ok()?;
+                let function = self.host.pci.iter_mut().find(|function| function.bdf == bdf)?;
+                *function = changed(function, facts)?;
+            }
+            "facts" => self.host = changed(&self.host, value)?,
             "virtiofsd" => self.host.virtiofsd = serde_json::from_str(value).ok()?,
             "file" => {
                 let (path, size) = value.split_once(' ')?;
@@ -161,6 +172,14 @@ impl Scene {
         }
         PathFact::File { size: 4 << 20, executable: true }
     }
+}
+
+/// `old` with the members of the JSON object `facts`.
+fn changed<T: Serialize + DeserializeOwned>(old: &T, facts: &str) -> Option<T> {
+    let mut value = serde_json::to_value(old).ok()?;
+    let facts: serde_json::Map<_, _> = serde_json::from_str(facts).ok()?;
+    value.as_object_mut()?.extend(facts);
+    serde_json::from_value(value).ok()
 }
 
 /// The machine captured in `tests/hosts/NAME.json`.

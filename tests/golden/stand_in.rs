@@ -63,6 +63,7 @@ impl<'a> StandIn<'a> {
             ("-device", Some("vfio-pci")) => {
                 // Any PCI function does; its place is what is judged.
                 take(&mut value, &["host", "x-vga"]);
+                take(&mut value, &["x-pci-vendor-id", "x-pci-device-id", "x-pci-sub-vendor-id", "x-pci-sub-device-id"]);
                 value["driver"] = json!("virtio-rng-pci");
             }
             ("-netdev", Some("tap" | "vhost-user")) => value = json!({"type": "user", "id": value["id"]}),

@@ -182,6 +182,21 @@ impl Change {
         }
     }
 
+    /// The PCI function that it moves or alters as its owner.
+    #[must_use]
+    pub fn device(&self) -> Option<Bdf> {
+        match self {
+            Self::Driver { bdf, .. } | Self::Rebar { bdf, .. } => Some(*bdf),
+            Self::HugePages { .. }
+            | Self::Unit { .. }
+            | Self::Macvtap { .. }
+            | Self::Hook { .. }
+            | Self::Module { .. }
+            | Self::Attribute { .. }
+            | Self::Framebuffer { .. } => None,
+        }
+    }
+
     /// How to find out that the host already is as `to` says; then there is nothing to change, nor to undo. `None` where
     /// the steps see it themselves.
     #[must_use]

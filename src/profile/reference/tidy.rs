@@ -59,6 +59,11 @@ impl Tidy<'_> {
                 *value = self.value(value.take(), path);
             }
         }
+        if let Some(Value::Object(patterns)) = object.get_mut("patternProperties") {
+            for value in patterns.values_mut() {
+                *value = self.value(value.take(), path);
+            }
+        }
         for key in ["anyOf", "oneOf"] {
             if let Some(Value::Array(choices)) = object.get_mut(key) {
                 for choice in choices {

@@ -28,6 +28,9 @@ fn is_relative<T: Layered>(way: &[Turn], text: &str) -> bool {
         return false;
     }
     let pattern = pattern(way);
+    if T::WORDS.iter().any(|(key, words)| *key == pattern && words.contains(&text)) {
+        return false;
+    }
     T::PATHS.contains(&&*pattern) || (T::PROGRAMS.contains(&&*pattern) && text.contains('/'))
 }
 

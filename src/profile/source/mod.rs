@@ -87,6 +87,8 @@ pub fn decode(bytes: &[u8]) -> Result<&str, Mistake> {
 pub trait Layered: DeserializeOwned {
     /// Keys of files and folders, like `disk[].file`.
     const PATHS: &'static [&'static str] = &[];
+    /// Words at such a key that are no path.
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[];
     /// Keys of programs, like `hook[].run[0]`; a name without a slash is no path.
     const PROGRAMS: &'static [&'static str] = &[];
     /// Arrays of tables, each with a key that names an entry: one of the same name in a layer above changes the entry.

@@ -1,0 +1,113 @@
+//! Taking functions from the host's drivers, and what has to be changed of each around that.
+
+use super::{Passed, rebar, reset};
+use crate::host::{Host, Module, PciFunction};
+use crate::plan::{Binding, Change, Class, Draft, Presence, Problem, VFIO};
+use std::collections::BTreeMap;
+
+/// Drafts the load of vfio-pci. Before everything that is not so easily put back.
+pub(super) fn draft_module(passed: &[Passed], host: &Host, draft: &mut Draft) {
+    if passed.is_empty() {
+        return;
+    }
+    judge_module(host, draft);
+    if host.modules.get("vfio_pci") == Some(&Module::Available) {
+        let (from, to) = (Presence::Absent, Presence::Present);
+        draft.contents.changes.push(Change::Module { name: VFIO.into(), from, to });
+    }
+}
+
+/// Drafts the changes that give `passed` to vfio-pci, the last function of a device first, since sound and USB of a card
+/// live on what its first function switches.
+pub(super) fn draft(passed: &[Passed], host: &Host, draft: &mut Draft) {
+    judge_rights(passed, host, draft);
+    for one in passed.iter().rev().filter(|one| !one.function.bridge) {
+        let mut changes = function(one, host, draft);
+        draft.contents.changes.append(&mut changes);
+    }
+}
+
+fn judge_module(host: &Host, draft: &mut Draft) {
+    if host.modules.get("vfio_pci") == Some(&Module::Missing) {
+        draft.refuse(
+            Problem::new(Class::Missing, "pci", "the running kernel has no module vfio-pci")
+                .why("it gives devices to QEMU")
+                .fix("install the package with the kernel's modules; after an update of the kernel, restart"),
+        );
+    }
+}
+
+/// Only root moves drivers. A function that vfio-pci has since the host's start needs nobody's help.
+fn judge_rights(passed: &[Passed], host: &Host, draft: &mut Draft) {
+    let mut held: BTreeMap<&str, Vec<&Passed>> = BTreeMap::new();
+    for one in passed.iter().filter(|one| host.euid != 0 && !binding(one.function).is_vfio()) {
+        held.entry(&one.at).or_default().push(one);
+    }
+    for (at, functions) in held {
+        draft.refuse(not_root(at, &functions, host));
+    }
+}
+
+fn not_root(at: &str, functions: &[&Passed], host: &Host) -> Problem {
+    let holder = |one: &&Passed| match &one.function.driver {
+        Some(driver) => format!("{} is held by {driver}", one.bdf()),
+        None => format!("{} has no driver", one.bdf()),
+    };
+    let rule = |one: &&Passed| {
+        let bdf = one.bdf();
+        format!("ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{bdf}\", ATTR{{driver_override}}=\"{VFIO}\"\n")
+    };
+    let user = host.users.iter().find(|user| user.uid == host.euid).map_or("YOU", |user| user.name.as_str());
+    let held: Vec<_> = functions.iter().map(holder).collect();
+    let rules: String = functions.iter().map(rule).collect();
+    Problem::new(Class::Denied, at, format!("{}; only root can give it to {VFIO}", held.join(", ")))
+        .why(format!("vmrun runs as user {}", host.euid))
+        .fix(format!(
+            "run vmrun as root, by sudo or pkexec\n\
+             # or have it given at every start of the host, by /etc/udev/rules.d/10-vmrun.rules:\n\
+             {rules}SUBSYSTEM==\"vfio\", OWNER=\"{user}\""
+        ))
+}
+
+fn binding(function: &PciFunction) -> Binding {
+    Binding { driver: function.driver.clone(), override_: function.driver_override.clone() }
+}
+
+fn function(one: &Passed, host: &Host, draft: &mut Draft) -> Vec<Change> {
+    let Passed { function, .. } = one;
+    let bdf = function.bdf;
+    let folder = format!("/sys/bus/pci/devices/{bdf}");
+    let attribute = |name: &str, from: &str, to: &str| Change::Attribute {
+        path: format!("{folder}/{name}"),
+        from: from.into(),
+        to: to.into(),
+    };
+    let mut changes = Vec::new();
+    let awake = !one.table.allow_d3 && host.euid == 0;
+    let sleeps = function.power_control.as_deref() == Some("auto");
+    if awake && function.d3cold_allowed == Some(true) {
+        changes.push(attribute("d3cold_allowed", "1", "0"));
+    }
+    if awake && sleeps {
+        changes.push(attribute("power/control", "auto", "on"));
+    }
+    changes.extend(reset::changes(one, draft));
+    let (from, free, to) = (binding(function), Binding::reserved(VFIO), Binding::only(VFIO));
+    // Held by vfio-pci or a variant of it before, it is only looked at.
+    let to = if from.is_vfio() { from.clone() } else { to };
+    let resized = rebar::changes(one, draft);
+    if resized.is_empty() {
+        changes.push(Change::Driver { bdf, from: from.clone(), to });
+    } else {
+        let free = if from == to { Binding { driver: None, ..from.clone() } } else { free };
+        changes.push(Change::Driver { bdf, from: from.clone(), to: free.clone() });
+        changes.extend(resized);
+        changes.push(Change::Driver { bdf, from: free, to });
+    }
+    // vfio-pci lets an idle function sleep when it takes it, and forbids that when it lets go; `pm_runtime_allow` in
+    // `drivers/vfio/pci/vfio_pci_core.c`.
+    if awake && function.power_control.is_some() && !from.is_vfio() {
+        changes.push(attribute("power/control", "auto", "on"));
+    }
+    changes
+}
