@@ -15,12 +15,13 @@ $b ip link set lo up
 # shellcheck disable=SC2086,SC2154 # a list of names, from the settings
 /sbin/modprobe -a $wanted || echo "agent: not every module of '$wanted' loads"
 
-/bin/sh ./prepare || echo "agent: the layout's own preparation fails"
+greeting=ready
+/bin/sh ./prepare || greeting="the layout's own preparation fails"
 
 port=$($b grep -lx agent /sys/class/virtio-ports/*/name)
 port=${port%/name}
 exec 3<>"/dev/${port##*/}"
-echo ready >&3
+echo "$greeting" >&3
 while read -r bytes seconds <&3; do
     $b dd bs="$bytes" count=1 iflag=fullblock <&3 >script 2>/dev/null
     /usr/bin/timeout -k 5 "$seconds" /bin/sh script </dev/null >output 2>errors 3>&-

@@ -111,7 +111,7 @@ impl Layout {
             "usb-storage,id=stick,bus=free.0,port=2,drive=stick,serial=VMRUN1",
             "usb-kbd,id=keyboard,bus=busy.0,port=1",
         ],
-        modules: &["kvm-amd", "xhci-pci", "usb-storage", "uas", "usbhid", "hid-generic", "evdev", "ftdi_sio", "vfio-pci"],
+        modules: &["kvm-amd", "xhci-pci", "usb-storage", "sd_mod", "usbhid", "hid-generic", "evdev", "ftdi_sio", "vfio-pci"],
         // They are found one after the other while the modules are loaded.
         prepare: "for wait in $(seq 100); do
                       [ -e /dev/ttyUSB0 ] && [ -e /dev/sda ] && readlink -f /sys/class/input/*/device | grep -q /usb && exit

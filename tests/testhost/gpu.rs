@@ -1,6 +1,6 @@
 //! A card and its audio, as on a desktop with a second card.
 
-use super::scene::VMRUN;
+use super::scene::{VMRUN, assert_said, fail_each_step, kill_at_each_step, profile, run, run_often, trace};
 use super::script::{guest, rebind};
 use crate::host::{self, Layout};
 use crate::support::setup::{self, Qemu};
@@ -103,4 +103,83 @@ PROFILE
          {VMRUN} demo --report profile.toml",
         qemu = qemu.binary.display(),
     )
+}
+
+/// Both functions of the card, where `profiles/windows.toml` has them.
+const CARD: &str = "
+[[pci]]
+host = \"0000:01:00.0\"
+addr = \"09.0\"
+multifunction = true
+[[pci]]
+host = \"0000:01:00.1\"
+addr = \"09.1\"
+";
+
+/// What `profiles/windows.toml` asks for, as large as the emulated host is.
+fn windows(qemu: &Qemu, append: &str) -> String {
+    let tables = "hugepages = true
+prealloc = true
+[cpu]
+cores = 1
+threads = 2
+hide_kvm = true
+hv = [\"relaxed\", \"vapic\", \"time\"]
+hv_spinlocks = 0x1fff
+hv_vendor_id = \"sugoidesu\"
+[cpu.pinning]
+vcpus = [2, 3]
+emulator = \"0-1\"
+";
+    profile(qemu, append, &format!("{tables}{CARD}"))
+}
+
+#[test]
+fn a_windows_profile_gives_the_guest_the_card_and_leaves_the_host_as_it_was() {
+    for qemu in setup::qemus() {
+        // A mode register of the card, and the bit of its audio that takes the controller out of reset.
+        let profile = windows(&qemu, "poke=01:00.0/2/502/0280 poke=01:00.1/0/8/00000001");
+        let (ran, trace) = host::on(&Layout::GPU, |host| trace(host, |host| run(host, &profile)));
+        assert_said(
+            &ran.reply,
+            &[
+                "hypervisor signature=\"sugoidesu\"",
+                "vcpus present=2 started=2",
+                "topology packages=1 cores=1 threads=2",
+                "pci address=00:09.0 id=1b36:000c class=0604 header=1 secondary=01",
+                "pci address=01:00.0 id=1234:1111",
+                "pci address=01:00.1 id=8086:293e",
+                "poke address=01:00.0 bar=2 offset=0x502",
+                "wrote=0280 after=0280",
+                "poke address=01:00.1 bar=0 offset=0x8",
+                "wrote=00000001 after=00000001",
+            ],
+        );
+        assert_eq!(trace, "", "{}: {}", qemu.version, ran.reply);
+    }
+}
+
+#[test]
+fn twenty_starts_in_a_row_end_well_and_leave_nothing() {
+    let [qemu, _newer] = setup::qemus();
+    let profile = profile(&qemu, "report=brief", &format!("hugepages = true\n{CARD}"));
+    let (starts, trace) = host::on(&Layout::GPU, |host| trace(host, |host| run_often(host, &profile, 20)));
+    assert_eq!(starts, "20");
+    assert_eq!(trace, "");
+}
+
+#[test]
+fn whatever_step_fails_the_host_is_put_back() {
+    let [qemu, _newer] = setup::qemus();
+    let profile = windows(&qemu, "report=brief");
+    let steps = host::on(&Layout::GPU, |host| fail_each_step(host, &profile));
+    assert!(steps >= 5, "{steps}");
+}
+
+#[test]
+fn wherever_vmrun_is_killed_recover_puts_the_host_back() {
+    let [qemu, _newer] = setup::qemus();
+    let profile = windows(&qemu, "report=brief");
+    let steps = host::on(&Layout::GPU, |host| kill_at_each_step(host, &profile));
+    assert!(steps >= 5, "{steps}");
 }

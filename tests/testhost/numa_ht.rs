@@ -1,6 +1,8 @@
 //! Two sockets with a node each, sibling threads, and a card near the second.
 
+use super::scene::{assert_said, look, profile, run, trace};
 use crate::host::{self, Layout};
+use crate::support::setup;
 
 #[test]
 fn each_node_has_memory_and_sibling_threads_and_the_card_is_near_the_second() {
@@ -28,4 +30,41 @@ fn huge_pages_are_taken_on_the_node_that_is_asked() {
         )
     });
     assert_eq!(pools, "0\n16");
+}
+
+#[test]
+fn a_guest_on_the_cards_node_has_its_vcpus_and_its_memory_there() {
+    let [qemu, _newer] = setup::qemus();
+    let look = look(
+        "cd /proc/$VMRUN_PID
+         for vcpu in 0 1 2 3; do
+             thread=$(grep -lx \"CPU $vcpu/KVM\" task/*/comm)
+             sed -n 's/^Cpus_allowed_list:\\t//p' ${thread%comm}status
+         done
+         grep huge numa_maps | grep -o 'N[0-9]=[0-9]*'",
+    );
+    let tables = format!(
+        "hugepages = true
+[cpu]
+cores = 2
+threads = 2
+[cpu.pinning]
+vcpus = [4, 5, 6, 7]
+[[pci]]
+device = \"81:00\"
+addr = \"09\"
+{look}"
+    );
+    let profile = profile(&qemu, "", &tables);
+    let (ran, trace) = host::on(&Layout::NUMA_HT, |host| trace(host, |host| run(host, &profile)));
+    assert_said(
+        &ran.reply,
+        &[
+            "topology packages=1 cores=2 threads=2",
+            "pci address=00:09.0 id=1b36:000c class=0604 header=1 secondary=01",
+            "pci address=01:00.0 id=1234:1111",
+        ],
+    );
+    assert_eq!(ran.seen, "4\n5\n6\n7\nN1=32");
+    assert_eq!(trace, "");
 }

@@ -1,4 +1,130 @@
-//! vmrun at work in the emulated host.
+//! vmrun at work in the emulated host: a profile, a run, and what it leaves.
+
+use std::time::Duration;
+
+use super::script::GUEST;
+use crate::host::{Host, Lost, Reply};
+use crate::support::setup::Qemu;
 
 /// The program under test; the host sees it at this path too.
 pub(crate) const VMRUN: &str = env!("CARGO_BIN_EXE_vmrun");
+
+/// Prints the state of the host, by the shell that has its commands in itself.
+const STATE: &str =
+    concat!("/run/vmrun-test/busybox sh ", env!("CARGO_MANIFEST_DIR"), "/tests/testhost/state.sh 2>/dev/null");
+
+/// How long many runs in a row may take.
+const MANY: Duration = Duration::from_secs(900);
+
+/// Ends a run of many that does not end by itself; the host is lost then, as a script is that does not end.
+const LIMITED: &str = "timeout -k 20 150";
+
+/// What a run of vmrun left.
+pub(crate) struct Ran {
+    /// Its exit status and what it said.
+    pub(crate) reply: Reply,
+    /// What the hook of [`look`] saw while the guest ran.
+    pub(crate) seen: String,
+}
+
+/// A profile of the demo guest under KVM in `qemu`, which reports to vmrun. `append` is its command line; `tables` are
+/// the tables besides, after further keys of `[memory]`.
+pub(crate) fn profile(qemu: &Qemu, append: &str, tables: &str) -> String {
+    format!(
+        "schema = 1
+name = \"windows\"
+[machine]
+accel = \"kvm\"
+[kernel]
+image = \"{GUEST}\"
+append = \"{append}\"
+[[serial]]
+to = \"capture\"
+[qemu]
+binary = \"{}\"
+[memory]
+size = \"64M\"
+{tables}",
+        qemu.binary.display()
+    )
+}
+
+/// The table of a hook that runs `script` while the guest runs; [`Ran::seen`] is what it prints.
+pub(crate) fn look(script: &str) -> String {
+    format!("[[hook]]\nat = \"started\"\nrun = [\"sh\", \"-c\", '''({script}) >/run/seen 2>&1''']\n")
+}
+
+/// Runs vmrun on `profile` to the end of its guest.
+pub(crate) fn run(host: &mut Host, profile: &str) -> Result<Ran, Lost> {
+    let reply = host.run(&format!("{}rm -f /run/seen; {VMRUN} run profile.toml", write(profile)))?;
+    Ok(Ran { reply, seen: host.run("cat /run/seen")?.text() })
+}
+
+/// What `work` leaves changed of the host, as lines of `diff`, and what it found.
+pub(crate) fn trace<T>(host: &mut Host, work: impl FnOnce(&mut Host) -> Result<T, Lost>) -> Result<(T, String), Lost> {
+    host.ask(&format!("{STATE} >/run/before"))?;
+    let found = work(host)?;
+    let difference = host.run(&format!("{STATE} >/run/after; diff /run/before /run/after"))?;
+    Ok((found, difference.text()))
+}
+
+/// Runs vmrun on `profile` so often, one run after the other, as long as all end well; returns how many did.
+pub(crate) fn run_often(host: &mut Host, profile: &str, times: u32) -> Result<String, Lost> {
+    let script = format!(
+        "for start in $(seq {times}); do {LIMITED} {VMRUN} run profile.toml >said 2>&1 || {{ said=$?; cat said; exit $said; }}; done
+         echo $start"
+    );
+    Ok(host.run_within(MANY, &format!("{}{script}", write(profile)))?.text())
+}
+
+/// Runs vmrun on `profile` with a fault at the first step that it makes on the host, then at the second, and so on until
+/// a run comes to its good end; after each the host must be as before. Returns the number of steps.
+pub(crate) fn fail_each_step(host: &mut Host, profile: &str) -> Result<u32, Lost> {
+    each_step(host, profile, "fail", 22, "grep -q 'VMRUN_FAULT' said")
+}
+
+/// The same with a vmrun that is killed after the step, and `vmrun recover` after it.
+pub(crate) fn kill_at_each_step(host: &mut Host, profile: &str) -> Result<u32, Lost> {
+    each_step(host, profile, "kill", 137, &format!("{VMRUN} recover windows >>said 2>&1"))
+}
+
+fn each_step(host: &mut Host, profile: &str, fate: &str, status: i32, then: &str) -> Result<u32, Lost> {
+    let script = format!(
+        "{STATE} >/run/before
+         step=1
+         while VMRUN_FAULT={fate}:$step {LIMITED} {VMRUN} run profile.toml >said 2>&1; said=$?; [ $said != 0 ]; do
+             [ $said != 124 ] || exit 124
+             [ $said = {status} ] && {then} || {{ echo \"step $step: status $said, $?\"; cat said; exit 1; }}
+             {STATE} >/run/after
+             diff /run/before /run/after || {{ echo \"left after step $step\"; cat said; exit 1; }}
+             step=$((step + 1))
+         done
+         echo $((step - 1))"
+    );
+    let reply = host.run_within(MANY, &format!("{}{script}", write(profile)))?;
+    Ok(reply.text().parse().unwrap_or_else(|_| panic!("{reply}")))
+}
+
+/// A script that writes `profile` to `profile.toml` in a folder of its own and goes there.
+pub(crate) fn write(profile: &str) -> String {
+    format!("mkdir -p /run/profile && cd /run/profile && cat >profile.toml <<'PROFILE'\n{profile}\nPROFILE\n")
+}
+
+/// Asserts that a run ended well and that its guest said each of `lines`, in their order.
+pub(crate) fn assert_said(reply: &Reply, lines: &[&str]) {
+    assert_eq!(reply.status, 0, "{reply}");
+    assert_holds(reply, lines);
+}
+
+/// Asserts that vmrun refused with `status` and wrote each of `parts`, in their order.
+pub(crate) fn assert_refused(reply: &Reply, status: i32, parts: &[&str]) {
+    assert_eq!(reply.status, status, "{reply}");
+    assert_holds(reply, parts);
+}
+
+fn assert_holds(reply: &Reply, parts: &[&str]) {
+    let all = reply.to_string();
+    parts.iter().fold(all.as_str(), |rest, part| {
+        rest.split_once(part).unwrap_or_else(|| panic!("{part:?} is not where it should be\n{all}")).1
+    });
+}

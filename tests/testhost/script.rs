@@ -4,7 +4,7 @@ use super::scene::VMRUN;
 use crate::support::setup::Qemu;
 
 /// The program that reports what it sees of its machine, as the build script left it; the host sees it at this path too.
-const GUEST: &str = concat!(env!("OUT_DIR"), "/guest.elf");
+pub(crate) const GUEST: &str = concat!(env!("OUT_DIR"), "/guest.elf");
 
 /// A script that writes a profile and runs the demo guest with it, in a folder that it leaves empty again.
 pub(crate) fn demo(qemu: &Qemu) -> String {
