@@ -69,13 +69,20 @@ impl std::fmt::Display for UsbWhich {
 
 impl UsbWanted {
     /// The arguments of `device_add` for the device at `port`, which is `id`. Exact, so that QEMU takes no twin of it.
+    ///
+    /// With its `node`, a path below `/dev/bus/usb`, QEMU opens that at once, or says why it cannot. Without, it goes by
+    /// what libusb has heard of, which is nothing new where no udev runs, and else often a moment late: then it agrees,
+    /// has no device, and looks again every two seconds. QEMU: `usb_host_realize()`.
     #[must_use]
-    pub fn plugged_in(&self, id: UsbId, port: &UsbPort) -> Value {
+    pub fn plugged_in(&self, id: UsbId, port: &UsbPort, node: Option<&str>) -> Value {
         let mut device = self.device.clone();
         device["vendorid"] = json!(id.vendor());
         device["productid"] = json!(id.product());
         device["hostbus"] = json!(port.bus());
         device["hostport"] = json!(port.ports());
+        if let Some(node) = node {
+            device["hostdevice"] = json!(node);
+        }
         device
     }
 }

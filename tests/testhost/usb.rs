@@ -1,9 +1,9 @@
 //! Two USB controllers with devices behind them.
 
-use super::scene::{assert_refused, assert_said, look, profile, run, trace};
+use super::scene::{VMRUN, assert_refused, assert_said, look, profile, run, trace};
 use super::script::drivers;
-use crate::host::{self, Layout};
-use crate::support::setup;
+use crate::host::{self, Host, Layout, Lost};
+use crate::support::setup::{self, Qemu};
 
 /// Prints vendor and product of each USB device that is no hub, sorted.
 const DEVICES: &str = "cd /sys/bus/usb/devices
@@ -66,4 +66,99 @@ fn a_free_controller_is_the_guests_and_its_devices_come_back() {
     assert_said(&ran.reply, &[port, "pci address=01:00.0 id=1b36:000d"]);
     assert_eq!(ran.seen, "0627 0001");
     assert_eq!(trace, "");
+}
+
+/// The serial adapter in another socket.
+const ELSEWHERE: &str = "usb-serial,id=wheel,bus=free.0,port=3,chardev=nothing,always-plugged=on";
+
+/// What QEMU says of a device that it has opened: by its own name. One that it waits for is a "USB Host Device".
+const HAS_IT: &str = "Product QEMU USB SERIAL, ID: usb0";
+
+#[test]
+fn a_guest_loses_a_device_that_is_pulled_out_and_gets_it_again_at_another_socket() {
+    let [qemu, _] = setup::qemus();
+    let (first, without, with) = host::on(&Layout::USB, |host| {
+        start(host, &qemu)?;
+        let first = devices(host)?;
+        host.pull("wheel")?;
+        said(host, "usb[0] (0403:6001) was pulled out")?;
+        let without = devices(host)?;
+        host.plug(ELSEWHERE)?;
+        said(host, "usb[0] (0403:6001) was plugged in at 1-3")?;
+        let with = devices(host)?;
+        end(host)?;
+        host.pull("wheel")?;
+        host.plug(Layout::WHEEL)?;
+        host.ask("until [ -e /dev/ttyUSB0 ]; do sleep 0.1; done")?;
+        Ok((first, without, with))
+    });
+    assert!(first.contains(HAS_IT), "{first}");
+    assert!(!without.contains("usb0"), "{without}");
+    assert!(with.contains(HAS_IT), "{with}");
+}
+
+#[test]
+fn a_guest_starts_without_a_device_and_gets_it_when_it_is_plugged_in() {
+    let [_, qemu] = setup::qemus();
+    let (without, with) = host::on(&Layout::USB, |host| {
+        host.pull("wheel")?;
+        start(host, &qemu)?;
+        said(host, "usb[0] (0403:6001) is not plugged in; it comes when it is")?;
+        let without = devices(host)?;
+        host.plug(Layout::WHEEL)?;
+        said(host, "usb[0] (0403:6001) was plugged in at 1-1")?;
+        let with = devices(host)?;
+        end(host)?;
+        host.ask("until [ -e /dev/ttyUSB0 ]; do sleep 0.1; done")?;
+        Ok((without, with))
+    });
+    assert!(!without.contains("usb0"), "{without}");
+    assert!(with.contains(HAS_IT), "{with}");
+}
+
+/// In the folder of the guest that wants the serial adapter, with vmrun's own folders in it.
+const THERE: &str = "mkdir -p /run/wheel/runtime /run/wheel/state; cd /run/wheel
+                     export VMRUN_RUNTIME_DIR=$PWD/runtime VMRUN_STATE_DIR=$PWD/state";
+
+/// Starts a guest that wants the serial adapter, and waits until it runs.
+fn start(host: &mut Host, qemu: &Qemu) -> Result<(), Lost> {
+    host.ask(&format!(
+        "{THERE}
+         cat >profile.toml <<'PROFILE'
+schema = 1
+name = \"wheel\"
+[memory]
+size = \"64M\"
+[[usb]]
+id = \"0403:6001\"
+[qemu]
+binary = \"{}\"
+PROFILE
+         {VMRUN} run profile.toml >/dev/null 2>log &
+         echo $! >pid",
+        qemu.binary.display()
+    ))?;
+    said(host, "guest running")
+}
+
+/// Waits until the guest's vmrun has said `what`.
+fn said(host: &mut Host, what: &str) -> Result<(), Lost> {
+    host.ask(&format!(
+        "cd /run/wheel; until grep -qF '{what}' log; do kill -0 $(cat pid) || {{ cat log; exit 1; }}; sleep 0.2; done"
+    ))
+    .map(drop)
+}
+
+/// The USB devices that the guest's QEMU has.
+fn devices(host: &mut Host) -> Result<String, Lost> {
+    host.ask(&format!("{THERE}; {VMRUN} hmp wheel 'info usb'"))
+}
+
+/// Ends the guest and waits until its vmrun has put everything back.
+fn end(host: &mut Host) -> Result<(), Lost> {
+    host.ask(&format!(
+        "{THERE}; {VMRUN} stop --force wheel >/dev/null; while kill -0 $(cat pid) 2>/dev/null; do sleep 0.2; done
+         rm -r /run/wheel"
+    ))
+    .map(drop)
 }

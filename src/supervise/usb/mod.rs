@@ -169,7 +169,7 @@ impl<'a> UsbWatch<'a> {
     async fn give(&mut self, at: usize, plugged: Plugged) {
         let UsbWanted { at: key, which, .. } = &self.wanted[at];
         let node = node(&plugged, &self.root);
-        if let Some(node) = node.filter(|node| !self.root.readable_and_writable(node)) {
+        if let Some(node) = node.as_ref().filter(|node| !self.root.readable_and_writable(node)) {
             let rule = "SUBSYSTEM==\"usb\", ATTR{idVendor}==\"";
             let (vendor, product) = (plugged.id.vendor(), plugged.id.product());
             return self.complain(format!(
@@ -177,7 +177,7 @@ impl<'a> UsbWatch<'a> {
                  {rule}{vendor:04x}\", ATTR{{idProduct}}==\"{product:04x}\", TAG+=\"uaccess\""
             ));
         }
-        let device: Value = self.wanted[at].plugged_in(plugged.id, &plugged.port);
+        let device: Value = self.wanted[at].plugged_in(plugged.id, &plugged.port, node.as_deref());
         match self.qmp.raw("device_add", &device).await {
             Ok(_) => {
                 (self.tell)(&Notice::Note(format!("{key} ({which}) was plugged in at {}", plugged.port)));

@@ -33,6 +33,15 @@ impl Host {
         files.iter().for_each(|(file, text)| fs::write(folder.join(file), text).unwrap());
     }
 
+    /// Makes the node by which device `number` of the first bus is opened, and returns its path on that host.
+    fn node(&self, number: u8) -> String {
+        let node = format!("/dev/bus/usb/001/{number:03}");
+        let file = self.0.path().join(&node[1..]);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "").unwrap();
+        node
+    }
+
     fn unplug(&self, port: &str) {
         fs::remove_dir_all(self.0.path().join("sys/bus/usb/devices").join(port)).unwrap();
     }
@@ -120,6 +129,18 @@ async fn a_device_that_is_plugged_in_later_comes_with_its_socket() {
     })
     .await;
     assert_eq!(texts(&told)[0], "usb[0] (046d:c29b) is not plugged in; it comes when it is");
+}
+
+#[tokio::test]
+async fn qemu_is_told_the_node_to_open() {
+    let host = Host::new();
+    watched(&host, wheel(None), async |kernel, mut peer| {
+        host.plug("1-4.2", 7);
+        let node = host.node(7);
+        kernel.send(ADDED).unwrap();
+        assert_eq!(peer.hears().await.1["hostdevice"], json!(node));
+    })
+    .await;
 }
 
 #[tokio::test]
