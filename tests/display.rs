@@ -22,6 +22,8 @@ fn with_viewer(keys: &str, talk: impl Fn(UnixStream)) {
         let stream = UnixStream::connect(&socket).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         talk(stream);
+        // Pressed earlier, the button is not noticed, and pressed again only at half its time.
+        bench.wait_for_serial("waiting");
         run.signal("TERM");
         let ended = run.end();
         assert_eq!(ended.code, Some(0), "QEMU {}: {}", qemu.version, ended.text());

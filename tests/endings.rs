@@ -80,7 +80,7 @@ fn ctrl_c_presses_the_power_button_and_the_shell_sees_the_signal() {
         let profile = bench.profile("then=wait", "");
         let mut run = bench.start(&[profile.to_str().unwrap()]);
         run.until("running");
-        wait_for_serial(bench, "waiting");
+        bench.wait_for_serial("waiting");
         run.signal("INT");
         let ended = run.end();
         assert_eq!((ended.signal, ended.code), (Some(2), None), "{}", ended.text());
@@ -95,7 +95,7 @@ fn sigterm_ends_the_guest_in_order_with_0() {
         let profile = bench.profile("then=wait", "");
         let mut run = bench.start(&[profile.to_str().unwrap()]);
         run.until("running");
-        wait_for_serial(bench, "waiting");
+        bench.wait_for_serial("waiting");
         run.signal("TERM");
         assert_clean_end(bench, &run.end(), 0, "the guest powered off");
     });
@@ -107,7 +107,7 @@ fn a_closed_terminal_leaves_the_guest_running() {
         let profile = bench.profile("then=wait", "");
         let mut run = bench.start(&[profile.to_str().unwrap()]);
         run.until("running");
-        wait_for_serial(bench, "waiting");
+        bench.wait_for_serial("waiting");
         run.signal("HUP");
         run.until("runs on");
         let status = bench.output(&["status", "guest"]);
@@ -123,7 +123,7 @@ fn a_guest_that_ignores_its_power_button_is_forced_off_where_the_profile_says_so
         let profile = bench.profile("then=ignore", "[stop]\ntimeout = \"2s\"\non_timeout = \"kill\"\n");
         let mut run = bench.start(&[profile.to_str().unwrap()]);
         run.until("running");
-        wait_for_serial(bench, "waiting");
+        bench.wait_for_serial("waiting");
         run.signal("TERM");
         assert_clean_end(bench, &run.end(), 35, "forced off");
         assert!(bench.serial().contains("power button ignored"), "{}", bench.serial());
@@ -137,7 +137,7 @@ fn three_ctrl_c_force_a_guest_off_and_the_second_warns() {
     let profile = bench.profile("then=ignore", "");
     let mut run = bench.start(&[profile.to_str().unwrap()]);
     run.until("running");
-    wait_for_serial(&bench, "waiting");
+    bench.wait_for_serial("waiting");
     run.signal("INT");
     run.until("power button");
     std::thread::sleep(std::time::Duration::from_millis(400));
@@ -157,7 +157,7 @@ fn vmrun_stop_waits_until_the_host_is_put_back() {
         let profile = bench.profile("then=wait", "");
         let mut run = bench.start(&[profile.to_str().unwrap()]);
         run.until("running");
-        wait_for_serial(bench, "waiting");
+        bench.wait_for_serial("waiting");
         let stop = bench.output(&["stop", "guest"]);
         assert!(stop.status.success(), "{stop:?}");
         assert_eq!(std::fs::read_dir(bench.path("runtime")).unwrap().count(), 0);
@@ -240,7 +240,7 @@ fn companions_and_hooks_are_ended_in_reverse_order() {
     let profile = bench.profile("then=wait", &[service("one"), service("two"), hooks.concat()].concat());
     let mut run = bench.start(&[profile.to_str().unwrap()]);
     run.until("running");
-    wait_for_serial(&bench, "waiting");
+    bench.wait_for_serial("waiting");
     run.signal("TERM");
     assert_clean_end(&bench, &run.end(), 0, "the guest powered off");
     let order = std::fs::read_to_string(&log).unwrap();
@@ -279,7 +279,7 @@ fn an_idle_guest_costs_no_wakeups() {
     let profile = bench.profile("then=wait", "[[service]]\nrun = [\"sleep\", \"1000\"]\n");
     let mut run = bench.start(&[profile.to_str().unwrap()]);
     run.until("running");
-    wait_for_serial(&bench, "waiting");
+    bench.wait_for_serial("waiting");
     let switches = |pid: u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_owned()
@@ -323,11 +323,4 @@ fn a_killed_supervisor_leaves_the_guest_alive_and_the_host_recoverable() {
     assert_eq!(std::fs::read_to_string(&log).unwrap(), "undone\n");
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     assert_eq!(bench.output(&["status", "guest"]).status.code(), Some(3));
-}
-
-/// Waits until the guest has written `text` to its serial port; a test that breaks here is ended by its runner.
-fn wait_for_serial(bench: &Bench, text: &str) {
-    while !bench.serial().contains(text) {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
 }

@@ -66,6 +66,9 @@ fn loaded(args: &Demo, image: PathBuf) -> Result<Loaded, Rejected> {
     };
     let then = word(args.then);
     loaded.change(|profile| profile.into_demo(image, then));
+    if args.then == Then::Crash {
+        loaded.change(Profile::ending_at_a_reboot);
+    }
     if args.profile.is_none() && args.layers.sets.is_empty() {
         let host = loaded.plan_here().host;
         loaded.change(|profile| spread(profile, &host));

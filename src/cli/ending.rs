@@ -99,10 +99,13 @@ fn host_state(name: &str, outcome: &Outcome) -> String {
         Ended::Failed(failure) if matches!(failure.stage, Stage::Busy | Stage::Folder) => {
             "nothing was started, nothing on the host was changed".into()
         }
-        Ended::Left { qemu } => format!(
-            "what vmrun changed is not put back yet; {}`vmrun recover {name}` does it",
-            if qemu.is_some() { "when the guest has ended, " } else { "" }
+        Ended::Left { qemu: Some(_) } => format!(
+            "`vmrun attach {name}` takes it over again; what vmrun changed is put back after its end, then or by \
+             `vmrun recover {name}`"
         ),
+        Ended::Left { qemu: None } => {
+            format!("what vmrun changed is not put back yet; `vmrun recover {name}` does it")
+        }
         _ if !failed_hooks.is_empty() => format!("the host is put back, but hooks failed: {}", failed_hooks.join(", ")),
         _ => "the host is put back".into(),
     }

@@ -30,7 +30,7 @@ pub fn compare(plan: &Contents, report: &Report) -> Vec<Compared> {
         |what, planned: Option<String>, seen: Option<String>| planned.map(|planned| Compared { what, planned, seen });
     [
         fact("vCPUs that run", Some(plan.vcpus.to_string()), owned(report.value("vcpus", "started"))),
-        fact("topology", planned_topology(plan), seen_topology(report)),
+        fact("topology", planned_topology(plan, tells_dies(report)), seen_topology(report)),
         fact("memory", planned_memory(plan), seen_memory(report)),
         fact("UUID", planned_uuid(plan), owned(report.value("smbios", "uuid"))),
         fact("hypervisor", planned_hypervisor(plan), owned(report.value("hypervisor", "signature"))),
@@ -49,12 +49,19 @@ fn topology(sockets: &str, dies: &str, cores: &str, threads: &str) -> String {
     format!("{sockets} sockets, {dies} dies, {cores} cores, {threads} threads")
 }
 
-fn planned_topology(plan: &Contents) -> Option<String> {
+/// Whether the guest's CPU tells it of dies. Those of AMD do not: QEMU has leaf 0x1f for Intel's alone, and no
+/// 0x80000026 (`cpu_x86_cpuid`).
+fn tells_dies(report: &Report) -> bool {
+    report.value("cpu", "vendor") != Some("AuthenticAMD")
+}
+
+fn planned_topology(plan: &Contents, tells_dies: bool) -> Option<String> {
     let level = |key: &str| plan.argv.smp.get(key);
     let count = |key: &str| level(key).map_or(Some(1), |count| count.parse::<u32>().ok());
     // The guest counts the cores of a die, whatever module they are in.
-    let cores = count("modules")? * count("cores")?;
-    Some(topology(level("sockets")?, level("dies").unwrap_or("1"), &cores.to_string(), level("threads")?))
+    let (dies, cores) = (count("dies")?, count("modules")? * count("cores")?);
+    let (dies, cores) = if tells_dies { (dies, cores) } else { (1, dies * cores) };
+    Some(topology(level("sockets")?, &dies.to_string(), &cores.to_string(), level("threads")?))
 }
 
 fn seen_topology(report: &Report) -> Option<String> {

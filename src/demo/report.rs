@@ -3,6 +3,9 @@
 /// What every line of the report begins with.
 const PREFIX: &str = "vmrun-guest: ";
 
+/// What the guest says first, at each of its boots.
+const HELLO: &str = "hello 1";
+
 /// The lines of a report: a word for the subject, then `key=value` pairs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -10,9 +13,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// Takes a line that the guest wrote to its serial port; one that is no part of the report is passed over.
+    /// Takes a line that the guest wrote to its serial port; one that is no part of the report is passed over. A guest
+    /// that was reset begins anew.
     pub fn hear(&mut self, line: &str) {
-        self.lines.extend(line.strip_prefix(PREFIX).map(str::to_owned));
+        let Some(line) = line.strip_prefix(PREFIX) else { return };
+        if line == HELLO {
+            self.lines.clear();
+        }
+        self.lines.push(line.to_owned());
     }
 
     /// The lines, without their prefix.
@@ -83,6 +91,15 @@ mod test {
         assert_eq!(report().value("cpu", "family"), Some("15"));
         assert_eq!(report().value("cpu", "bran"), None);
         assert_eq!(report().values("pci", "class").collect::<Vec<_>>(), ["0600", "0c03"]);
+    }
+
+    #[test]
+    fn a_guest_that_was_reset_reports_anew() {
+        let mut report = report();
+        report.hear("vmrun-guest: hello 1");
+        report.hear("vmrun-guest: pci address=00:00.0 id=8086:29c0 class=0600");
+        assert_eq!(report.values("pci", "class").count(), 1);
+        assert!(!report.is_whole());
     }
 
     #[test]

@@ -32,6 +32,12 @@ impl Profile {
         }
     }
 
+    /// The same machine, which ends instead of booting again: a guest that crashes at each boot would never end.
+    #[must_use]
+    pub fn ending_at_a_reboot(self) -> Self {
+        Self { on: self.on.ending_at_a_reboot(), ..self }
+    }
+
     /// The same profile with one socket of `cores` cores with `threads` sibling threads each.
     #[must_use]
     pub fn with_topology(mut self, cores: u32, threads: u32) -> Self {

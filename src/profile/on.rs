@@ -17,6 +17,11 @@ pub(super) struct On {
 }
 
 impl On {
+    /// The same, with a reboot that ends the guest.
+    pub(super) fn ending_at_a_reboot(self) -> Self {
+        Self { reboot: OnReboot::Exit, ..self }
+    }
+
     pub(super) fn draft(&self, draft: &mut Draft) {
         let Self { reboot, panic } = self;
         draft.contents.ending.on_reboot = *reboot;

@@ -73,6 +73,13 @@ impl Bench {
         fs::read_to_string(self.path("serial.log")).unwrap_or_default()
     }
 
+    /// Waits until the guest has written `text` to its serial port; a test that breaks here is ended by its runner.
+    pub(crate) fn wait_for_serial(&self, text: &str) {
+        while !self.serial().contains(text) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// vmrun with the test's folders in its environment.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vmrun"));
