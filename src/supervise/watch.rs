@@ -60,6 +60,7 @@ pub(super) async fn watch(
         side.add(tell_share(wish, guest.pid(), hands.lease.root(), tell));
     }
     let (plugged, say) = UsbWatch::new(&plan.usb, guest.qmp().clone(), hands.lease.root().clone(), tell);
+    let plugged = if matches!(arrived, Arrived::Back(_)) { plugged.taken_over() } else { plugged };
     let mut plugged = pin!(plugged.run());
     let mut watch = Watch {
         guest,

@@ -47,6 +47,8 @@ pub(super) struct UsbWatch<'a> {
     given: BTreeMap<usize, Plugged>,
     /// What was complained about, so that it is said once.
     told: BTreeSet<String>,
+    /// Whether a vmrun before this one may have given and taken devices.
+    taken_over: bool,
     uevents: Option<Uevents>,
     said: mpsc::UnboundedReceiver<Said>,
     qmp: Qmp,
@@ -77,7 +79,12 @@ impl<'a> UsbWatch<'a> {
             listening => listening.and_then(Result::ok),
         };
         let (given, told) = (BTreeMap::new(), BTreeSet::new());
-        (Self { wanted: wanted.to_vec(), given, told, uevents, said, qmp, root, tell }, say)
+        (Self { wanted: wanted.to_vec(), given, told, taken_over: false, uevents, said, qmp, root, tell }, say)
+    }
+
+    /// The watch over a guest that another vmrun watched before.
+    pub(super) fn taken_over(self) -> Self {
+        Self { taken_over: true, ..self }
     }
 
     /// Watches until it is dropped.
@@ -86,6 +93,9 @@ impl<'a> UsbWatch<'a> {
             return pending().await;
         }
         self.begin();
+        if self.taken_over {
+            self.resume().await;
+        }
         loop {
             self.settle().await;
             self.change().await;
@@ -104,6 +114,25 @@ impl<'a> UsbWatch<'a> {
                 self.given.insert(at, Plugged { port: port.clone(), number, id: *id });
             } else if !present.iter().any(|device| which.means(device.id, &device.port, device.serial.as_deref())) {
                 (self.tell)(&Notice::Note(format!("{key} ({which}) is not plugged in; it comes when it is")));
+            }
+        }
+    }
+
+    /// Asks QEMU which devices it has by now: the plan only knows those of the start.
+    async fn resume(&mut self) {
+        let present: Vec<Plugged> = usb_devices(&self.root).iter().map(Plugged::of).collect();
+        for at in 0..self.wanted.len() {
+            let device =
+                json!({ "path": format!("/machine/peripheral/{}", self.wanted[at].id), "property": "hostdevice" });
+            let Ok(opened) = self.qmp.raw("qom-get", &device).await else {
+                self.given.remove(&at);
+                continue;
+            };
+            // Empty for one that is on QEMU's command line.
+            let Some(opened) = opened.as_str().filter(|node| !node.is_empty()) else { continue };
+            match present.iter().find(|plugged| node(plugged, &self.root).as_deref() == Some(opened)) {
+                Some(plugged) => drop(self.given.insert(at, plugged.clone())),
+                None => self.take(at).await,
             }
         }
     }

@@ -56,10 +56,15 @@ struct Peer {
 impl Peer {
     /// Hears a command and agrees; lets go of the device that it is about.
     async fn hears(&mut self) -> (String, Value) {
+        self.answers(json!({})).await
+    }
+
+    /// The same with an answer.
+    async fn answers(&mut self, answer: Value) -> (String, Value) {
         let mut line = String::new();
         self.stream.read_line(&mut line).await.unwrap();
         let command: Value = serde_json::from_str(&line).unwrap();
-        let reply = json!({"return": {}, "id": command["id"]}).to_string();
+        let reply = json!({"return": answer, "id": command["id"]}).to_string();
         self.stream.write_all(format!("{reply}\n").as_bytes()).await.unwrap();
         let (name, arguments) = (command["execute"].as_str().unwrap().to_owned(), command["arguments"].clone());
         if name == "device_del" {
@@ -87,6 +92,16 @@ async fn watched<F: Future>(
     wanted: UsbWanted,
     script: impl FnOnce(UnixDatagram, Peer) -> F,
 ) -> Vec<Notice> {
+    watched_as(host, wanted, |watch| watch, script).await
+}
+
+/// The same with a watch that `turned` has changed.
+async fn watched_as<F: Future>(
+    host: &Host,
+    wanted: UsbWanted,
+    turned: impl FnOnce(UsbWatch<'_>) -> UsbWatch<'_>,
+    script: impl FnOnce(UnixDatagram, Peer) -> F,
+) -> Vec<Notice> {
     let (kernel, ours) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     let (near, far) = UnixStream::pair().unwrap();
@@ -99,7 +114,7 @@ async fn watched<F: Future>(
     tokio::select! {
         // What the guest has is seen before the script begins.
         biased;
-        never = watch.run() => match never {},
+        never = turned(watch).run() => match never {},
         _ = script(kernel, peer) => {}
     }
     told.into_inner()
@@ -163,6 +178,25 @@ async fn one_that_was_plugged_in_anew_is_let_go_of_before_it_comes_again() {
 async fn one_that_is_pulled_out_while_qemu_starts_is_let_go_of() {
     let host = Host::new();
     watched(&host, wheel(Some("1-2")), async |_kernel, mut peer| {
+        assert_eq!(peer.hears().await.0, "device_del");
+    })
+    .await;
+}
+
+fn after_another(watch: UsbWatch<'_>) -> UsbWatch<'_> {
+    watch.taken_over()
+}
+
+#[tokio::test]
+async fn what_a_vmrun_before_gave_is_known_to_the_one_that_takes_over() {
+    let host = Host::new();
+    host.plug("1-4.2", 7);
+    let node = host.node(7);
+    watched_as(&host, wheel(None), after_another, async |kernel, mut peer| {
+        assert_eq!(peer.answers(json!(node)).await.0, "qom-get");
+        host.unplug("1-4.2");
+        kernel.send(ADDED).unwrap();
+        // It was not given a second time.
         assert_eq!(peer.hears().await.0, "device_del");
     })
     .await;
