@@ -26,7 +26,7 @@ fn write(host: &Host, page: &mut Page) {
         let mates = verdict::mates(host, card);
         let verdict = verdict::of(host, &mates);
         page.row(2, "verdict", groups::style(&verdict), verdict.in_short());
-        groups::conclude(&mates, &verdict, page);
+        groups::conclude(host, &mates, &verdict, page);
     }
 }
 

@@ -39,7 +39,7 @@ fn write(host: &Host, page: &mut Page) {
             describe(function, page);
         }
         if group.is_some() {
-            conclude(&functions, &verdict, page);
+            conclude(host, &functions, &verdict, page);
         }
     }
 }
@@ -89,7 +89,7 @@ pub(super) fn reset(function: &PciFunction) -> String {
 }
 
 /// The reasons and, where it can be passed, the lines for it.
-pub(super) fn conclude(functions: &[&PciFunction], verdict: &Verdict, page: &mut Page) {
+pub(super) fn conclude(host: &Host, functions: &[&PciFunction], verdict: &Verdict, page: &mut Page) {
     if functions.iter().all(|function| function.bridge) {
         return;
     }
@@ -100,7 +100,7 @@ pub(super) fn conclude(functions: &[&PciFunction], verdict: &Verdict, page: &mut
         page.row(2, "care", CARE, what);
     }
     if verdict.against.is_empty() {
-        page.paste(2, "profile", &verdict::lines(functions));
+        page.paste(2, "profile", &verdict::lines(host, functions));
     }
 }
 

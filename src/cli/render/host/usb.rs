@@ -90,7 +90,7 @@ fn conclude(host: &Host, function: &PciFunction, page: &mut Page) {
     let mates = verdict::mates(host, function);
     let verdict = verdict::of(host, &mates);
     page.row(2, "verdict", groups::style(&verdict), verdict.in_short());
-    groups::conclude(&mates, &verdict, page);
+    groups::conclude(host, &mates, &verdict, page);
 }
 
 /// The same for programs.

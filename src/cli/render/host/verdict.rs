@@ -1,7 +1,7 @@
 //! Whether a guest can have the devices of an IOMMU group, and what speaks against it.
 
 use crate::host::{Host, PciFunction, Use};
-use crate::unit::Bdf;
+use crate::unit::{Bdf, PciSelector};
 use serde::Serialize;
 
 /// What would happen if a guest were given all that is in a group.
@@ -124,8 +124,24 @@ pub(super) fn held_by(function: &PciFunction) -> Vec<String> {
     function.holders.iter().map(who).collect()
 }
 
-/// The lines of a profile that pass all devices among `functions`.
-pub(super) fn lines(functions: &[&PciFunction]) -> Vec<String> {
-    let devices = functions.iter().filter(|function| !function.bridge);
-    devices.flat_map(|function| ["[[pci]]".to_owned(), format!("host = \"{}\"", function.bdf)]).collect()
+/// The lines of a profile that pass all devices among `functions`: a whole device by its address, else each function.
+pub(super) fn lines(host: &Host, functions: &[&PciFunction]) -> Vec<String> {
+    let whole = |bdf: Bdf| {
+        let mut mates = host.pci.iter().filter(|other| other.bdf.same_device(bdf));
+        mates.all(|mate| !mate.bridge && is_in(functions, mate.bdf))
+    };
+    let name = |bdf: Bdf| {
+        let first = bdf.sibling(0).filter(|_| whole(bdf));
+        let device = first.map(|first| format!("device = \"{}\"", short(PciSelector::Device(first))));
+        device.unwrap_or_else(|| format!("host = \"{bdf}\""))
+    };
+    let mut names: Vec<_> = functions.iter().filter(|function| !function.bridge).map(|one| name(one.bdf)).collect();
+    names.dedup();
+    names.into_iter().flat_map(|name| ["[[pci]]".to_owned(), name]).collect()
+}
+
+/// Without the domain of most machines, as `lspci` prints it.
+fn short(selector: PciSelector) -> String {
+    let full = String::from(selector);
+    full.strip_prefix("0000:").unwrap_or(&full).to_owned()
 }
