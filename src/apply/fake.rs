@@ -17,6 +17,9 @@ pub(super) const CARD: &str = "0000:01:00.0";
 /// The start of a configuration space: ids, and at offset 14 the header type.
 const ANSWER: &[u8] = b"\xde\x10\xc2\x13\0\0\0\0\xa1\0\0\x03\0\0\x80";
 pub(super) const SOUND: &str = "0000:01:00.1";
+/// The framebuffer that the firmware left, with its driver.
+const FRAMEBUFFER_FOLDER: &str = "/sys/bus/platform/devices/efi-framebuffer.0";
+const FRAMEBUFFER_DRIVER: &str = "../../drivers/efi-framebuffer";
 
 /// The machine, gone with this value.
 pub(super) struct Machine {
@@ -68,6 +71,17 @@ impl Machine {
         machine.file("/sys/bus/pci/drivers_autoprobe", "1\n");
         fs::create_dir(machine.keep.path().join("run")).unwrap();
         machine
+    }
+
+    /// Adds a framebuffer of the firmware's.
+    pub(super) fn started_by_firmware(&self) {
+        self.file("/sys/bus/platform/drivers/efi-framebuffer/unbind", "");
+        self.link(&format!("{FRAMEBUFFER_FOLDER}/driver"), FRAMEBUFFER_DRIVER);
+    }
+
+    /// Takes the framebuffer's device away, as the kernel does when a driver of the card asks for its memory.
+    pub(super) fn lose_framebuffer(&self) {
+        fs::remove_dir_all(self.root().resolve(FRAMEBUFFER_FOLDER)).unwrap();
     }
 
     pub(super) fn root(&self) -> Root {
@@ -189,11 +203,16 @@ impl Kernel {
         let (folder, name) = path.rsplit_once('/').unwrap();
         match name {
             "unbind" => {
-                fs::remove_file(root.resolve(format!("/sys/bus/pci/devices/{value}/driver"))).unwrap();
+                let bus = path.split_once("/drivers/").unwrap().0;
+                fs::remove_file(root.resolve(format!("{bus}/devices/{value}/driver"))).unwrap();
                 Ok(())
             }
             "drivers_probe" => {
                 self.probe(root, value);
+                Ok(())
+            }
+            "bind" if path.starts_with("/sys/bus/platform") && root.exists(FRAMEBUFFER_FOLDER) => {
+                symlink(FRAMEBUFFER_DRIVER, root.resolve(format!("{FRAMEBUFFER_FOLDER}/driver"))).unwrap();
                 Ok(())
             }
             "bind" => Err(Fault::No("invalid argument".into())),

@@ -3,7 +3,7 @@
 use super::ApplyError;
 use super::fake::{CARD, Machine, SOUND, make, undo_twice};
 use super::step::Fault;
-use crate::plan::{Binding, Change};
+use crate::plan::{Binding, Change, Presence};
 use crate::unit::Size;
 use std::time::Duration;
 
@@ -136,6 +136,34 @@ async fn a_driver_that_does_not_take_its_card_back_is_told_and_the_rest_is_resto
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0].why, "nvidia does not take 0000:01:00.0: invalid argument");
     assert_eq!(machine.driver(SOUND).as_deref(), Some("snd_hda_intel"));
+}
+
+fn framebuffer() -> Change {
+    let (device, driver) = ("efi-framebuffer.0".into(), "efi-framebuffer".into());
+    Change::Framebuffer { device, driver, from: Presence::Present, to: Presence::Absent }
+}
+
+#[tokio::test]
+async fn the_firmwares_framebuffer_lets_go_and_is_driven_again() {
+    let machine = Machine::new();
+    machine.started_by_firmware();
+    let before = machine.picture();
+    let lease = machine.lease();
+    lease.make(&framebuffer()).await.unwrap();
+    let said = ["efi-framebuffer.0 > /sys/bus/platform/drivers/efi-framebuffer/unbind"];
+    assert_eq!(machine.kernel.said.borrow()[..], said);
+    assert_eq!(lease.undo().await, []);
+    assert_eq!(machine.picture(), before);
+}
+
+#[tokio::test]
+async fn a_framebuffer_that_the_kernel_did_away_with_is_not_missed() {
+    let machine = Machine::new();
+    machine.started_by_firmware();
+    let lease = machine.lease();
+    lease.make(&framebuffer()).await.unwrap();
+    machine.lose_framebuffer();
+    assert_eq!(lease.undo().await, []);
 }
 
 #[tokio::test]

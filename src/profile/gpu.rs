@@ -1,8 +1,8 @@
 //! `[gpu]`: the host's only graphics card, which leaves the host without a picture while the guest has it.
 
 use super::pci::{Passed, is_display};
-use crate::host::{Host, Use};
-use crate::plan::{Change, Class, Draft, Problem, VFIO};
+use crate::host::{Framebuffer, Host, Use};
+use crate::plan::{Change, Class, Draft, Presence, Problem, VFIO};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -53,6 +53,33 @@ pub(super) fn draft(gpu: Option<&Gpu>, passed: &[Passed], host: &Host, draft: &m
         let path = format!("/sys/class/vtconsole/{console}/bind");
         draft.contents.changes.push(Change::Attribute { path, from: "1".into(), to: "0".into() });
     }
+    for framebuffer in &host.console.framebuffers {
+        draft_release(framebuffer, passed, host, draft);
+    }
+}
+
+/// Drafts the release of a framebuffer that the firmware left on a card that is passed.
+///
+/// Its driver keeps the card's memory as its own, so that it cannot be mapped for the guest: "can't reserve". A
+/// framebuffer of the card's own driver goes with that driver.
+fn draft_release(framebuffer: &Framebuffer, passed: &[Passed], host: &Host, draft: &mut Draft) {
+    // Where the kernel does not tell whose memory it is, it is that of the card that the firmware drew on.
+    let under = |one: &&Passed| framebuffer.function.map_or(one.function.boot_vga, |function| function == one.bdf());
+    let Some((one, device)) = passed.iter().find(under).zip(framebuffer.platform.as_ref()) else { return };
+    // A card that another driver has is refused for that.
+    if host.euid != 0 && one.function.driver.as_deref() == Some(VFIO) {
+        let what = format!("the firmware's {device} draws on {}; only root can take it from there", one.bdf());
+        let problem = Problem::new(Class::Denied, &one.at, what).why(format!("vmrun runs as user {}", host.euid));
+        draft.refuse(
+            problem.fix("run vmrun as root, by sudo or pkexec\n# or boot the host with initcall_blacklist=sysfb_init"),
+        );
+        return;
+    }
+    // The drivers have the names of their devices; Linux: `drivers/video/fbdev/efifb.c`, `vesafb.c` and `simplefb.c`,
+    // `drivers/gpu/drm/sysfb/simpledrm.c`.
+    let driver = device.split_once('.').map_or(device.as_str(), |(driver, _)| driver).to_owned();
+    let (from, to) = (Presence::Present, Presence::Absent);
+    draft.contents.changes.push(Change::Framebuffer { device: device.clone(), driver, from, to });
 }
 
 fn console(used: &Use) -> Option<&str> {

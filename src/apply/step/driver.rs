@@ -28,6 +28,11 @@ pub(super) async fn unbind(ground: &Ground, bus: Bus, device: &str, driver: &str
 /// why a driver refused, so the driver is then asked by itself.
 pub(super) async fn bind(ground: &Ground, bus: Bus, device: &str, driver: &str) -> Result<(), ApplyError> {
     let refused = |fault: Fault| fault.of(&format!("{driver} does not take {device}"));
+    // Linux does away with the firmware's framebuffer for good as soon as a driver of the card's own asks for its
+    // memory, and vfio-pci does; `sysfb_disable`, `drivers/firmware/sysfb.c`.
+    if bus == Bus::Platform && !ground.root.exists(format!("{}/devices/{device}", bus.folder())) {
+        return Ok(());
+    }
     if bus == Bus::Pci && holder(ground, bus, device).is_none() {
         ground.tell("/sys/bus/pci/drivers_probe", device).await.map_err(refused)?;
     }
