@@ -65,13 +65,13 @@ mod watchdog;
 
 pub use setting::Setting;
 
-use crate::host::{Area, Host, Wants};
+use crate::host::{Host, Wants};
 use crate::plan::{Draft, Plan, Refusal, Slots};
 use crate::unit::GuestName;
 use scene::Scene;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What the user wrote; each value is valid in itself.
@@ -324,10 +324,7 @@ impl Profile {
         paths.sort();
         paths.dedup();
         let images = self.disk.iter().filter_map(|disk| disk.paths(setting)).collect();
-        let mut areas = BTreeSet::new();
-        if !self.pci.is_empty() {
-            areas.extend([Area::Pci, Area::Holders]);
-        }
+        let areas = self.pci.iter().flat_map(pci::Pci::areas).collect();
         let roms = self.pci.iter().filter_map(|pci| pci.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);
         Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, areas }

@@ -4,7 +4,7 @@ use super::Pci;
 use crate::host::{Host, PciFunction};
 use crate::plan::{Class, Draft, Problem};
 use crate::profile::scene::Scene;
-use crate::unit::{Bdf, PathStep, PciSelector};
+use crate::unit::{Bdf, PathStep, PciSelector, UsbId};
 
 /// A function that the guest gets.
 pub(in crate::profile) struct Passed<'a> {
@@ -62,17 +62,19 @@ pub(super) fn all<'a>(tables: &'a [Pci], scene: &Scene<'a>, draft: &mut Draft) -
 /// What names a device.
 enum Named {
     Selector(PciSelector),
+    ControllerOf(UsbId),
 }
 
 /// The one key of `table` that names its device.
 fn named(table: &Pci, key: &str, draft: &mut Draft) -> Option<(&'static str, Named)> {
     let host = table.host.map(|bdf| ("host", Named::Selector(PciSelector::Function(bdf))));
     let device = table.device.clone().map(|selector| ("device", Named::Selector(selector)));
-    let mut given: Vec<_> = [host, device].into_iter().flatten().collect();
+    let usb = table.usb_controller_of.map(|id| ("usb_controller_of", Named::ControllerOf(id)));
+    let mut given: Vec<_> = [host, device, usb].into_iter().flatten().collect();
     match given.len() {
         1 => given.pop(),
         0 => {
-            let problem = Problem::new(Class::Invalid, key, "no host or device says what is passed");
+            let problem = Problem::new(Class::Invalid, key, "no host, device or usb_controller_of says what is passed");
             draft.refuse(problem.fix("device = \"01:00\"   # vmrun host lists the addresses"));
             None
         }
@@ -95,6 +97,7 @@ impl Named {
             Self::Selector(PciSelector::Path(port, steps)) => walk(at, *port, steps, host),
             Self::Selector(PciSelector::Ids { vendor, device }) => by_ids(at, *vendor, *device, host),
             Self::Selector(PciSelector::Slot(name)) => by_slot(at, name, host),
+            Self::ControllerOf(id) => super::usb::controller_of(at, *id, host).map(|found| vec![found]),
         }
     }
 }

@@ -10,6 +10,7 @@ mod rebar;
 mod reset;
 mod rom;
 mod spoof;
+mod usb;
 mod used;
 
 pub(super) use find::Passed;
@@ -19,9 +20,9 @@ use super::gpu::Gpu;
 use super::pci_rom;
 use super::scene::Scene;
 use super::setting::Setting;
-use crate::host::PciFunction;
+use crate::host::{Area, PciFunction};
 use crate::plan::{Class, Draft, Origin, Problem};
-use crate::unit::{Bdf, PciSelector, PciSlot, Size};
+use crate::unit::{Bdf, PciSelector, PciSlot, Size, UsbId};
 use bar::Bar;
 use rom::Rom;
 use schemars::JsonSchema;
@@ -43,6 +44,9 @@ pub(super) struct Pci {
     /// A device with all of its functions: by address (`01:00`), by place (`00:03.1/00`), by the name of its slot, or
     /// by ids (`10de:13c2`) that only one device of the host has; or one function of it (`01:00.1`).
     device: Option<PciSelector>,
+    /// The USB controller that a USB device is plugged into, by the ids of that as `lsusb` prints them: the guest then
+    /// has it as on bare metal, with all else that is plugged into that controller.
+    usb_controller_of: Option<UsbId>,
     /// Its address in the guest. vmrun chooses unless given, and keeps functions of one device together.
     addr: Option<PciSlot>,
     /// Tells the guest that its device has more functions. Set where it is needed unless given.
@@ -89,6 +93,12 @@ pub(super) fn is_display(function: &PciFunction) -> bool {
 impl Pci {
     pub(super) fn paths(&self, setting: &Setting) -> Option<PathBuf> {
         self.rom.file().map(|rom| setting.resolve(rom))
+    }
+
+    /// What must be looked at closely to find it.
+    pub(super) fn areas(&self) -> impl Iterator<Item = Area> {
+        let usb = self.usb_controller_of.map(|_| Area::Usb);
+        [Area::Pci, Area::Holders].into_iter().chain(usb)
     }
 
     /// What is wrong with it on any host.
