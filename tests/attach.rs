@@ -101,9 +101,11 @@ fn starting_the_profile_again_takes_the_guest_over_too() {
     let mut second = bench.start(&[profile.to_str().unwrap()]);
     second.until("takes its place");
     second.until("guest taken over");
+    until(|| order(&bench) == "running reconnect ");
     killed(second);
     let mut third = bench.start(&[profile.to_str().unwrap()]);
     third.until("guest taken over");
+    until(|| order(&bench) == "running reconnect reconnect ");
     let qemu = status(&bench)["vmrun"]["qemu"].as_u64().unwrap();
     run(std::process::Command::new("kill").args(["-SEGV", &qemu.to_string()]));
     let ended = third.end();

@@ -37,7 +37,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
     version,
     about = "Run a guest on plain QEMU, its threads pinned before its first instruction",
     override_usage = "vmrun [OPTIONS] COMMAND | PROFILE.toml",
-    help_template = "{about}\n{usage-heading} {usage}\n\n{all-args}{after-help}",
+    help_template = "{about}\n{usage-heading} {usage}\n{all-args}{after-help}",
     disable_help_subcommand = false,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -149,8 +149,10 @@ pub enum Command {
     #[command(hide = true)]
     Net(Net),
     /// Put the host back after a run that was cut short
+    #[command(hide = true)]
     Recover(Recover),
     /// Show what vmrun sees of this machine
+    #[command(hide = true)]
     Host(Host),
     /// Explain the tables and keys of a profile
     Explain(Explain),
@@ -176,8 +178,8 @@ pub fn command() -> clap::Command {
     let further: Vec<_> =
         command.get_subcommands().filter(|it| it.is_hide_set()).map(clap::Command::get_name).collect();
     let more = format!(
-        "Also: {}; `vmrun help NAME` tells of each.\n\
-         Start with `vmrun demo`, then `vmrun plan windows.toml`.",
+        "Also: {};\n\
+         `vmrun help NAME` tells of each. Start with `vmrun demo`.",
         further.join(", ")
     );
     command.build();
