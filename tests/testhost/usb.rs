@@ -44,7 +44,7 @@ fn a_device_that_is_not_plugged_in_is_no_error() {
 #[test]
 fn the_controller_of_the_only_keyboard_is_refused() {
     let [qemu, _newer] = setup::qemus();
-    let profile = profile(&qemu, "", "[[pci]]\ndevice = \"02:00.0\"\n");
+    let profile = profile(&qemu, "", "[[pci]]\nusb_controller_of = \"0627:0001\"\n");
     let (ran, trace) = host::on(&Layout::USB, |host| trace(host, |host| run(host, &profile)));
     assert_refused(&ran.reply, 11, &["0000:02:00.0 has the host's only keyboard", "last_keyboard = true"]);
     assert_eq!(trace, "");
@@ -54,7 +54,7 @@ fn the_controller_of_the_only_keyboard_is_refused() {
 fn a_free_controller_is_the_guests_and_its_devices_come_back() {
     let [qemu, _newer] = setup::qemus();
     let look = look(DEVICES);
-    let profile = profile(&qemu, "", &format!("[[pci]]\ndevice = \"01:00.0\"\naddr = \"09\"\n{look}"));
+    let profile = profile(&qemu, "", &format!("[[pci]]\nusb_controller_of = \"0403:6001\"\naddr = \"09\"\n{look}"));
     let (ran, trace) = host::on(&Layout::USB, |host| {
         trace(host, |host| {
             let ran = run(host, &profile)?;
