@@ -49,13 +49,14 @@ pub(super) struct Memory {
     /// Threads that touch the pages, 1 to 16; as many as vCPUs unless given. QEMU: `prealloc-threads`.
     #[schemars(range(min = 1, max = 16))]
     prealloc_threads: Option<u8>,
-    /// What it is to the kernel: `"memfd"`, the default, `"file"` in the folder `path`, or `"ram"`, private pages, the
-    /// default with `"thp"`. QEMU: `memory-backend-…`.
+    /// What it is to the kernel: `"ram"`, private pages, `"memfd"`, which others can map and a pool of huge pages needs,
+    /// or `"file"` in the folder `path`. Chosen by what is needed unless given. QEMU: `memory-backend-…`.
     backend: Option<Backend>,
     /// Folder of a mounted `hugetlbfs` or `tmpfs`; anonymous memory, which needs no mount, unless given. QEMU:
     /// `mem-path`.
     path: Option<PathBuf>,
-    /// Whether other programs may map it; off unless given, or a device needs it. QEMU: `share`.
+    /// Whether other programs may map it; off unless given, a device needs it, or `backend` is `"memfd"` without a pool.
+    /// QEMU: `share`.
     share: Option<bool>,
     /// NUMA nodes of the host that it lies on; the one that all vCPUs are pinned to unless given. QEMU: `host-nodes`.
     #[serde(default)]
@@ -171,7 +172,11 @@ impl Memory {
         self.judge_fallback(wanted, draft);
         self.judge_backend(pages, draft);
         self.judge_prealloc(huge, prealloc, draft);
-        let share = self.share.unwrap_or(false) || scene.share_memory;
+        // Mapped privately, each page of a file in memory is there twice once the guest has written to it: in the file,
+        // and as the guest's own. Linux: `do_cow_fault`, `mm/memory.c`. Pages of a pool are not.
+        let private = path.is_none() && !matches!(pages, Pages::Huge(_));
+        let mapped = self.backend == Some(Backend::Memfd) && private;
+        let share = self.share.unwrap_or(mapped) || scene.share_memory;
         if self.share == Some(false) && scene.share_memory {
             draft.refuse(
                 Problem::new(
@@ -185,7 +190,7 @@ impl Memory {
         }
         Shape {
             path,
-            ram: self.backend == Some(Backend::Ram) || (self.backend.is_none() && pages == Pages::Thp && !share),
+            ram: self.backend == Some(Backend::Ram) || (self.backend.is_none() && private && !share),
             pages,
             share,
             prealloc,
