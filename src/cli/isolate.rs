@@ -33,7 +33,7 @@ pub(super) fn run(args: &Isolate, output: Output) -> Exit {
     if args.devices.is_empty() {
         return status(args, &root, &standing, output);
     }
-    let devices = match devices(args) {
+    let devices = match devices(args, &root) {
         Ok(devices) => devices,
         Err(exit) => return exit(output),
     };
@@ -47,13 +47,13 @@ pub(super) fn run(args: &Isolate, output: Output) -> Exit {
 type End = Box<dyn FnOnce(Output) -> Exit>;
 
 /// The functions that the arguments name: addresses, and what profiles pass.
-fn devices(args: &Isolate) -> Result<Vec<Bdf>, End> {
+fn devices(args: &Isolate, root: &Root) -> Result<Vec<Bdf>, End> {
     let mut devices = Vec::new();
     for word in &args.devices {
         let text = word.to_string_lossy();
         match address(&text) {
             Some(bdf) => devices.push(bdf),
-            None => devices.extend(passed(word)?),
+            None => devices.extend(passed(word, root)?),
         }
     }
     Ok(devices)
@@ -64,13 +64,13 @@ fn address(text: &str) -> Option<Bdf> {
     text.parse().or_else(|_| format!("{text}.0").parse()).ok()
 }
 
-/// The functions that a profile passes.
-fn passed(profile: &Path) -> Result<Vec<Bdf>, End> {
+/// The functions that a profile passes on the host below `root`.
+fn passed(profile: &Path, root: &Root) -> Result<Vec<Bdf>, End> {
     let loaded = match Loaded::read(profile, &Layers::default()) {
         Ok(loaded) => loaded,
         Err(rejected) => return Err(Box::new(|output| rejected.tell(output))),
     };
-    let planned = loaded.plan_here();
+    let planned = loaded.plan_below(root);
     let passed = planned.contents().argv.host_functions();
     if passed.is_empty() {
         let what = format!("{} passes no PCI function to its guest", profile.display());

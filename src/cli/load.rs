@@ -83,7 +83,12 @@ impl Loaded {
 
     /// Plans it for this host.
     pub(super) fn plan_here(&self) -> Planned {
-        self.plan_for(Host::read(&Root::default(), &self.profile.wants(&self.setting)))
+        self.plan_below(&Root::default())
+    }
+
+    /// Plans it for the host whose files stand below `root`.
+    pub(super) fn plan_below(&self, root: &Root) -> Planned {
+        self.plan_for(Host::read(root, &self.profile.wants(&self.setting)))
     }
 
     fn plan_for(&self, host: Host) -> Planned {
