@@ -13,6 +13,9 @@ pub struct Pins {
     pub iothreads: BTreeMap<String, Placement>,
     /// Host CPUs of every other thread of QEMU, set before exec so that all of them inherit it.
     pub emulator: Option<CpuSet>,
+    /// Why these host CPUs, each reason as a sentence; empty when the user chose them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<String>,
 }
 
 /// Host CPUs and scheduling class of one thread.
@@ -41,7 +44,7 @@ impl Pins {
     /// Whether no thread is placed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { vcpus, iothreads, emulator } = self;
+        let Self { vcpus, iothreads, emulator, why: _ } = self;
         vcpus.is_empty() && iothreads.is_empty() && emulator.is_none()
     }
 }

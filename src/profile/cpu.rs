@@ -2,9 +2,10 @@
 
 use super::host_vendor::HostVendor;
 use super::hyperv::Hyperv;
-use super::pinning::Pinning;
+use super::pinning::{Given, Guest, Pinning, Shape, Site, short_or_table, short_or_table_schema};
 use super::scene::Scene;
 use super::smp_cache::SmpCache;
+use crate::host::Host;
 use crate::plan::{Class, Draft, Origin, Problem};
 use crate::unit::{CpuSet, HvVendorId, Version};
 use schemars::JsonSchema;
@@ -56,8 +57,12 @@ pub(super) struct Cpu {
     host_cache_info: Option<bool>,
     #[serde(default)]
     smp_cache: SmpCache,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "short_or_table")]
+    #[schemars(schema_with = "short_or_table_schema")]
     pub(super) pinning: Pinning,
+    /// Topology that follows from the pins, where the profile gives none.
+    #[serde(skip)]
+    shape: Option<Shape>,
 }
 
 /// First QEMU with modules; QEMU 9.1 change log.
@@ -135,7 +140,7 @@ impl Cpu {
     }
 
     pub(super) fn threads(&self) -> u32 {
-        self.threads.map_or(1, NonZeroU32::get)
+        self.threads.map(NonZeroU32::get).or(self.shape.map(|shape| shape.threads)).unwrap_or(1)
     }
 
     /// Host CPUs that vCPUs are pinned to; empty without pins.
@@ -151,7 +156,17 @@ impl Cpu {
     /// The same with one socket, die and module of `cores` cores with `threads` sibling threads each.
     pub(super) fn with_topology(self, cores: u32, threads: u32) -> Self {
         let (cores, threads) = (NonZeroU32::new(cores), NonZeroU32::new(threads));
-        Self { sockets: None, dies: None, modules: None, cores, threads, ..self }
+        Self { sockets: None, dies: None, modules: None, cores, threads, shape: None, ..self }
+    }
+
+    /// The same with the host CPUs and the topology that `"auto"` means on this host; notes a problem when it cannot give
+    /// them.
+    pub(super) fn placed(&self, site: &Site, host: &Host, draft: &mut Draft) -> Self {
+        let above = [self.sockets, self.dies, self.modules, self.cores].into_iter().flatten().map(NonZeroU32::get);
+        let cores = above.reduce(u32::saturating_mul);
+        let given = Given { cores, threads: self.threads.map(NonZeroU32::get) };
+        let (pinning, shape) = self.pinning.placed(given, site, host, draft);
+        Self { pinning, shape, ..self.clone() }
     }
 
     /// The same without pins of iothreads, for a guest without disks.
@@ -160,13 +175,15 @@ impl Cpu {
     }
 
     fn topology(&self) -> [(&'static str, u32); 5] {
-        let count = |level: Option<NonZeroU32>| level.map_or(1, NonZeroU32::get);
+        let count = |level: Option<NonZeroU32>, follows: fn(Shape) -> u32| {
+            level.map(NonZeroU32::get).or(self.shape.map(follows)).unwrap_or(1)
+        };
         [
-            ("sockets", count(self.sockets)),
-            ("dies", count(self.dies)),
-            ("modules", count(self.modules)),
-            ("cores", count(self.cores)),
-            ("threads", count(self.threads)),
+            ("sockets", count(self.sockets, |shape| shape.sockets)),
+            ("dies", count(self.dies, |shape| shape.dies)),
+            ("modules", count(self.modules, |_| 1)),
+            ("cores", count(self.cores, |shape| shape.cores)),
+            ("threads", self.threads()),
         ]
     }
 
@@ -187,6 +204,7 @@ impl Cpu {
             host_cache_info,
             smp_cache,
             pinning: _,
+            shape: _,
         } = self;
         self.draft_topology(scene, draft);
         draft_model(model, scene, draft);
@@ -217,7 +235,7 @@ impl Cpu {
             if level == "modules" && count == 1 {
                 continue;
             }
-            draft.contents.argv.smp.set(level, count.to_string(), Origin::given(format!("cpu.{level}")));
+            draft.contents.argv.smp.set(level, count.to_string(), self.origin(level));
         }
         let modules = self.modules.filter(|modules| modules.get() > 1);
         if let (Some(_), Some(version)) = (modules, scene.version.filter(|version| *version < MODULES)) {
@@ -246,6 +264,20 @@ impl Cpu {
         }
     }
 
+    fn origin(&self, level: &str) -> Origin {
+        let given = match level {
+            "sockets" => self.sockets,
+            "dies" => self.dies,
+            "modules" => self.modules,
+            "cores" => self.cores,
+            _ => self.threads,
+        };
+        match self.shape.filter(|_| given.is_none()) {
+            Some(_) => Origin::derived("cpu.pinning", "the topology is that of the vCPUs' host cores"),
+            None => Origin::given(format!("cpu.{level}")),
+        }
+    }
+
     fn draft_host_model(&self, scene: &Scene, draft: &mut Draft) {
         let cpu = &mut draft.contents.argv.cpu;
         // A guest with a passed device cannot migrate anyway; `migratable=on` would hide flags like invtsc.
@@ -264,8 +296,10 @@ impl Cpu {
         }
     }
 
-    pub(super) fn draft_pinning(&self, iothreads: &[String], scene: &Scene, draft: &mut Draft) {
-        self.pinning.draft(self.vcpus(), self.threads(), iothreads, scene, draft);
+    pub(super) fn draft_pinning(&self, iothreads: &[String], site: &Site, scene: &Scene, draft: &mut Draft) {
+        let [(_, sockets), (_, dies), ..] = self.topology();
+        let guest = Guest { vcpus: self.vcpus(), threads: self.threads(), dies: sockets.saturating_mul(dies) };
+        self.pinning.draft(guest, iothreads, site, scene, draft);
     }
 }
 

@@ -40,7 +40,6 @@ mod pci;
 mod pci_rom;
 mod pcie;
 mod pinning;
-mod pinning_lint;
 mod program;
 mod qemu;
 pub mod reference;
@@ -65,7 +64,7 @@ mod watchdog;
 
 pub use setting::Setting;
 
-use crate::host::{Host, Wants};
+use crate::host::{Area, Host, Wants};
 use crate::plan::{Draft, Plan, Refusal, Slots};
 use crate::unit::GuestName;
 use scene::Scene;
@@ -245,6 +244,8 @@ impl Profile {
         };
         let mut draft = Draft::new(name.clone(), emulator, setting.run_dir.clone());
         draft.slots = Slots::new(machine.chipset());
+        let site = pinning::Site::of(pci, memory, numa, host);
+        let cpu = &cpu.placed(&site, host, &mut draft);
 
         // QMP comes first, so that its descriptor is the first one.
         always::draft(&scene, &mut draft);
@@ -286,7 +287,7 @@ impl Profile {
         acpi_table::draft(acpi_table, &scene, &mut draft);
         pcie::draft(*pcie, &mut draft);
         memory.draft_balloon(!pci.is_empty(), &mut draft);
-        cpu.draft_pinning(&iothread::ids(disk), &scene, &mut draft);
+        cpu.draft_pinning(&iothread::ids(disk), &site, &scene, &mut draft);
         hooks_dir::draft(hooks_dir.as_deref(), &scene, &mut draft);
         hook::draft(hook, &scene, &mut draft);
         service::draft(service, &scene, &mut draft);
@@ -324,7 +325,8 @@ impl Profile {
         paths.sort();
         paths.dedup();
         let images = self.disk.iter().filter_map(|disk| disk.paths(setting)).collect();
-        let areas = self.pci.iter().flat_map(pci::Pci::areas).collect();
+        let placed = self.cpu.pinning.places().then_some(Area::Cpus);
+        let areas = self.pci.iter().flat_map(pci::Pci::areas).chain(placed).collect();
         let roms = self.pci.iter().filter_map(|pci| pci.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);
         Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, areas }

@@ -15,7 +15,8 @@ const MAX_CPU: u32 = 1023;
 
 /// A set of host CPUs by the kernel's numbers; written and printed as a CPU list: `0-3,8`.
 ///
-/// In a profile a number, a list as text, or an array of both: `4`, `"4-7"`, `[4, "6-7"]`.
+/// In a profile a number, a list as text, or an array of both: `4`, `"4-7"`, `[4, "6-7"]`. There `^` takes CPUs out of
+/// those before it, as libvirt's lists have it: `"0-7,^4"`.
 /// Source of the list format: Linux `Documentation/admin-guide/kernel-parameters.rst` (cpu lists).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CpuSet(BTreeSet<u32>);
@@ -56,6 +57,12 @@ impl CpuSet {
         Self(self.0.difference(&other.0).copied().collect())
     }
 
+    /// The CPUs that are in one of the sets, or in both.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self(self.0.union(&other.0).copied().collect())
+    }
+
     /// The CPUs that are in both sets.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
@@ -81,12 +88,18 @@ impl FromStr for CpuSet {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut cpus = BTreeSet::new();
         for part in text.trim().split(',').filter(|part| !part.is_empty()) {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let part = part.trim();
+            let (range, out) = part.strip_prefix('^').map_or((part, false), |range| (range, true));
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
             let (first, last) = (number(first, text)?, number(last, text)?);
             if first > last {
-                return Err(format!("`{part}` counts down; write {last}-{first}"));
+                return Err(format!("`{range}` counts down; write {last}-{first}"));
             }
-            cpus.extend(first..=last);
+            if !out {
+                cpus.extend(first..=last);
+            } else if (first..=last).any(|cpu| !cpus.remove(&cpu)) {
+                return Err(format!("`{part}` takes out what is not in the list before it; write it like 0-7,^4"));
+            }
         }
         Ok(Self(cpus))
     }
@@ -142,11 +155,11 @@ impl JsonSchema for CpuSet {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let list = json_schema!({"type": "string", "pattern": r"^[0-9, -]*$"});
+        let list = json_schema!({"type": "string", "pattern": r"^[0-9, ^-]*$"});
         let cpu = json_schema!({"type": "integer", "minimum": 0, "maximum": MAX_CPU});
         json_schema!({
             "title": "host CPUs",
-            "description": "A number, a list like `\"0-3,8\"`, or an array of both.",
+            "description": "A number, a list like `\"0-3,8\"` or `\"0-7,^4\"`, or an array of both.",
             "anyOf": [cpu, list, {"type": "array", "items": {"anyOf": [cpu, list]}}],
             "examples": [4, "4-7", [4, "6-7"]],
         })
@@ -177,11 +190,42 @@ impl<'de> Visitor<'de> for ListVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<CpuSet, A::Error> {
-        let mut all = CpuSet::default();
-        while let Some(part) = parts.next_element::<CpuSet>()? {
-            all.0.extend(part.0);
+        let mut whole = Vec::new();
+        while let Some(Part(part)) = parts.next_element()? {
+            whole.push(part);
         }
-        Ok(all)
+        whole.join(",").parse().map_err(de::Error::custom)
+    }
+}
+
+/// An element of an array, as text: `^` speaks of those before it.
+struct Part(String);
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PartVisitor)
+    }
+}
+
+struct PartVisitor;
+
+impl Visitor<'_> for PartVisitor {
+    type Value = Part;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a host CPU, or a list like \"0-3,8\"")
+    }
+
+    fn visit_i64<E: de::Error>(self, cpu: i64) -> Result<Part, E> {
+        ListVisitor.visit_i64(cpu).map(|cpus| Part(cpus.to_string()))
+    }
+
+    fn visit_u64<E: de::Error>(self, cpu: u64) -> Result<Part, E> {
+        ListVisitor.visit_u64(cpu).map(|cpus| Part(cpus.to_string()))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Part, E> {
+        Ok(Part(text.to_owned()))
     }
 }
 
@@ -201,6 +245,16 @@ mod test {
             let set: CpuSet = serde_json::from_str(json).unwrap();
             assert_eq!(set.to_string(), "4,6-7", "{json}");
         }
+    }
+
+    #[test]
+    fn a_caret_takes_out_of_what_stands_before_it() {
+        for json in ["\"1-4,^3,6\"", "[\"1-4\", \"^3\", 6]", "[\"1-4,6\", \"^3\"]"] {
+            let set: CpuSet = serde_json::from_str(json).unwrap();
+            assert_eq!(set.to_string(), "1-2,4,6", "{json}");
+        }
+        assert_eq!("0-7,^2-3".parse::<CpuSet>().unwrap().to_string(), "0-1,4-7");
+        assert!("^4,0-7".parse::<CpuSet>().unwrap_err().contains("0-7,^4"));
     }
 
     #[test]

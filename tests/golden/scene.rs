@@ -13,6 +13,7 @@
 //! | `# euid: 1000` | the user that vmrun runs as |
 //! | `# blocks: 0 Normal 9 0 …` | the free memory of a zone, as `/proc/buddyinfo` has it |
 //! | `# memlock: 8M` | the most memory that the user may lock, who may not raise it |
+//! | `# cpus: isolated 2-7` | these host CPUs are `isolated`, alone `allowed` to vmrun, or `offline`; `none` for none |
 //! | `# missing: PATH` | nothing stands there; a bare name is missing everywhere |
 //! | `# plain: PATH` | a file that is not executable stands there |
 //! | `# file: PATH SIZE` | a file of so many bytes stands there |
@@ -33,6 +34,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use vmrun::host::{Access, FreeBlocks, Host, LockedMemory, PathFact, Qemu, Wants};
 use vmrun::profile::Setting;
+use vmrun::unit::CpuSet;
 
 /// A scene.
 #[derive(Clone)]
@@ -80,6 +82,7 @@ impl Scene {
                 self.host.locked_memory = Some(LockedMemory { most, raise: false, exempt: false });
             }
             "euid" => self.host.euid = value.parse().ok()?,
+            "cpus" => self.set_cpus(value)?,
             "systemd" => self.host.systemd = value != "no",
             "missing" => self.paths.push((value.into(), PathFact::Missing)),
             "plain" => self.paths.push((value.into(), PathFact::File { size: 1, executable: false })),
@@ -112,6 +115,30 @@ impl Scene {
             _ => return None,
         }
         Some(())
+    }
+
+    fn set_cpus(&mut self, value: &str) -> Option<()> {
+        let (what, cpus) = value.split_once(' ')?;
+        let cpus: CpuSet = if cpus == "none" { CpuSet::default() } else { cpus.parse().ok()? };
+        match what {
+            "isolated" => self.host.cpu_sets.isolated = cpus,
+            "allowed" => self.host.cpu_sets.allowed = cpus,
+            "offline" => self.take_off(cpus),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Switches `off` off; the kernel then leaves them out of every list but one.
+    fn take_off(&mut self, off: CpuSet) {
+        self.host.cpus.retain(|cpu| !off.contains(cpu.id));
+        let siblings = self.host.cpus.iter_mut().map(|cpu| &mut cpu.siblings);
+        let nodes = self.host.nodes.iter_mut().map(|node| &mut node.cpus);
+        let caches = self.host.caches.iter_mut().map(|cache| &mut cache.cpus);
+        for list in siblings.chain(nodes).chain(caches) {
+            *list = list.without(&off);
+        }
+        self.host.cpu_sets.offline = off;
     }
 
     fn set_right(&mut self, value: &str) -> Option<()> {

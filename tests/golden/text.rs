@@ -98,7 +98,8 @@ fn pins(plan: &Contents) -> Vec<String> {
     let vcpus = plan.pins.vcpus.iter().enumerate().map(|(i, place)| format!("pin vcpu {i}: {}", placement(place)));
     let iothreads = plan.pins.iothreads.iter().map(|(id, place)| format!("pin iothread {id}: {}", placement(place)));
     let emulator = plan.pins.emulator.iter().map(|cpus| format!("pin emulator: {cpus}"));
-    vcpus.chain(iothreads).chain(emulator).collect()
+    let why = plan.pins.why.iter().map(|why| format!("pins chosen: {why}"));
+    vcpus.chain(iothreads).chain(emulator).chain(why).collect()
 }
 
 fn placement(Placement { cpus, sched }: &Placement) -> String {

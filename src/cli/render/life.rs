@@ -144,7 +144,7 @@ fn hang(page: &mut String, width: usize, label: &str, text: &str) {
 }
 
 fn placed(pins: &Pins) -> String {
-    let Pins { vcpus, iothreads, emulator } = pins;
+    let Pins { vcpus, iothreads, emulator, why: _ } = pins;
     let mut what = Vec::new();
     if !vcpus.is_empty() {
         what.push(counted(vcpus.len(), "vCPU"));

@@ -1,16 +1,20 @@
 //! Who runs where: threads of QEMU against cores and their sibling threads.
 
 use super::layout::table;
-use crate::host::{Cpu, Host};
+use crate::host::{Cache, CoreKind, Cpu, Host};
 use crate::plan::{Pins, Placement, Sched};
 use crate::unit::CpuSet;
 
-/// The table of cores, `width` columns wide; adjacent cores without a thread of the guest share a row.
+/// What all other threads of QEMU are called together.
+const REST: &str = "emulator";
+
+/// The table of cores, `width` columns wide; adjacent cores without a vCPU share a row.
 pub(super) fn cores(page: &mut String, width: usize, pins: &Pins, host: &Host) {
     let threads = threads(pins);
+    let caches: Vec<&Cache> = host.caches.iter().filter(|cache| cache.level == 3).collect();
     let mut rows: Vec<Row> = Vec::new();
     for core in cores_of(host) {
-        let row = Row::of(&core, &threads);
+        let row = Row::of(&core, &caches, &threads);
         match rows.last_mut() {
             Some(before) if before.joins(&row) => before.absorb(&row),
             _ => rows.push(row),
@@ -19,9 +23,13 @@ pub(super) fn cores(page: &mut String, width: usize, pins: &Pins, host: &Host) {
     let mut cells: Vec<_> = rows.iter().map(Row::cells).collect();
     cells.extend(absent(host, &threads).iter().map(|cpu| {
         let who = format!("{}: not on this host", on(cpu, &threads));
-        ["-".to_owned(), "-".to_owned(), cpu.to_string(), who]
+        ["-".to_owned(), "-".to_owned(), "-".to_owned(), cpu.to_string(), who]
     }));
-    table(page, width, ["node", "core", "sibling threads", "who runs there"], &cells);
+    if caches.is_empty() {
+        let cells: Vec<_> = cells.into_iter().map(|[node, core, _, cpus, who]| [node, core, cpus, who]).collect();
+        return table(page, width, ["node", "core", "sibling threads", "who runs there"], &cells);
+    }
+    table(page, width, ["node", "core", "L3", "sibling threads", "who runs there"], &cells);
 }
 
 /// Threads that have a class and no host CPUs of their own, each as a sentence.
@@ -30,9 +38,12 @@ pub(super) fn unplaced(pins: &Pins) -> Vec<String> {
     anywhere.map(|(name, place)| format!("{name}{}: on the emulator's host CPUs", class(place.sched))).collect()
 }
 
-/// A core, or adjacent cores without a thread of the guest.
+/// A core, or adjacent cores that are alike and have no vCPU.
 struct Row {
     node: u32,
+    kind: Option<CoreKind>,
+    /// Its L3 cache, with a number where there are several.
+    cache: String,
     cores: CpuSet,
     siblings: CpuSet,
     /// Who runs there; empty when nobody does.
@@ -40,14 +51,25 @@ struct Row {
 }
 
 impl Row {
-    fn of(core: &[&Cpu], threads: &[Thread]) -> Self {
+    fn of(core: &[&Cpu], caches: &[&Cache], threads: &[Thread]) -> Self {
         let siblings: Vec<_> = core.iter().map(|cpu| cpu.id).collect();
-        let cores = CpuSet::of(core[0].core);
-        Self { node: core[0].node, cores, who: who(&siblings, threads), siblings: siblings.into_iter().collect() }
+        let Cpu { node, kind, core, .. } = core[0];
+        let who = who(&siblings, threads);
+        let cache = cache(siblings[0], caches);
+        Self {
+            node: *node,
+            kind: *kind,
+            cache,
+            cores: CpuSet::of(*core),
+            who,
+            siblings: siblings.into_iter().collect(),
+        }
     }
 
+    /// Whether both are alike, and have the same threads that may run anywhere in them, or none.
     fn joins(&self, next: &Self) -> bool {
-        self.node == next.node && self.who.is_empty() && next.who.is_empty()
+        let place = |row: &Self| (row.node, row.kind, row.cache.clone());
+        place(self) == place(next) && self.who == next.who && (self.who.is_empty() || self.who == REST)
     }
 
     fn absorb(&mut self, next: &Self) {
@@ -55,9 +77,24 @@ impl Row {
         self.siblings.extend(next.siblings.iter());
     }
 
-    fn cells(&self) -> [String; 4] {
+    fn cells(&self) -> [String; 5] {
         let who = if self.who.is_empty() { "no thread of the guest" } else { &self.who };
-        [self.node.to_string(), self.cores.to_string(), self.siblings.to_string(), who.to_owned()]
+        let kind = match self.kind {
+            Some(CoreKind::Performance) => " P",
+            Some(CoreKind::Efficiency) => " E",
+            None => "",
+        };
+        let cores = format!("{}{kind}", self.cores);
+        [self.node.to_string(), cores, self.cache.clone(), self.siblings.to_string(), who.to_owned()]
+    }
+}
+
+/// The L3 cache of host CPU `cpu` by its size, with its number where there are several.
+fn cache(cpu: u32, caches: &[&Cache]) -> String {
+    match (caches.iter().position(|cache| cache.cpus.contains(cpu)), caches.len()) {
+        (None, _) => "-".into(),
+        (Some(at), 1) => caches[at].size.to_string(),
+        (Some(at), _) => format!("#{} {}", at + 1, caches[at].size),
     }
 }
 
@@ -68,7 +105,7 @@ struct Thread {
 }
 
 fn named(pins: &Pins) -> impl Iterator<Item = (String, &Placement)> {
-    let Pins { vcpus, iothreads, emulator: _ } = pins;
+    let Pins { vcpus, iothreads, emulator: _, why: _ } = pins;
     let vcpus = vcpus.iter().enumerate().map(|(index, place)| (format!("vCPU {index}"), place));
     vcpus.chain(iothreads.iter().map(|(id, place)| (format!("iothread {id}"), place)))
 }
@@ -77,7 +114,7 @@ fn threads(pins: &Pins) -> Vec<Thread> {
     let placed = named(pins).filter_map(|(name, Placement { cpus, sched })| {
         Some(Thread { name: format!("{name}{}", class(*sched)), cpus: cpus.clone()? })
     });
-    let rest = pins.emulator.iter().map(|cpus| Thread { name: "emulator".to_owned(), cpus: cpus.clone() });
+    let rest = pins.emulator.iter().map(|cpus| Thread { name: REST.to_owned(), cpus: cpus.clone() });
     placed.chain(rest).collect()
 }
 

@@ -103,6 +103,10 @@ impl Page {
         for thread in pins::unplaced(&contents.pins) {
             self.item(&thread);
         }
+        for (index, why) in contents.pins.why.iter().enumerate() {
+            let head = if index == 0 { "chosen by vmrun (cpu.pinning): " } else { "" };
+            self.item(&format!("{head}{why}"));
+        }
     }
 
     fn handed(&mut self, contents: &Contents) {

@@ -91,6 +91,11 @@ impl Memory {
         self.share == Some(true)
     }
 
+    /// NUMA nodes of the host that the user wants it on.
+    pub(super) fn host_nodes(&self) -> &[u32] {
+        &self.host_nodes
+    }
+
     /// Drafts `-m`, the backends and the guest's NUMA nodes.
     pub(super) fn draft(&self, numa: &[Numa], cpu: &Cpu, scene: &Scene, draft: &mut Draft) {
         let size = self.draft_size(numa, draft);

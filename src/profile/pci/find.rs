@@ -59,18 +59,29 @@ pub(super) fn all<'a>(tables: &'a [Pci], scene: &Scene<'a>, draft: &mut Draft) -
     passed
 }
 
+/// The functions that all tables mean, as far as they can be found; what is wrong is told where they are drafted.
+pub(in crate::profile) fn meant<'h>(tables: &[Pci], host: &'h Host) -> Vec<&'h PciFunction> {
+    let found = tables.iter().flat_map(names).filter_map(|(_, named)| named.functions("", host).ok());
+    found.flatten().collect()
+}
+
 /// What names a device.
 enum Named {
     Selector(PciSelector),
     ControllerOf(UsbId),
 }
 
-/// The one key of `table` that names its device.
-fn named(table: &Pci, key: &str, draft: &mut Draft) -> Option<(&'static str, Named)> {
+/// The keys of `table` that name its device.
+fn names(table: &Pci) -> Vec<(&'static str, Named)> {
     let host = table.host.map(|bdf| ("host", Named::Selector(PciSelector::Function(bdf))));
     let device = table.device.clone().map(|selector| ("device", Named::Selector(selector)));
     let usb = table.usb_controller_of.map(|id| ("usb_controller_of", Named::ControllerOf(id)));
-    let mut given: Vec<_> = [host, device, usb].into_iter().flatten().collect();
+    [host, device, usb].into_iter().flatten().collect()
+}
+
+/// The one key of `table` that names its device.
+fn named(table: &Pci, key: &str, draft: &mut Draft) -> Option<(&'static str, Named)> {
+    let mut given = names(table);
     match given.len() {
         1 => given.pop(),
         0 => {

@@ -13,7 +13,7 @@ mod spoof;
 mod usb;
 mod used;
 
-pub(super) use find::Passed;
+pub(super) use find::{Passed, meant};
 pub(super) use place::reserve;
 
 use super::gpu::Gpu;

@@ -164,9 +164,10 @@ fn own_keys(name: &str, schema: &Value, table: &Value, around: &Value) -> Table 
     Table { path: format!("{name}.NAME"), repeated: false, text: about, keys }
 }
 
-/// The definition of a table that `schema` refers to, if it does.
+/// The definition of a table that `schema` refers to, if it does; the table may be the long form of a shorter value.
 fn table_of<'r>(schema: &Value, root: &'r Value) -> Option<&'r Value> {
-    let reference = schema.get("$ref").or_else(|| schema["allOf"].get(0)?.get("$ref"))?;
+    let first = |key: &str| schema[key].get(0)?.get("$ref");
+    let reference = schema.get("$ref").or_else(|| first("allOf")).or_else(|| first("anyOf"))?;
     root["definitions"].get(reference.as_str()?.strip_prefix("#/definitions/")?)
 }
 

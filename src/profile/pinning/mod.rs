@@ -1,0 +1,139 @@
+//! `[cpu.pinning]`: which thread of QEMU runs on which host CPUs.
+
+mod auto;
+mod choice;
+mod class;
+mod iothreads;
+mod judge;
+mod lint;
+mod pool;
+mod shape;
+mod site;
+mod vcpus;
+
+pub(super) use auto::Given;
+pub(super) use shape::Shape;
+pub(super) use site::Site;
+pub(super) use vcpus::{short_or_table, short_or_table_schema};
+
+use super::scene::Scene;
+use crate::plan::{Class, Draft, Placement, Problem, Sched};
+use crate::unit::CpuSet;
+use class::{Nice, SchedClass};
+use iothreads::Iothreads;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use vcpus::Vcpus;
+
+/// Which thread of QEMU runs on which host CPUs; everything is where the kernel likes it unless given. `pinning = "auto"`
+/// or `"auto:8"` in `[cpu]` is short for `vcpus` alone.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pinning {
+    /// Host CPUs of each vCPU, in QEMU's order: threads of a core first, then cores, dies, sockets. `"auto:8"` takes whole
+    /// cores for 8 vCPUs, with one L3 cache and on the NUMA node of the passed card, and leaves the host its first core;
+    /// `"auto"` alone takes all such cores with one L3 cache. The topology follows the host's cores unless given.
+    #[serde(default)]
+    vcpus: Vcpus,
+    /// Host CPUs of every other thread of QEMU. Those of cores without a vCPU unless given, if vCPUs are pinned.
+    emulator: Option<CpuSet>,
+    /// Host CPUs of the iothreads: one set for all, or a table by id.
+    iothreads: Option<Iothreads>,
+    /// Scheduling class of vCPUs and iothreads. With `fifo`, a busy vCPU shuts the host out of its CPU.
+    #[schemars(extend("default" = "normal"))]
+    sched: Option<SchedClass>,
+    /// Priority of vCPUs and iothreads against other programs, from -20, the most favoured, to 19.
+    nice: Option<Nice>,
+}
+
+/// The vCPUs that are placed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Guest {
+    pub(super) vcpus: u32,
+    /// Threads of each core.
+    pub(super) threads: u32,
+    /// Dies of all sockets.
+    pub(super) dies: u32,
+}
+
+impl Pinning {
+    /// A pinning made by vmrun itself.
+    pub(super) fn of(vcpus: Vec<CpuSet>, emulator: Option<CpuSet>) -> Self {
+        Self { vcpus: Vcpus::List(vcpus), emulator, ..Self::default() }
+    }
+
+    /// The same without pins of iothreads.
+    pub(super) fn without_iothreads(self) -> Self {
+        Self { iothreads: None, ..self }
+    }
+
+    /// Whether a host has to be looked at closely for it.
+    pub(super) fn places(&self) -> bool {
+        let Self { vcpus, emulator, iothreads, sched, nice: _ } = self;
+        let vcpus = matches!(vcpus, Vcpus::Auto(_)) || !vcpus.list().is_empty();
+        vcpus || emulator.is_some() || iothreads.is_some() || sched.is_some()
+    }
+
+    /// Host CPUs that vCPUs are pinned to.
+    pub(super) fn pinned(&self) -> CpuSet {
+        self.vcpus.list().iter().flat_map(CpuSet::iter).collect()
+    }
+
+    /// Host CPUs that the vCPUs in `vcpus` are pinned to.
+    pub(super) fn pinned_of(&self, vcpus: &CpuSet) -> CpuSet {
+        let those = (0..).zip(self.vcpus.list()).filter(|(vcpu, _)| vcpus.contains(*vcpu));
+        those.flat_map(|(_, cpus)| cpus.iter()).collect()
+    }
+
+    /// Drafts the places of the vCPUs of `guest`, of `iothreads` by id, and of the rest.
+    pub(super) fn draft(&self, guest: Guest, iothreads: &[String], site: &Site, scene: &Scene, draft: &mut Draft) {
+        let Self { vcpus, emulator, iothreads: iothread_pins, sched: _, nice: _ } = self;
+        let sched = self.sched(draft);
+        judge::judge(self, guest.vcpus, iothreads, scene, draft);
+        judge::judge_fifo(self, sched, guest.vcpus as usize + iothreads.len(), scene, draft);
+        let place = |cpus: Option<&CpuSet>| Placement { cpus: cpus.cloned(), sched };
+        let pins = vcpus.list();
+        if !pins.is_empty() {
+            draft.contents.pins.vcpus = pins.iter().map(|cpus| place(Some(cpus))).collect();
+        } else if sched != Sched::Normal {
+            draft.contents.pins.vcpus = (0..guest.vcpus).map(|_| place(None)).collect();
+        }
+        for id in iothreads {
+            let cpus = iothread_pins.as_ref().and_then(|pins| pins.of(id));
+            if cpus.is_some() || sched != Sched::Normal {
+                draft.contents.pins.iothreads.insert(id.clone(), place(cpus));
+            }
+        }
+        draft.contents.pins.emulator = emulator.clone().or_else(|| self.rest(scene));
+        // What vmrun chose itself needs no other eye.
+        let chosen = !draft.contents.pins.why.is_empty();
+        for warning in lint::lint(self, guest, site, scene.host, chosen) {
+            draft.warn(warning);
+        }
+    }
+
+    fn sched(&self, draft: &mut Draft) -> Sched {
+        match (self.sched, self.nice) {
+            (Some(SchedClass(Sched::Fifo(_))), Some(_)) => {
+                let at = "cpu.pinning.nice";
+                draft.refuse(
+                    Problem::new(Class::Invalid, at, "a real-time thread has no nice value")
+                        .fix("leave out nice or sched"),
+                );
+                Sched::Normal
+            }
+            (_, Some(Nice(nice))) => Sched::Nice(nice),
+            (Some(SchedClass(sched)), None) => sched,
+            (None, None) => Sched::Normal,
+        }
+    }
+
+    /// Where threads go that are no vCPU, when vCPUs are pinned and nothing is said of the others.
+    fn rest(&self, scene: &Scene) -> Option<CpuSet> {
+        if self.vcpus.list().is_empty() {
+            return None;
+        }
+        let rest = lint::rest(&self.pinned(), scene.host);
+        Some(rest).filter(|cpus| !cpus.is_empty())
+    }
+}
