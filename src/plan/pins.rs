@@ -14,7 +14,7 @@ pub struct Pins {
     /// Host CPUs of every other thread of QEMU, set before exec so that all of them inherit it.
     pub emulator: Option<CpuSet>,
     /// Why these host CPUs, each reason as a sentence; empty when the user chose them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<String>,
 }
 
