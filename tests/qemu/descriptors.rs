@@ -30,7 +30,8 @@ fn boot_sector(run: Run) -> Run {
 async fn the_serial_port_arrives_under_its_number(qemu: (&str, &str)) {
     let mut run = boot_sector(Run::new(qemu).tcg());
     let fd = run.draft.pass(Descriptor::Serial);
-    let run = run.with("-chardev", &format!("socket,id=serial,fd={fd}")).with("-serial", "chardev:serial");
+    let run =
+        run.with("-chardev", &format!("socket,id=serial,fd={fd},server=on,wait=off")).with("-serial", "chardev:serial");
     let paused = run.paused().await.unwrap();
     let target = |number: u32| read_link(format!("/proc/{}/fd/{number}", paused.pid())).unwrap();
     assert_eq!(fd, 4);
