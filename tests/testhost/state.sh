@@ -6,7 +6,7 @@ devices="$(echo /sys/bus/pci/devices/*/ /sys/bus/usb/devices/*/)"
 {
     # Devices: every text attribute, how they sleep.
     find $devices -maxdepth 1 -type f ! -name config ! -name 'resource?*' ! -name rom ! -name irq ! -name urbnum \
-        ! -name power_state ! -name descriptors ! -name 'aer_*' ! -name 'avoid_*' ! -name uevent -perm -400
+        ! -name power_state ! -name devnum ! -name dev ! -name descriptors ! -name 'aer_*' ! -name 'avoid_*' ! -name uevent -perm -400
     for device in $devices; do
         echo "$device/power/control $device/power/autosuspend_delay_ms $device/power/wakeup"
     done
@@ -28,7 +28,7 @@ devices="$(echo /sys/bus/pci/devices/*/ /sys/bus/usb/devices/*/)"
 for link in $(find $devices -maxdepth 1 -name driver); do
     echo "$link -> $(readlink "$link")"
 done
-find /dev/dri /dev/snd /dev/vfio /dev/bus/usb /dev/nvme* /dev/fb* /dev/hidraw* /dev/sd* /dev/tty[AU]* ! -type d 2>/dev/null | sort
+find /dev/dri /dev/snd /dev/vfio /dev/nvme* /dev/fb* /dev/hidraw* /dev/sd* /dev/tty[AU]* ! -type d 2>/dev/null | sort
 # Where interrupts go, by the names of their handlers: their numbers are dealt anew with each driver.
 awk 'FILENAME == "/proc/interrupts" { name[$1] = $NF; next }
     { split(FILENAME, part, "/"); if (part[4] ":" in name) print "irq", name[part[4] ":"], $0 }' \
