@@ -106,9 +106,9 @@ fn a_guest_whose_tpm_dies_is_ended() {
     let tpm = swtpm(&bench).expect("swtpm runs beside the guest");
     assert!(Command::new("kill").args(["-9", &tpm.to_string()]).status().expect("kill").success());
     run.until("power button");
-    // The button may come before the guest listens; forced or not, the lost companion is the reason.
-    let stop = bench.output(&["stop", "--force", "sealed"]);
-    assert!(stop.status.success(), "{stop:?}");
+    // The button may come before the guest listens, or end it at once and close the socket on who forces it off.
+    // Forced or not, the lost companion is the reason.
+    bench.output(&["stop", "--force", "sealed"]);
     let ended = run.end();
     assert_eq!(ended.code, Some(21), "{}", ended.text());
     assert!(ended.text().contains("swtpm"), "{}", ended.text());

@@ -26,6 +26,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// How long QEMU's main loop may take to answer before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long QEMU may outlive a companion that ended with it.
+const ALONG: Duration = Duration::from_millis(500);
+
 /// How a guest came to be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrived {
@@ -69,6 +72,7 @@ pub(super) async fn watch(
         verdict: Verdict::default(),
         alone: false,
         lost: None,
+        along: None,
         side,
         reboots,
         desk: &run.desk,
@@ -108,8 +112,12 @@ pub(super) async fn watch(
             () = until(deadline) => Event::Deadline { force: plan.ending.on_timeout == OnTimeout::Kill },
             why = &mut keeping, if !watch.alone => {
                 watch.alone = true;
-                // A companion that talks with QEMU, like virtiofsd, ends with it.
+                // A companion that talks with QEMU, like virtiofsd, ends with it, and may be seen to end first.
                 if watch.verdict.is_over() { continue }
+                if timeout(ALONG, watch.guest.wait()).await.is_ok() {
+                    watch.along = Some(why);
+                    continue
+                }
                 watch.lost = Some(why);
                 Event::Failed
             }
@@ -189,6 +197,8 @@ struct Watch<'a> {
     /// Whether a required companion has ended; the others are watched no more.
     alone: bool,
     lost: Option<String>,
+    /// A required companion that ended about when QEMU did: its loss counts unless the guest had ended.
+    along: Option<String>,
     side: Side<'a>,
     reboots: &'a mut Reboots,
     desk: &'a Desk,
@@ -242,7 +252,8 @@ impl Watch<'_> {
     /// Why QEMU ended.
     fn ended(&mut self, status: Option<ExitStatus>) -> Left {
         let cold = self.plan.ending.on_reboot == OnReboot::Restart && self.state == State::Running;
-        match self.lost.take() {
+        let over = self.verdict.is_over();
+        match self.lost.take().or_else(|| self.along.take().filter(|_| !over)) {
             Some(why) => Left::Ended(Ended::CompanionLost { why }),
             None if cold && self.verdict.is_reboot() => {
                 self.note("the guest reboots".into());
