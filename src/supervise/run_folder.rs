@@ -52,7 +52,7 @@ pub fn latest_run(state: &Path) -> Option<PathBuf> {
 fn fresh(runs: &Path) -> io::Result<PathBuf> {
     let stem = humantime::format_rfc3339_millis(SystemTime::now()).to_string().replace(':', "-");
     let mut dir = runs.join(&stem);
-    // Two runs within a millisecond: a clock that was set back.
+    // Two runs within a millisecond: a clock that was set back, or runs made without a guest.
     for number in 2.. {
         match DirBuilder::new().mode(0o700).create(&dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => dir = runs.join(format!("{stem}-{number}")),
@@ -89,8 +89,16 @@ fn prune(runs: &Path) {
 
 fn sorted(runs: &Path) -> Vec<PathBuf> {
     let mut all: Vec<_> = fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    all.sort();
+    all.sort_by_cached_key(|run| age(run));
     all
+}
+
+/// What a run is sorted by: its time, and its number among those of one millisecond. By the letters alone, the tenth of
+/// them would come before the second.
+fn age(run: &Path) -> (String, u32) {
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    let (time, number) = name.split_once("Z-").unwrap_or((name.trim_end_matches('Z'), "1"));
+    (time.to_owned(), number.parse().unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -106,6 +114,16 @@ mod test {
         assert_eq!(sorted(&state.path().join("runs")), made[3..]);
         assert_eq!(latest_run(state.path()).as_ref(), made.last());
         assert_eq!(fs::read_to_string(made.last().unwrap().join("argv")).unwrap(), "-name \\\n'a b' \\\n");
+    }
+
+    #[test]
+    fn runs_of_one_millisecond_are_sorted_by_number() {
+        let state = tempfile::tempdir().unwrap();
+        let names = ["08-59.676Z", "09-00.676Z", "09-00.676Z-2", "09-00.676Z-9", "09-00.676Z-10", "09-00.677Z"];
+        for name in names.iter().rev() {
+            fs::create_dir(state.path().join(name)).unwrap();
+        }
+        assert_eq!(sorted(state.path()), names.map(|name| state.path().join(name)));
     }
 
     #[test]
