@@ -8,10 +8,10 @@ use nix::pty::openpty;
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use serde_json::Value;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use support::setup::{path, qemus, run};
 use support::vmrun::{Bench, Run};
 
@@ -242,15 +242,23 @@ fn what_happens_can_be_followed() {
     let profile =
         bench.profile("then=wait", "[[hook]]\nat = \"running\"\nname = \"tell\"\nrun = [\"echo\", \"told you\"]\n");
     let guest = started(&bench, &profile);
+    // Both have been answered before the end is asked for: a follower that comes later would rightly hear nothing.
     let follow = |what: &str| {
-        let mut command = bench.command();
-        command.args([what, "guest", "--follow"]).stdout(Stdio::piped()).spawn().unwrap()
+        let mut child = bench.command().args([what, "guest", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut said = String::new();
+        lines.read_line(&mut said).unwrap();
+        (child, lines, said)
     };
     let (events, logs) = (follow("events"), follow("logs"));
     answer(&bench, &["stop", "guest", "--force"]);
     assert_eq!(guest.end().code, Some(35));
-    let said = |child: std::process::Child| String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-    let (events, logs) = (said(events), said(logs));
+    let rest = |(mut child, mut lines, mut said): (Child, BufReader<ChildStdout>, String)| {
+        lines.read_to_string(&mut said).unwrap();
+        assert!(child.wait().unwrap().success(), "{said}");
+        said
+    };
+    let (events, logs) = (rest(events), rest(logs));
     assert!(events.contains("guest running") && events.trim_end().ends_with("ended: forced"), "{events}");
     assert!(logs.contains("tell | told you"), "{logs}");
 }
