@@ -4,7 +4,7 @@ use super::args::{HostFile, Layers};
 use super::output::{Output, Weight};
 use super::render::finding::{self, Finding};
 use super::{Exit, layers, place};
-use crate::host::{Caller, Host, Root};
+use crate::host::{Area, Caller, Host, Root};
 use crate::plan::{Class, Contents, Plan, Problem, Refusal};
 use crate::profile::source::{self, Keys, Sheets};
 use crate::profile::{Profile, Setting};
@@ -84,6 +84,15 @@ impl Loaded {
     /// Plans it for this host.
     pub(super) fn plan_here(&self) -> Planned {
         self.plan_below(&Root::default())
+    }
+
+    /// Plans it for this host, of which it is asked too what people call its PCI functions.
+    pub(super) fn plan_with_names(&self) -> Planned {
+        let mut wants = self.profile.wants(&self.setting);
+        if wants.area(Area::Pci) {
+            wants.areas.insert(Area::Names);
+        }
+        self.plan_for(Host::read(&Root::default(), &wants))
     }
 
     /// Plans it for the host whose files stand below `root`.

@@ -116,12 +116,35 @@ fn a_guest_starts_without_a_device_and_gets_it_when_it_is_plugged_in() {
     assert!(with.contains(HAS_IT), "{with}");
 }
 
+#[test]
+fn a_device_that_is_given_by_hand_is_the_guests_at_once_and_comes_back() {
+    let [qemu, _] = setup::qemus();
+    let (with, without) = host::on(&Layout::USB, |host| {
+        start_with(host, &qemu, "[usb_controller]")?;
+        let given = host.ask(&format!("{THERE}; {VMRUN} usb give wheel 0403:6001 2>&1"))?;
+        let with = given + "\n" + &devices(host)?;
+        host.ask(&format!("{THERE}; {VMRUN} usb take wheel 0403:6001"))?;
+        let without = devices(host)?;
+        end(host)?;
+        host.ask("until [ -e /dev/ttyUSB0 ]; do sleep 0.1; done")?;
+        Ok((with, without))
+    });
+    assert!(with.contains("it has 0403:6001"), "{with}");
+    assert!(with.contains("Product QEMU USB SERIAL"), "{with}");
+    assert!(!without.contains("USB SERIAL"), "{without}");
+}
+
 /// In the folder of the guest that wants the serial adapter, with vmrun's own folders in it.
 const THERE: &str = "mkdir -p /run/wheel/runtime /run/wheel/state; cd /run/wheel
                      export VMRUN_RUNTIME_DIR=$PWD/runtime VMRUN_STATE_DIR=$PWD/state";
 
 /// Starts a guest that wants the serial adapter, and waits until it runs.
 fn start(host: &mut Host, qemu: &Qemu) -> Result<(), Lost> {
+    start_with(host, qemu, "[[usb]]\nid = \"0403:6001\"")
+}
+
+/// Starts a guest with `tables`, and waits until it runs.
+fn start_with(host: &mut Host, qemu: &Qemu, tables: &str) -> Result<(), Lost> {
     host.ask(&format!(
         "{THERE}
          cat >profile.toml <<'PROFILE'
@@ -129,8 +152,7 @@ schema = 1
 name = \"wheel\"
 [memory]
 size = \"64M\"
-[[usb]]
-id = \"0403:6001\"
+{tables}
 [qemu]
 binary = \"{}\"
 PROFILE

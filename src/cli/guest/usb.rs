@@ -4,7 +4,7 @@ use super::{Refused, done, for_guest, monitor, run_dir};
 use crate::cli::Exit;
 use crate::cli::args::{Turn, Usb, UsbDevice};
 use crate::cli::output::Output;
-use crate::host::{Root, usb_devices};
+use crate::host::{Root, UsbDevice as Plugged, usb_devices};
 use crate::qemu::{Events, Qmp};
 use crate::unit::GuestName;
 use serde_json::{Value, json};
@@ -43,6 +43,11 @@ async fn give(name: &GuestName, device: &UsbDevice, output: Output) -> Result<Ex
             properties["hostport"] = json!(port.ports());
         }
     }
+    // QEMU opens what it is told of at once, or says why it cannot; what it has to look for itself comes when libusb has
+    // heard of it, and where no udev runs that is never.
+    if let Some(node) = found(device).map(|found| found.node()).filter(|node| Root::default().exists(node)) {
+        properties["hostdevice"] = json!(node);
+    }
     qmp.raw("device_add", &properties).await.map_err(|error| match Refused::from(error) {
         Refused::Said(why) if why.contains(BUS) => {
             Refused::Said(format!("it has no USB controller; its profile wants  [usb_controller]  ({why})"))
@@ -54,15 +59,20 @@ async fn give(name: &GuestName, device: &UsbDevice, output: Output) -> Result<Ex
 
 /// What became of a device that QEMU took; one that is not there it waits for.
 async fn given(qmp: &Qmp, device: &UsbDevice, id: &str) -> Result<String, Refused> {
-    let there = usb_devices(&Root::default()).into_iter().any(|other| match device {
-        UsbDevice::Id(usb_id) => other.id == *usb_id,
-        UsbDevice::Port(port) => other.port == *port,
-    });
+    let there = found(device).is_some();
     let attached = property(qmp, id, "attached").await?;
     Ok(match (there, attached == true) {
         (true, true) => format!("it has {device}"),
         (false, _) => format!("{device} is not plugged in; it gets it as soon as it is"),
         (true, false) => format!("QEMU cannot open {device} yet; `vmrun logs` tells why"),
+    })
+}
+
+/// The device as it is plugged in; `None` when it is not.
+fn found(device: &UsbDevice) -> Option<Plugged> {
+    usb_devices(&Root::default()).into_iter().find(|other| match device {
+        UsbDevice::Id(usb_id) => other.id == *usb_id,
+        UsbDevice::Port(port) => other.port == *port,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cli::args::Layers;
 use crate::cli::load::Loaded;
+use crate::cli::render::host::name;
 use crate::host::PciFunction;
 use crate::plan::{Class, Problem};
 use std::fs;
@@ -47,7 +48,7 @@ fn said(path: &Path) -> (String, String) {
     match Loaded::read(path, &Layers::default()) {
         Err(_) => (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), "has mistakes".to_owned()),
         Ok(loaded) => {
-            let planned = loaded.plan_here();
+            let planned = loaded.plan_with_names();
             let mut cards = planned.contents().argv.host_functions();
             // The sound of a graphics card is no card of its own.
             cards.dedup_by(|later, first| later.same_device(*first));
@@ -59,8 +60,11 @@ fn said(path: &Path) -> (String, String) {
     }
 }
 
-/// What people call a function, from the base of its class.
+/// What people call a function: by the PCI id database, else from the base of its class.
 fn named(function: &PciFunction) -> String {
+    if let Some(name) = name::known(function) {
+        return format!("{name} at {}", function.bdf);
+    }
     let kind = match function.class >> 16 {
         0x01 => "disk controller",
         0x02 => "network card",

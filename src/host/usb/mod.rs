@@ -34,6 +34,14 @@ pub struct UsbDevice {
     pub manufacturer: Option<String>,
 }
 
+impl UsbDevice {
+    /// The node by which programs open it. Linux: `Documentation/driver-api/usb/usb.rst`, "The usbfs node names".
+    #[must_use]
+    pub fn node(&self) -> String {
+        format!("/dev/bus/usb/{:03}/{:03}", self.port.bus(), self.number)
+    }
+}
+
 const FOLDER: &str = "/sys/bus/usb/devices";
 
 /// Device class of a hub; USB class codes.

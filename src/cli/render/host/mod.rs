@@ -7,7 +7,7 @@ mod firmware;
 mod gpus;
 mod groups;
 mod memory;
-mod name;
+pub(in crate::cli) mod name;
 mod page;
 mod summary;
 mod usb;

@@ -2,6 +2,15 @@
 
 use crate::host::PciFunction;
 
+/// Maker and model, without the chip that the database has before it; `None` for one that it does not know.
+///
+/// Its names are like `GM204 [GeForce GTX 970]`.
+pub(in crate::cli) fn known(function: &PciFunction) -> Option<String> {
+    let (vendor, device) = (function.names.vendor.as_ref()?, function.names.device.as_ref()?);
+    let model = device.split_once('[').and_then(|(_, rest)| rest.strip_suffix(']')).unwrap_or(device);
+    Some(format!("{} {model}", short(vendor)))
+}
+
 /// Maker and device, or as much of it as is known.
 pub(super) fn device(function: &PciFunction) -> String {
     let names = &function.names;
@@ -35,7 +44,7 @@ fn short(vendor: &str) -> &str {
 
 #[cfg(test)]
 mod test {
-    use super::{device, short};
+    use super::{device, known, short};
     use crate::host::{PciFunction, PciNames};
 
     #[test]
@@ -44,6 +53,21 @@ mod test {
         assert_eq!(short("NVIDIA Corporation"), "NVIDIA");
         assert_eq!(short("Realtek Semiconductor Co., Ltd."), "Realtek Semiconductor");
         assert_eq!(short("Odd [name"), "Odd [name");
+    }
+
+    #[test]
+    fn a_card_is_known_by_its_model() {
+        let named = |device: Option<&str>| {
+            let names = PciNames {
+                vendor: Some("NVIDIA Corporation".to_owned()),
+                device: device.map(str::to_owned),
+                ..PciNames::default()
+            };
+            known(&PciFunction { names, ..PciFunction::default() })
+        };
+        assert_eq!(named(Some("GM204 [GeForce GTX 970]")).as_deref(), Some("NVIDIA GeForce GTX 970"));
+        assert_eq!(named(Some("GM204")).as_deref(), Some("NVIDIA GM204"));
+        assert_eq!(named(None), None);
     }
 
     #[test]
