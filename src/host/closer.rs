@@ -10,6 +10,7 @@ impl Host {
         }
         if wants.area(Area::Pci) {
             self.iommu = iommu::read(root);
+            self.address_bits = cpu::address_bits(root);
             self.iommufd = root.exists("/dev/iommu");
             self.modules = module::read(root);
             self.console = console::read(root);

@@ -73,10 +73,13 @@ use std::path::PathBuf;
 pub struct Host {
     /// Host CPUs that are online, by number.
     pub cpus: Vec<Cpu>,
-    /// What the processor calls itself; [`Area::Cpus`], as the next three.
+    /// What the processor calls itself; [`Area::Cpus`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_model: Option<String>,
-    /// Caches, the nearest to the core first.
+    /// Bits of a physical address, `address sizes` in `/proc/cpuinfo`; [`Area::Pci`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_bits: Option<u8>,
+    /// Caches, the nearest to the core first; [`Area::Cpus`], as the next two.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caches: Vec<Cache>,
     /// Sets of host CPUs that are kept apart.

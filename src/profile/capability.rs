@@ -15,6 +15,7 @@ const FIRST: &[(&str, Version)] = &[
     ("hv-tlbflush-direct", Version::new(7, 1)),
     ("hv-tlbflush-ext", Version::new(7, 1)),
     ("hv-xmm-input", Version::new(7, 1)),
+    ("iommufd", Version::new(9, 0)),
     ("pipewire", Version::new(8, 1)),
     ("virtio-sound-pci", Version::new(8, 2)),
 ];

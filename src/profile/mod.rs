@@ -284,6 +284,8 @@ impl Profile {
         agent::draft(agent.as_ref(), &scene, &mut draft);
         smbios::draft(smbios.as_ref(), &scene, &mut draft);
         fw_cfg::draft(fw_cfg, &scene, &mut draft);
+        let needs = firmware::Needs { ram: memory.amount(numa), windows: pci::room(pci, host) };
+        firmware::draft_mmio64(firmware.as_ref(), needs, &scene, &mut draft);
         acpi_table::draft(acpi_table, &scene, &mut draft);
         pcie::draft(*pcie, &mut draft);
         memory.draft_balloon(!pci.is_empty(), &mut draft);

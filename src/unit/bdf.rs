@@ -20,6 +20,12 @@ pub struct Bdf {
 }
 
 impl Bdf {
+    /// The bus number.
+    #[must_use]
+    pub fn bus(self) -> u8 {
+        self.bus
+    }
+
     /// The device number, 0 to 0x1f.
     #[must_use]
     pub fn device(self) -> u8 {

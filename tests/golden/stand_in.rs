@@ -62,7 +62,7 @@ impl<'a> StandIn<'a> {
         match (option, value["driver"].as_str().or(value["qom-type"].as_str()).or(value["type"].as_str())) {
             ("-device", Some("vfio-pci")) => {
                 // Any PCI function does; its place is what is judged.
-                take(&mut value, &["host", "x-vga"]);
+                take(&mut value, &["host", "x-vga", "iommufd"]);
                 take(&mut value, &["x-pci-vendor-id", "x-pci-device-id", "x-pci-sub-vendor-id", "x-pci-sub-device-id"]);
                 value["driver"] = json!("virtio-rng-pci");
             }

@@ -97,6 +97,12 @@ fn read_one(root: &Root, id: u32, nodes: &[Node]) -> Cpu {
     }
 }
 
+/// Bits of a physical address, of a line like `address sizes: 39 bits physical, 48 bits virtual`.
+pub(super) fn address_bits(root: &Root) -> Option<u8> {
+    let line = root.line("/proc/cpuinfo", "address sizes")?;
+    line.split_once(':')?.1.trim().split_once(" bits physical")?.0.parse().ok()
+}
+
 /// What a close look at the host CPUs tells beyond their topology.
 pub(super) struct Close {
     pub(super) model: Option<String>,
@@ -119,7 +125,7 @@ pub(super) fn close(root: &Root, online: &CpuSet, cpus: &mut [Cpu]) -> Close {
 
 #[cfg(test)]
 mod test {
-    use super::{list, online, read};
+    use super::{address_bits, list, online, read};
     use crate::host::tree::{lay_out, quad_core_with_threads};
 
     #[test]
@@ -158,6 +164,14 @@ mod test {
         ]);
         let cpus = read(&tree.root, &online(&tree.root), &[]);
         assert_eq!((cpus[1].package, cpus[1].siblings.to_string()), (0, "0-1".to_owned()));
+    }
+
+    #[test]
+    fn the_kernel_tells_how_many_bits_an_address_has() {
+        let tree =
+            lay_out(&[("/proc/cpuinfo", "flags\t\t: fpu\naddress sizes\t: 39 bits physical, 48 bits virtual\n")]);
+        assert_eq!(address_bits(&tree.root), Some(39));
+        assert_eq!(address_bits(&lay_out(&[("/proc/cpuinfo", "processor\t: 0\n")]).root), None);
     }
 
     #[test]

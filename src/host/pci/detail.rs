@@ -76,9 +76,16 @@ fn fill(root: &Root, function: &mut PciFunction) {
     function.power_control = text("power/control");
     function.sriov = sriov(&text);
     function.physfn = root.link_name(format!("{folder}/physfn")).and_then(|name| name.parse().ok());
+    function.vfio_device = vfio_device(root, &folder);
     function.modalias = text("modalias");
     function.revision =
         text("revision").and_then(|text| u8::from_str_radix(text.trim_start_matches("0x"), 16).ok()).unwrap_or(0);
+}
+
+/// Only a device with a node of its own has a number; Linux: `drivers/vfio/vfio_main.c`.
+fn vfio_device(root: &Root, folder: &str) -> Option<String> {
+    let names = root.names(format!("{folder}/vfio-dev"));
+    names.into_iter().find(|name| root.exists(format!("{folder}/vfio-dev/{name}/dev")))
 }
 
 /// Bridges show zeroes.

@@ -106,6 +106,10 @@ pub struct PciFunction {
     /// The function that made this virtual one; `None` for all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub physfn: Option<Bdf>,
+    /// Its node below `/dev/vfio/devices` while a VFIO driver has it, like `vfio0`; Linux 6.6 with
+    /// `CONFIG_VFIO_DEVICE_CDEV`, and `None` else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vfio_device: Option<String>,
     /// The name by which drivers are matched, `modules.alias`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modalias: Option<String>,

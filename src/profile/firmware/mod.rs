@@ -1,15 +1,19 @@
 //! `[firmware]`: what the vCPUs run first.
 
 mod flash;
+mod mmio64;
 mod pair;
 mod search;
 mod secure;
+
+pub(super) use mmio64::{Needs, draft as draft_mmio64};
 
 use super::machine::Machine;
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::host::PathFact;
 use crate::plan::{Class, Draft, Origin, Problem, Props};
+use crate::unit::Size;
 use flash::{Access, Format};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -44,6 +48,9 @@ pub(super) struct Firmware {
     nvram: Option<PathBuf>,
     /// A file for what the firmware says while it works; builds for release say little. QEMU: `isa-debugcon`.
     debug_log: Option<PathBuf>,
+    /// Room above 4 GiB for the windows of PCI devices; what those of passed cards need, if that is more than the 32G that
+    /// OVMF keeps, unless given. OVMF: `opt/ovmf/X-PciMmio64Mb`.
+    mmio64: Option<Size>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -80,8 +87,7 @@ pub(super) fn draft(firmware: Option<&Firmware>, machine: &Machine, scene: &Scen
 
 impl Firmware {
     pub(super) fn paths(&self, name: &str, setting: &Setting) -> Vec<PathBuf> {
-        let Self { kind: _, secure_boot: _, enrolled_keys: _, code, vars, format: _, image, nvram, debug_log: _ } =
-            self;
+        let Self { code, vars, image, nvram, .. } = self;
         let given = [code, vars, image, nvram].into_iter().flatten().map(|path| setting.resolve(path));
         // In which of the formats its template is, is not known yet.
         let own = [Format::Raw, Format::Qcow2].map(|format| pair::own_store(name, format, setting));
@@ -90,7 +96,7 @@ impl Firmware {
 
     /// Keys that make no sense with a BIOS, or beside a combined image, and are given.
     fn keys_of_a_pair(&self) -> Vec<&'static str> {
-        let Self { kind: _, secure_boot, enrolled_keys, code, vars, format: _, image: _, nvram, debug_log: _ } = self;
+        let Self { secure_boot, enrolled_keys, code, vars, nvram, .. } = self;
         let keys = [
             ("code", code.is_some()),
             ("vars", vars.is_some()),

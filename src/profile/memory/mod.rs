@@ -133,7 +133,7 @@ impl Memory {
     }
 
     /// How much the guest has.
-    fn amount(&self, numa: &[Numa]) -> Size {
+    pub(super) fn amount(&self, numa: &[Numa]) -> Size {
         self.size.or(numa::sum(numa)).unwrap_or(DEFAULT_SIZE)
     }
 

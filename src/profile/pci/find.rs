@@ -1,6 +1,6 @@
 //! Which functions of the host a table means.
 
-use super::Pci;
+use super::{Pci, near};
 use crate::host::{Host, PciFunction};
 use crate::plan::{Class, Draft, Problem};
 use crate::profile::scene::Scene;
@@ -61,7 +61,12 @@ pub(super) fn all<'a>(tables: &'a [Pci], scene: &Scene<'a>, draft: &mut Draft) -
 
 /// The functions that all tables mean, as far as they can be found; what is wrong is told where they are drafted.
 pub(in crate::profile) fn meant<'h>(tables: &[Pci], host: &'h Host) -> Vec<&'h PciFunction> {
-    let found = tables.iter().flat_map(names).filter_map(|(_, named)| named.functions("", host).ok());
+    tables.iter().flat_map(|table| found(table, host)).collect()
+}
+
+/// The same for one table.
+pub(super) fn found<'h>(table: &Pci, host: &'h Host) -> Vec<&'h PciFunction> {
+    let found = names(table).into_iter().filter_map(|(_, named)| named.functions("", host).ok());
     found.flatten().collect()
 }
 
@@ -127,7 +132,8 @@ fn absent(at: &str, bdf: Bdf, host: &Host) -> Problem {
         .collect();
     let why =
         if displays.is_empty() { String::new() } else { format!("graphics cards are at {}", displays.join(", ")) };
-    let fix = "lspci -Dnn   # lists the addresses; they change when cards are moved";
+    let list = "vmrun host groups   # lists the addresses; they change when cards are moved";
+    let fix = near::to(bdf, host).map_or_else(|| list.to_owned(), |meant| format!("{}\n{list}", near::line(at, meant)));
     impossible(at, format!("there is no PCI function {bdf}")).why(why).fix(fix)
 }
 

@@ -5,6 +5,8 @@ mod bind;
 mod busy;
 mod find;
 mod group;
+mod iommufd;
+mod near;
 mod place;
 mod rebar;
 mod reset;
@@ -12,9 +14,11 @@ mod rom;
 mod spoof;
 mod usb;
 mod used;
+mod window;
 
 pub(super) use find::{Passed, meant};
 pub(super) use place::reserve;
+pub(super) use window::room;
 
 use super::gpu::Gpu;
 use super::pci_rom;
@@ -80,6 +84,10 @@ pub(super) struct Pci {
     /// Says that the guest may get the controller of the host's last keyboard. False unless given.
     #[serde(default)]
     last_keyboard: bool,
+    /// Goes the kernel's newer way to the device, `/dev/iommu`, in the place of a group's node. False unless given. QEMU's
+    /// `iommufd`.
+    #[serde(default)]
+    iommufd: bool,
 }
 
 /// First byte of the class of a display controller; PCI Code and ID Assignment Specification.
@@ -150,6 +158,9 @@ impl Passed<'_> {
         if let Some(spoof) = spoof.filter(|_| chief) {
             spoof.onto(&mut device);
         }
+        if self.table.iommufd {
+            device["iommufd"] = json!(iommufd::ID);
+        }
         draft.contents.argv.device(&device, Origin::given(key));
     }
 }
@@ -163,6 +174,7 @@ pub(super) fn draft(tables: &[Pci], gpu: Option<&Gpu>, scene: &Scene, draft: &mu
     group::judge(&passed, scene.host, draft);
     reset::judge(&passed, scene.host, draft);
     used::judge(&passed, scene.host, draft);
+    iommufd::draft(&passed, scene, draft);
     bind::draft_module(&passed, scene.host, draft);
     busy::draft(&passed, gpu, scene.host, draft);
     super::gpu::draft(gpu, &passed, scene.host, draft);
