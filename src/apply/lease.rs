@@ -5,7 +5,7 @@ use super::fault::Faults;
 use super::journal::Journal;
 use super::pool::{self, Claim, Place};
 use super::step::{Ground, holds, perform};
-use super::{ApplyError, Record};
+use super::{ApplyError, Record, shared};
 use crate::host::Root;
 use crate::plan::{Change, Step};
 use crate::process::ProcessId;
@@ -115,11 +115,21 @@ impl Lease {
             change.steps().iter().for_each(|_| faults.after());
             return Ok(made);
         }
+        if let Change::Shared { path, from, to } = change {
+            let dir = self.place().dir;
+            let _lock = shared::lock(&dir).await?;
+            let from = shared::before_others(&dir, path).unwrap_or_else(|| from.clone());
+            return self.make_own(&Change::Shared { path: path.clone(), from, to: to.clone() }).await;
+        }
         if let Some(test) = change.already()
             && holds(&test).await
         {
             return Ok(Made::Already);
         }
+        self.make_own(change).await
+    }
+
+    async fn make_own(&self, change: &Change) -> Result<Made, ApplyError> {
         self.note(change)?;
         for (number, step) in change.steps().iter().enumerate() {
             if let Err(error) = self.go(step).await {
@@ -255,7 +265,16 @@ impl Lease {
         let mut failed = Vec::new();
         let changes = self.journal.borrow().record().changes.clone();
         for (at, change) in changes.iter().enumerate().rev() {
-            match self.take_back(change).await {
+            // Held until the journal does not say any more that this guest wants it.
+            let turn = match change {
+                Change::Shared { .. } => shared::lock(&self.place().dir).await.map(Some),
+                _ => Ok(None),
+            };
+            let taken_back = match &turn {
+                Ok(_) => self.take_back(change).await,
+                Err(error) => Err(unrestored("lock the folder of the runs", error)),
+            };
+            match taken_back {
                 Ok(()) => {
                     if let Err(error) = self.journal.borrow_mut().edit(|record| drop(record.changes.remove(at))) {
                         failed.push(unrestored("rm journal", &error));
@@ -290,6 +309,11 @@ impl Lease {
             let step = || change.inverse().steps().first().map(ToString::to_string).unwrap_or_default();
             let given = pool::give_back(&self.place(), *node, *size, pages.unsigned_abs()).await;
             return given.map_err(|error| unrestored(step(), &error));
+        }
+        if let Change::Shared { path, .. } = change
+            && shared::before_others(&self.place().dir, path).is_some()
+        {
+            return Ok(());
         }
         for step in change.inverse().steps() {
             perform(&self.ground, &step).await.map_err(|error| unrestored(step.to_string(), &error))?;

@@ -13,6 +13,8 @@ mod lease;
 mod new_file;
 mod pool;
 mod rom;
+mod scope;
+mod shared;
 mod step;
 #[cfg(test)]
 mod test;
@@ -24,3 +26,4 @@ pub use journal::{Journal, Record};
 pub use lease::{Lease, Made, Unrestored, recover};
 pub use new_file::make_file;
 pub use rom::read_rom;
+pub use scope::enter_scope;

@@ -1,6 +1,8 @@
 //! The facts that only a closer look tells, each for those who asked.
 
-use super::{Area, Host, Root, Wants, console, cpu, iommu, keyboard, module, node, pci, system, transparent_huge, usb};
+use super::{
+    Area, Host, Root, Wants, console, cpu, iommu, keyboard, module, node, pci, system, transparent_huge, tuning, usb,
+};
 
 impl Host {
     /// Fills in what `wants` asks for beyond what is always read.
@@ -37,6 +39,9 @@ impl Host {
         }
         if wants.area(Area::System) {
             self.system = system::read(root);
+        }
+        if wants.area(Area::Tuning) {
+            self.tuning = Some(tuning::read(root));
         }
     }
 }

@@ -28,6 +28,7 @@ mod root;
 mod sound;
 mod system;
 mod transparent_huge;
+mod tuning;
 mod usb;
 mod user;
 mod virtiofsd;
@@ -57,6 +58,7 @@ pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
 pub use root::Root;
 pub use system::System;
 pub use transparent_huge::TransparentHuge;
+pub use tuning::{Irq, Tuning};
 pub use usb::{UsbBus, UsbDevice, read as usb_devices};
 pub use user::User;
 pub use virtiofsd::Virtiofsd;
@@ -141,6 +143,9 @@ pub struct Host {
     /// The kernel and the distribution; [`Area::System`].
     #[serde(default, skip_serializing_if = "System::is_default")]
     pub system: System,
+    /// Where the host's own work may run; [`Area::Tuning`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
     /// State of KVM.
     pub kvm: Kvm,
     /// Whether systemd runs as process 1, from `/run/systemd/system`; `sd_booted(3)`.

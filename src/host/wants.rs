@@ -51,10 +51,12 @@ pub enum Area {
     Names,
     /// Which processes hold device nodes of PCI functions: a look at every open file of every process.
     Holders,
+    /// Where the host's own work may run: interrupts, workers of the kernel, systemd's slices.
+    Tuning,
 }
 
 impl Area {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Pci, Self::Cpus, Self::Memory, Self::Usb, Self::System, Self::Names, Self::Holders];
+    pub const ALL: [Self; 8] =
+        [Self::Pci, Self::Cpus, Self::Memory, Self::Usb, Self::System, Self::Names, Self::Holders, Self::Tuning];
 }

@@ -28,6 +28,12 @@ pub enum Descriptor {
     Queue,
     /// `/dev/vhost-net`, for a queue of the tap or macvtap device before it.
     VhostNet,
+    /// `/dev/cpu_dma_latency`, which holds the host CPUs to this latency for as long as QEMU has it. QEMU knows nothing of
+    /// it. Linux: `Documentation/power/pm_qos_interface.rst`.
+    CpuLatency {
+        /// Microseconds.
+        micros: u32,
+    },
 }
 
 /// A tap device.

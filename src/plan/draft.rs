@@ -54,6 +54,9 @@ pub struct Contents {
     pub services: Vec<Service>,
     /// Where its threads run.
     pub pins: Pins,
+    /// The scope of systemd that QEMU is moved into; `None` when it stays where vmrun is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
     /// Number of vCPUs.
     pub vcpus: u32,
     /// How it ends.
@@ -117,6 +120,7 @@ impl Draft {
             hooks: Vec::new(),
             services: Vec::new(),
             pins: Pins::default(),
+            scope: None,
             vcpus: 1,
             ending,
             run_dir,

@@ -24,7 +24,7 @@ mod transparent;
 mod usb;
 
 pub use argv::{Arg, Argv, Origin};
-pub use change::{Binding, Change, Presence, Test, UnitState, VFIO};
+pub use change::{Binding, Change, Confinement, CpuMask, Presence, Test, UnitState, VFIO};
 pub use command::Command;
 pub use descriptor::{Descriptor, FIRST_DESCRIPTOR, Tap, TapFrom};
 pub use draft::{Contents, Draft, Emulator, Plan, Refusal};

@@ -1,7 +1,7 @@
 //! The few verbs in which the kernel, and systemd, are told something.
 
 use super::Command;
-use crate::unit::{Bdf, Size};
+use crate::unit::{Bdf, CpuSet, Size};
 use std::fmt;
 
 /// One verb on the host.
@@ -71,6 +71,31 @@ pub enum Step {
         /// Its size after.
         size: Size,
     },
+    /// Takes host CPUs out of a mask of the kernel's, or puts them back. A file that is gone, and one that the kernel
+    /// does not let anyone write, is left alone; one that holds something else than `was` by now keeps the difference.
+    Mask {
+        /// Absolute path below sysfs or procfs.
+        path: String,
+        /// What it holds.
+        was: String,
+        /// What it shall hold.
+        value: String,
+        /// The host CPUs that are taken or put back.
+        cpus: CpuSet,
+    },
+    /// Takes host CPUs from a unit of systemd, or gives them back; a difference like [`Self::Mask`].
+    Confine {
+        /// The unit.
+        unit: String,
+        /// Its host CPUs; empty for all.
+        was: String,
+        /// Those it shall have; empty for all.
+        value: String,
+        /// The host CPUs that are taken or given back.
+        cpus: CpuSet,
+        /// All host CPUs.
+        all: CpuSet,
+    },
 }
 
 /// A bus of the kernel's device model; a folder of `/sys/bus`.
@@ -103,6 +128,10 @@ impl fmt::Display for Step {
             }
             Self::Write { path, was: _, value } if value.is_empty() => write!(f, "echo > {path}"),
             Self::Write { path, was: _, value } => write!(f, "echo {} > {path}", quoted(value)),
+            Self::Mask { path, was: _, value, cpus: _ } => write!(f, "echo {value} > {path}"),
+            Self::Confine { unit, was: _, value, .. } => {
+                write!(f, "systemctl set-property --runtime {unit} AllowedCPUs={value}")
+            }
             Self::Unbind { bus, device, driver } => {
                 write!(f, "echo {device} > {}/drivers/{driver}/unbind", bus.folder())
             }

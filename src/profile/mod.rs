@@ -56,6 +56,7 @@ mod smp_cache;
 pub mod source;
 mod stop;
 mod tpm;
+mod tune;
 mod usb;
 mod usb_controller;
 mod vmgenid;
@@ -103,6 +104,8 @@ pub struct Profile {
     machine: machine::Machine,
     #[serde(default)]
     cpu: cpu::Cpu,
+    #[serde(default)]
+    tune: tune::Tune,
     #[serde(default)]
     memory: memory::Memory,
     #[serde(default)]
@@ -197,6 +200,7 @@ impl Profile {
             hooks_dir,
             machine,
             cpu,
+            tune,
             memory: _,
             numa,
             firmware,
@@ -298,6 +302,7 @@ impl Profile {
         capability::judge(&scene, &mut draft);
         qemu.draft(host, &mut draft);
         memory.draft_locked(numa, &passed, &scene, &mut draft);
+        tune.draft(cpu, &scene, &mut draft);
         draft
     }
 
@@ -328,7 +333,7 @@ impl Profile {
         paths.dedup();
         let images = self.disk.iter().filter_map(|disk| disk.paths(setting)).collect();
         let placed = self.cpu.pinning.places().then_some(Area::Cpus);
-        let areas = self.pci.iter().flat_map(pci::Pci::areas).chain(placed).collect();
+        let areas = self.pci.iter().flat_map(pci::Pci::areas).chain(placed).chain(self.tune.areas()).collect();
         let roms = self.pci.iter().filter_map(|pci| pci.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);
         Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, areas }

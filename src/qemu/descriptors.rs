@@ -6,7 +6,7 @@ use crate::plan::{Descriptor, Tap, TapFrom};
 use rustix::fs::{Mode, fchmod};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -64,6 +64,7 @@ pub(super) fn open(wanted: &[Descriptor], run_dir: &Path) -> Result<Opened, Qemu
             }
             Descriptor::Queue => further(device.as_ref())?,
             Descriptor::VhostNet => open_path("/dev/vhost-net")?,
+            Descriptor::CpuLatency { micros } => latency(*micros)?,
         });
     }
     // Without its monitor QEMU could be neither pinned nor ended.
@@ -117,6 +118,16 @@ fn tap_name(tap: &Tap) -> String {
 fn open_path(path: &str) -> Result<OwnedFd, QemuError> {
     let opened = File::options().read(true).write(true).open(path);
     opened.map(OwnedFd::from).map_err(|source| failed(path.into(), source))
+}
+
+/// The kernel reads a signed number of 32 bits, and forgets it when the last copy of the descriptor is closed.
+fn latency(micros: u32) -> Result<OwnedFd, QemuError> {
+    const PATH: &str = "/dev/cpu_dma_latency";
+    let fail = |source| failed(PATH.into(), source);
+    let mut file = File::options().write(true).open(PATH).map_err(fail)?;
+    let bytes = i32::try_from(micros).unwrap_or(i32::MAX).to_ne_bytes();
+    file.write_all(&bytes).map_err(fail)?;
+    Ok(file.into())
 }
 
 /// A socket that listens at `path`, for its owner only. One that an earlier run left there is taken away.

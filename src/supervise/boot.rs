@@ -6,6 +6,7 @@ use super::run::{Run, sentence};
 use super::run_folder::qemu_log;
 use super::state_file::Reached;
 use super::{Failure, Notice, Placed, Scene, Stage};
+use crate::apply::enter_scope;
 use crate::plan::Point;
 use crate::process::ProcessId;
 use crate::qemu::{Guest, Pinned, QemuError, Thread, spawn};
@@ -40,6 +41,10 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
     }
     scene.pid = Some(booting.pid());
     scene.qmp = Some(qmp_user_socket(&plan.run_dir));
+    if let Some(scope) = &plan.scope {
+        let entered = enter_scope(scope, booting.pid()).await;
+        entered.map_err(|error| failure(Stage::Host, sentence(&error), Vec::new()))?;
+    }
     let told = booting.told().await.map_err(qemu_failure)?;
     // QEMU has mapped its memory by now, so the pages are the kernel's to count.
     lease.pages_taken().await.map_err(|error| failure(Stage::Host, sentence(&error), Vec::new()))?;

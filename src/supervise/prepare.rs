@@ -3,7 +3,9 @@
 use super::run::sentence;
 use super::{Companions, Failure, HookFailure, Notice, Scene, ServiceFailure, Stage, Tell, run_hook, unit_changes};
 use crate::apply::{ApplyError, Lease, Made, make_file};
-use crate::plan::{Change, Hook, OnError, Plan, Point, Service, Start, What};
+use crate::host::Root;
+use crate::plan::{Change, CpuMask, Hook, OnError, Plan, Point, Service, Start, What};
+use crate::unit::CpuSet;
 use std::cell::RefCell;
 use std::time::Instant;
 
@@ -84,7 +86,32 @@ async fn make(change: &Change, hands: Hands<'_>) -> Result<(), ApplyError> {
     let began = Instant::now();
     hands.lease.make(change).await?;
     (hands.tell)(&Notice::stage(stage_name(change), began.elapsed()));
+    if let Change::Masks { cpus, masks } = change
+        && let Some(text) = immovable(hands.lease.root(), cpus, masks)
+    {
+        (hands.tell)(&Notice::Note(text));
+    }
     Ok(())
+}
+
+/// What is on the guest's host CPUs still, because the kernel does not let anyone move it.
+fn immovable(root: &Root, cpus: &CpuSet, masks: &[CpuMask]) -> Option<String> {
+    let stays = |mask: &&CpuMask| {
+        // Where an interrupt may go is not where it goes: of several CPUs the kernel takes one.
+        let effective = mask.path.replace("/smp_affinity_list", "/effective_affinity_list");
+        let text = root.text(effective).filter(|text| !text.is_empty()).or_else(|| root.text(&mask.path));
+        let now = text.and_then(|text| CpuMask::read(&mask.path, &text));
+        now.is_some_and(|now| !now.and(cpus).is_empty())
+    };
+    let name = |mask: &CpuMask| match mask.path.strip_prefix("/proc/irq/").and_then(|rest| rest.split_once('/')) {
+        Some((number, "smp_affinity_list")) => {
+            let handlers = root.text(format!("/sys/kernel/irq/{number}/actions")).unwrap_or_default();
+            format!("IRQ {number} ({handlers})")
+        }
+        _ => mask.path.clone(),
+    };
+    let stay: Vec<_> = masks.iter().filter(stays).map(name).collect();
+    (!stay.is_empty()).then(|| format!("the kernel keeps these on the guest's host CPUs {cpus}: {}", stay.join(", ")))
 }
 
 /// Does `work` while the companions are read and kept alive; fails when a required one is lost.
@@ -177,6 +204,9 @@ fn stage_name(change: &Change) -> String {
             Some(driver) => format!("{bdf} to {driver}"),
             None => format!("{bdf} free"),
         },
+        Change::Shared { path, from: _, to } => format!("{path} {to}"),
+        Change::Masks { cpus, .. } => format!("interrupts and kernel work off CPUs {cpus}"),
+        Change::Slices { cpus, .. } => format!("the host's processes off CPUs {cpus}"),
         Change::Attribute { path, from: _, to } => format!("{} {to}", path.trim_start_matches("/sys/bus/pci/devices/")),
         Change::Rebar { bdf, bar, from: _, to } => format!("BAR {bar} of {bdf} {to}"),
         Change::Framebuffer { device, .. } => format!("{device} released"),

@@ -1,6 +1,7 @@
 //! Floor 0: values. Each type is valid once it exists; nothing here reads a file or knows another floor.
 
 mod bdf;
+mod cpu_mask;
 mod cpu_set;
 mod guest_name;
 mod hv_vendor_id;
@@ -15,6 +16,7 @@ mod usb_port;
 mod version;
 
 pub use bdf::Bdf;
+pub use cpu_mask::{read_mask, write_mask};
 pub use cpu_set::CpuSet;
 pub use guest_name::GuestName;
 pub use hv_vendor_id::HvVendorId;

@@ -87,6 +87,7 @@ fn descriptor(descriptor: &Descriptor) -> String {
         Descriptor::Macvtap { name, multi_queue } => format!("macvtap {name}{}", several(*multi_queue)),
         Descriptor::Queue => "further queue".into(),
         Descriptor::VhostNet => "vhost-net".into(),
+        Descriptor::CpuLatency { micros } => format!("cpu_dma_latency {micros}"),
     }
 }
 

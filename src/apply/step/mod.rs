@@ -2,6 +2,7 @@
 
 mod driver;
 mod hand;
+mod mask;
 mod resize;
 mod revive;
 mod write;
@@ -52,6 +53,13 @@ pub(super) async fn perform(ground: &Ground, step: &Step) -> Result<(), ApplyErr
         Step::RunUnless { there, run } if !ground.root.exists(there) => run_to_end(run).await,
         Step::RunIf { .. } | Step::RunUnless { .. } => Ok(()),
         Step::Write { path, was, value } => write::write(ground, path, was, value).await,
+        Step::Mask { path, was, value, cpus } => {
+            mask::mask(ground, path, &mask::Told { was, value, cpus });
+            Ok(())
+        }
+        Step::Confine { unit, was, value, cpus, all } => {
+            mask::confine(ground, unit, all, &mask::Told { was, value, cpus }).await
+        }
         Step::Unbind { bus, device, driver } => driver::unbind(ground, *bus, device, driver).await,
         Step::Bind { bus, device, driver } => driver::bind(ground, *bus, device, driver).await,
         Step::Revive(bdf) => revive::revive(ground, *bdf).await,
@@ -65,7 +73,7 @@ pub(super) async fn holds(test: &Test) -> bool {
     run(&Launch::from(command), &mut |_| {}).await.is_ok_and(|ran| ran.end.is_success() == *succeeds)
 }
 
-async fn run_to_end(command: &Command) -> Result<(), ApplyError> {
+pub(super) async fn run_to_end(command: &Command) -> Result<(), ApplyError> {
     let line = Step::Run(command.clone()).to_string();
     let failed = |why: String| ApplyError::Refused(format!("`{line}` {why}"));
     let mut last = String::new();

@@ -125,6 +125,9 @@ impl Page {
                 None => format!("{at}: {which}, not plugged in; it comes when it is"),
             });
         }
+        if let Some(scope) = &contents.scope {
+            self.item(&format!("moved into {scope}, beside the slices of the host's processes"));
+        }
         if let Some(amount) = contents.locked_memory {
             self.item(&format!("limit of locked memory: at least {} bytes", amount.bytes()));
         }
@@ -237,5 +240,8 @@ fn opened(descriptor: &Descriptor) -> String {
         Descriptor::Macvtap { name, .. } => format!("the macvtap device {name}"),
         Descriptor::Queue => "a further queue of the device before it".to_owned(),
         Descriptor::VhostNet => "/dev/vhost-net for a queue before it".to_owned(),
+        Descriptor::CpuLatency { micros } => {
+            format!("/dev/cpu_dma_latency, held at {micros} µs: idle states that take longer to leave are not entered")
+        }
     }
 }

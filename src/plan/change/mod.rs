@@ -4,18 +4,22 @@ mod driver;
 mod framebuffer;
 mod huge_pages;
 mod macvtap;
+mod masks;
 mod module;
 mod rebar;
+mod slices;
 mod unit;
 
 #[cfg(test)]
 mod test;
 
 pub use driver::{Binding, VFIO};
+pub use masks::CpuMask;
+pub use slices::Confinement;
 pub use unit::{Test, UnitState};
 
 use super::{Command, Step};
-use crate::unit::{Bdf, Mac, Size};
+use crate::unit::{Bdf, CpuSet, Mac, Size};
 use serde::{Deserialize, Serialize};
 
 /// A change of the host. Its inverse is a change too, so undo needs no code of its own.
@@ -128,6 +132,33 @@ pub enum Change {
         /// Whether the driver has it after.
         to: Presence,
     },
+    /// The value of a file of the kernel that is every guest's. The last guest that wants it so puts it back; one that
+    /// finds it so already wants it all the same.
+    Shared {
+        /// Absolute path.
+        path: String,
+        /// Value before.
+        from: String,
+        /// Value after.
+        to: String,
+    },
+    /// Host CPUs taken from the kernel's own work, or given back to it. Of several guests each takes its own, so what is
+    /// put back is a difference. What the kernel does not let go of stays where it is.
+    Masks {
+        /// The host CPUs.
+        cpus: CpuSet,
+        /// The files.
+        masks: Vec<CpuMask>,
+    },
+    /// Host CPUs taken from the host's processes, or given back to them; a difference like [`Self::Masks`].
+    Slices {
+        /// The host CPUs.
+        cpus: CpuSet,
+        /// All host CPUs.
+        all: CpuSet,
+        /// The units.
+        units: Vec<Confinement>,
+    },
 }
 
 /// Whether something is there.
@@ -158,6 +189,9 @@ impl Change {
             Self::Attribute { path, from, to } => Self::Attribute { path, from: to, to: from },
             Self::Rebar { bdf, bar, from, to } => Self::Rebar { bdf, bar, from: to, to: from },
             Self::Framebuffer { device, driver, from, to } => Self::Framebuffer { device, driver, from: to, to: from },
+            Self::Shared { path, from, to } => Self::Shared { path, from: to, to: from },
+            Self::Masks { cpus, masks } => Self::Masks { cpus, masks: masks::inverse(masks) },
+            Self::Slices { cpus, all, units } => Self::Slices { cpus, all, units: slices::inverse(units) },
         }
     }
 
@@ -174,11 +208,13 @@ impl Change {
             Self::Hook { name: _, run, back: _ } => run.iter().cloned().map(Step::Run).collect(),
             Self::Module { name, from: _, to } => module::steps(name, *to),
             Self::Driver { bdf, from, to } => driver::steps(*bdf, from, to),
-            Self::Attribute { path, from, to } => {
+            Self::Attribute { path, from, to } | Self::Shared { path, from, to } => {
                 vec![Step::Write { path: path.clone(), was: from.clone(), value: to.clone() }]
             }
             Self::Rebar { bdf, bar, from, to } => rebar::steps(*bdf, *bar, *from, *to),
             Self::Framebuffer { device, driver, from: _, to } => framebuffer::steps(device, driver, *to),
+            Self::Masks { cpus, masks } => masks::steps(cpus, masks),
+            Self::Slices { cpus, all, units } => slices::steps(cpus, all, units),
         }
     }
 
@@ -193,7 +229,10 @@ impl Change {
             | Self::Hook { .. }
             | Self::Module { .. }
             | Self::Attribute { .. }
-            | Self::Framebuffer { .. } => None,
+            | Self::Framebuffer { .. }
+            | Self::Shared { .. }
+            | Self::Masks { .. }
+            | Self::Slices { .. } => None,
         }
     }
 
@@ -210,7 +249,10 @@ impl Change {
             | Self::Driver { .. }
             | Self::Attribute { .. }
             | Self::Rebar { .. }
-            | Self::Framebuffer { .. } => None,
+            | Self::Framebuffer { .. }
+            | Self::Shared { .. }
+            | Self::Masks { .. }
+            | Self::Slices { .. } => None,
         }
     }
 }

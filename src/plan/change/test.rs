@@ -1,6 +1,6 @@
-use super::{Binding, Change, Presence, UnitState};
+use super::{Binding, Change, Confinement, CpuMask, Presence, UnitState};
 use crate::plan::Step;
-use crate::unit::{Bdf, Mac, Size};
+use crate::unit::{Bdf, CpuSet, Mac, Size};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 fn change() -> impl Strategy<Value = Change> {
@@ -32,7 +32,29 @@ fn change() -> impl Strategy<Value = Change> {
         (any::<u8>(), size(), size()).prop_map(|(bar, from, to)| Change::Rebar { bdf: card(), bar, from, to }),
         (any::<String>(), any::<String>(), presence(), presence())
             .prop_map(|(device, driver, from, to)| Change::Framebuffer { device, driver, from, to }),
+        (any::<String>(), any::<String>(), any::<String>()).prop_map(|(path, from, to)| Change::Shared {
+            path,
+            from,
+            to
+        }),
+        (cpus(), proptest::collection::vec(texts(), 0..4)).prop_map(|(cpus, masks)| Change::Masks {
+            cpus,
+            masks: masks.into_iter().map(|(path, from, to)| CpuMask { path, from, to }).collect()
+        }),
+        (cpus(), cpus(), proptest::collection::vec(texts(), 0..4)).prop_map(|(cpus, all, units)| Change::Slices {
+            cpus,
+            all,
+            units: units.into_iter().map(|(unit, from, to)| Confinement { unit, from, to }).collect()
+        }),
     ]
+}
+
+fn texts() -> impl Strategy<Value = (String, String, String)> {
+    (any::<String>(), any::<String>(), any::<String>())
+}
+
+fn cpus() -> impl Strategy<Value = CpuSet> {
+    proptest::collection::vec(0..64_u32, 0..5).prop_map(|cpus| cpus.into_iter().collect())
 }
 
 fn binding() -> impl Strategy<Value = Binding> {
@@ -128,4 +150,19 @@ fn a_bar_is_resized_by_the_number_of_its_size() {
         Change::Rebar { bdf: card(), bar: 1, from: Size::from_bytes(256 << 20), to: Size::from_bytes(8 << 30) };
     assert_eq!(lines(&resized), "echo 13 > /sys/bus/pci/devices/0000:01:00.0/resource1_resize");
     assert_eq!(lines(&resized.inverse()), "echo 8 > /sys/bus/pci/devices/0000:01:00.0/resource1_resize");
+}
+
+#[test]
+fn host_cpus_are_taken_from_slices_and_masks_and_given_back() {
+    let unit = Confinement { unit: "system.slice".into(), from: String::new(), to: "0-1".into() };
+    let confined = Change::Slices { cpus: "2-3".parse().unwrap(), all: "0-3".parse().unwrap(), units: vec![unit] };
+    assert_eq!(lines(&confined), "systemctl set-property --runtime system.slice AllowedCPUs=0-1");
+    assert_eq!(
+        lines(&confined.inverse()),
+        "systemctl set-property --runtime system.slice AllowedCPUs=\nsystemctl daemon-reload"
+    );
+    let mask = CpuMask { path: "/proc/irq/9/smp_affinity_list".into(), from: "0-3".into(), to: "0-1".into() };
+    let moved = Change::Masks { cpus: "2-3".parse().unwrap(), masks: vec![mask] };
+    assert_eq!(lines(&moved), "echo 0-1 > /proc/irq/9/smp_affinity_list");
+    assert_eq!(lines(&moved.inverse()), "echo 0-3 > /proc/irq/9/smp_affinity_list");
 }
