@@ -54,6 +54,8 @@ pub enum Exit {
     InTransition = 6,
     /// The guest, its QEMU or its vmrun refused what was asked of it.
     Unwilling = 7,
+    /// `vmrun verify` found something that is not as planned.
+    NotAsPlanned = 8,
 
     // Refused before anything was touched.
     /// The profile cannot be read, or is wrong on any host.
@@ -161,6 +163,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Cd(args) => guest::cd(args, output),
         Command::Usb(args) => guest::usb(args, output),
         Command::Net(args) => guest::net(args, output),
+        Command::Verify(args) => guest::verify(args, output),
+        Command::Top(args) => guest::top(args, output),
         Command::Recover(args) => guest::recover(args, output),
         Command::Host(args) => host::run(args, output),
         Command::Pick(args) => pick::run(args, output),

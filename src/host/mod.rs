@@ -1,5 +1,6 @@
 //! Floor 1: facts about the machine, read once, below one root, into plain data that can be serialised.
 
+mod activity;
 mod boot;
 mod caller;
 mod closer;
@@ -27,6 +28,7 @@ mod rom;
 mod root;
 mod sound;
 mod system;
+mod thread;
 mod transparent_huge;
 mod tuning;
 mod usb;
@@ -37,6 +39,7 @@ mod wants;
 #[cfg(test)]
 mod tree;
 
+pub use activity::{Interrupt, Ran, interrupts, mhz, ran};
 pub use boot::{Boot, BootImage};
 pub use caller::Caller;
 pub use console::{Console, Framebuffer, VtConsole};
@@ -53,10 +56,11 @@ pub use module::Module;
 pub use net::{Access, Link, NetRights, TapDevice};
 pub use node::{Node, Pool};
 pub use path::PathFact;
-pub use pci::{Bar, Connector, PciFunction, PciHolder, PciIds, PciLink, PciNames, SrIov, Use};
+pub use pci::{Bar, Connector, Msi, PciFunction, PciHolder, PciIds, PciLink, PciNames, SrIov, Use, msi};
 pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
 pub use root::Root;
 pub use system::System;
+pub use thread::{ThreadFact, thread, threads};
 pub use transparent_huge::TransparentHuge;
 pub use tuning::{Irq, Tuning};
 pub use usb::{UsbBus, UsbDevice, read as usb_devices};

@@ -41,5 +41,6 @@ pub use run_folder::latest_run;
 pub use scene::Scene;
 pub use service::{Companions, Note, RequiredLost, ServiceFailure, unit_changes};
 pub use state::{Action, Event, Rung, State};
+pub use state_file::plan_of;
 
 use run::sentence;

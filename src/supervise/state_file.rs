@@ -35,6 +35,14 @@ pub(super) struct RunState {
     pub(super) log_dir: PathBuf,
 }
 
+/// The plan that the guest in the run folder `dir` was started by; `None` when it has no QEMU.
+///
+/// # Errors
+/// When it cannot be read, or was written by another version.
+pub fn plan_of(dir: &Path) -> io::Result<Option<Plan>> {
+    Ok(StateFile::load(dir)?.and_then(|file| file.state.into_inner()).map(|state| state.plan))
+}
+
 /// How far a run came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -100,6 +100,25 @@ pub struct Events {
     pub follow: bool,
 }
 
+/// `vmrun top`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  vmrun top windows\n  vmrun top windows --count 1\n  vmrun top windows --json | jq -c .vcpus\n\n\
+                        On a terminal q leaves it. With --json, or into a pipe, each look is a line or a page\n\
+                        of its own."
+)]
+pub struct Top {
+    /// Name of the guest
+    #[arg(value_name = "NAME", value_parser = guest_name, add = running())]
+    pub name: GuestName,
+    /// Time between two looks
+    #[arg(short, long, value_name = "TIME", value_parser = period, default_value = "1s")]
+    pub interval: Period,
+    /// End after so many looks
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub count: Option<u32>,
+}
+
 pub(super) fn guest_name(text: &str) -> Result<GuestName, String> {
     GuestName::try_from(text.to_owned())
 }

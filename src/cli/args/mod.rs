@@ -18,7 +18,7 @@ mod run;
 
 pub use demo::{Demo, Then};
 pub use explain::Explain;
-pub use guest::{Attach, Events, Logs, Named, Ps, Recover, Status, Stop};
+pub use guest::{Attach, Events, Logs, Named, Ps, Recover, Status, Stop, Top};
 pub use host::{Host, View};
 pub use isolate::{Initramfs, Isolate};
 pub use layers::{HostFile, Layers};
@@ -148,6 +148,17 @@ pub enum Command {
     /// Plug a guest's network cable in, or out
     #[command(hide = true)]
     Net(Net),
+    /// Say whether a guest that runs has its host CPUs, its memory and its devices as planned
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  vmrun verify windows\n  vmrun verify windows --json\n\n\
+        It watches for a second. Exit status: 0 as planned (a warning does not count); 8 not; 3 stopped;\n\
+        6 is being started or ended."
+    )]
+    Verify(Named),
+    /// Show where the vCPUs of a guest run, how fast, and who disturbs them
+    #[command(hide = true)]
+    Top(Top),
     /// Put the host back after a run that was cut short
     #[command(hide = true)]
     Recover(Recover),

@@ -14,8 +14,10 @@ mod screenshot;
 mod shown;
 mod status;
 mod stop;
+mod top;
 mod usb;
 mod verb;
+mod verify;
 
 pub(super) use attach::attach;
 pub(super) use cd::cd;
@@ -30,8 +32,10 @@ pub(super) use recover::recover;
 pub(super) use screenshot::screenshot;
 pub(super) use status::status;
 pub(super) use stop::stop;
+pub(super) use top::top;
 pub(super) use usb::usb;
 pub(super) use verb::{Verb, verb};
+pub(super) use verify::verify;
 
 use super::output::{Output, Weight};
 use super::{Exit, place};

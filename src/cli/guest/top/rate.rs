@@ -1,0 +1,193 @@
+//! What happened between two moments.
+
+use super::super::verify::{Role, Roles};
+use super::sample::Sample;
+use crate::host::{Interrupt, ThreadFact};
+use crate::plan::Pins;
+use crate::unit::CpuSet;
+use serde::Serialize;
+use std::cmp::Reverse;
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Look {
+    pub(super) vcpus: Vec<Vcpu>,
+    /// QEMU's other threads together.
+    pub(super) rest: Rest,
+    /// Interrupts of passed devices.
+    pub(super) vfio: Vec<Source>,
+}
+
+/// A vCPU.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Vcpu {
+    pub(super) vcpu: usize,
+    /// Host CPU that it ran on last.
+    pub(super) cpu: u32,
+    /// Whether that is where the plan puts it.
+    pub(super) in_place: bool,
+    pub(super) mhz: Option<u32>,
+    /// Share of the time that it ran, in percent.
+    pub(super) busy: f64,
+    /// Milliseconds of each second that it was ready and waited for its host CPU.
+    pub(super) wait_ms: f64,
+    /// Moves to another host CPU.
+    pub(super) moved: Option<u64>,
+    /// Exits to KVM in a second.
+    pub(super) exits: Option<u64>,
+    /// Who else was on its host CPU, the longest first.
+    pub(super) disturbers: Vec<Disturber>,
+    /// Interrupts of the host on its host CPU, the most frequent first.
+    pub(super) interrupts: Vec<Source>,
+}
+
+/// A thread that ran on a vCPU's host CPU.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Disturber {
+    pub(super) name: String,
+    pub(super) tid: u32,
+    /// Milliseconds of each second.
+    pub(super) ms: f64,
+}
+
+/// Where interrupts come from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Source {
+    pub(super) name: String,
+    /// Interrupts in a second.
+    pub(super) rate: u64,
+    /// Host CPUs that they came to.
+    pub(super) cpus: CpuSet,
+}
+
+/// Threads that are no vCPU.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Rest {
+    pub(super) threads: usize,
+    /// Host CPUs that they ran on last.
+    pub(super) cpus: CpuSet,
+    pub(super) busy: f64,
+}
+
+/// From `before` to `after`.
+pub(super) fn rate(before: &Sample, after: &Sample, pins: &Pins, roles: &Roles) -> Look {
+    let seconds = after.at.duration_since(before.at).as_secs_f64().max(0.001);
+    let span = Span { before, after, seconds, others: after.with_others(before).into_values().collect() };
+    let index = |thread: &ThreadFact| match roles.role(thread.tid) {
+        Some(Role::Vcpu(index)) => Some(*index),
+        Some(Role::Iothread(_)) | None => None,
+    };
+    let mut vcpus: Vec<_> =
+        after.threads.iter().filter_map(|thread| Some(span.vcpu(index(thread)?, thread, pins))).collect();
+    vcpus.sort_by_key(|vcpu| vcpu.vcpu);
+    let rest: Vec<_> = after.threads.iter().filter(|thread| index(thread).is_none()).collect();
+    let rest = Rest {
+        threads: rest.len(),
+        cpus: rest.iter().map(|thread| thread.last).collect(),
+        busy: rest.iter().map(|thread| span.share(thread)).sum(),
+    };
+    Look { vcpus, rest, vfio: span.sources(|it| it.handler.starts_with("vfio-"), None) }
+}
+
+/// The time between two samples.
+struct Span<'a> {
+    before: &'a Sample,
+    after: &'a Sample,
+    seconds: f64,
+    others: Vec<ThreadFact>,
+}
+
+impl Span<'_> {
+    fn vcpu(&self, vcpu: usize, thread: &ThreadFact, pins: &Pins) -> Vcpu {
+        let place = pins.vcpus.get(vcpu).and_then(|place| place.cpus.as_ref());
+        let earlier = self.earlier(thread.tid);
+        let passed = |now: u64, then: Option<u64>| millis(now.saturating_sub(then.unwrap_or(now))) / self.seconds;
+        let count = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
+        let exits = count(self.after.exits.get(&vcpu).copied(), self.before.exits.get(&vcpu).copied());
+        Vcpu {
+            vcpu,
+            cpu: thread.last,
+            in_place: place.is_none_or(|cpus| *cpus == thread.cpus && cpus.contains(thread.last)),
+            mhz: self.after.mhz.get(&thread.last).copied(),
+            busy: self.share(thread),
+            wait_ms: passed(thread.waited_ns, earlier.map(|earlier| earlier.waited_ns)),
+            moved: count(thread.migrations, earlier.and_then(|earlier| earlier.migrations)),
+            exits: exits.map(|exits| self.per_second(exits)),
+            disturbers: self.disturbers(thread),
+            // Those of a CPU itself, like its timer, have no number.
+            interrupts: self.sources(
+                |it| it.id.bytes().all(|byte| byte.is_ascii_digit()) && !it.handler.starts_with("vfio-"),
+                Some(thread.last),
+            ),
+        }
+    }
+
+    fn earlier(&self, tid: u32) -> Option<&ThreadFact> {
+        self.before.threads.iter().find(|thread| thread.tid == tid)
+    }
+
+    /// Percent of the time that a thread of QEMU ran.
+    fn share(&self, thread: &ThreadFact) -> f64 {
+        let then = self.earlier(thread.tid).map_or(thread.ran_ns, |earlier| earlier.ran_ns);
+        millis(thread.ran_ns.saturating_sub(then)) / self.seconds / 10.0
+    }
+
+    /// Threads other than `vcpu` that ran on its host CPU last.
+    fn disturbers(&self, vcpu: &ThreadFact) -> Vec<Disturber> {
+        let qemu = self.after.threads.iter().filter(|thread| thread.tid != vcpu.tid);
+        let there = qemu.chain(&self.others).filter(|thread| thread.last == vcpu.last);
+        let mut disturbers: Vec<_> = there
+            .filter_map(|thread| {
+                let then = self.before.ran.get(&thread.tid)?.ns;
+                let ms = millis(self.after.ran.get(&thread.tid)?.ns.saturating_sub(then)) / self.seconds;
+                (ms > 0.0).then(|| Disturber { name: thread.name.clone(), tid: thread.tid, ms })
+            })
+            .collect();
+        disturbers.sort_by(|one, other| other.ms.total_cmp(&one.ms));
+        disturbers
+    }
+
+    /// Interrupts that `wanted` takes, those on `cpu` when it is given.
+    fn sources(&self, wanted: impl Fn(&Interrupt) -> bool, cpu: Option<u32>) -> Vec<Source> {
+        let mut sources: Vec<_> = self
+            .after
+            .interrupts
+            .iter()
+            .filter(|it| wanted(it))
+            .filter_map(|it| {
+                let then = self.before.interrupts.iter().find(|then| then.id == it.id);
+                let came = |at: &u32, count: &u64| {
+                    count.saturating_sub(then.map_or(0, |then| then.counts.get(at).copied().unwrap_or_default()))
+                };
+                let counts: Vec<_> = it
+                    .counts
+                    .iter()
+                    .filter(|(at, _)| cpu.is_none_or(|cpu| cpu == **at))
+                    .map(|(at, count)| (*at, came(at, count)))
+                    .filter(|(_, came)| *came > 0)
+                    .collect();
+                let rate = self.per_second(counts.iter().map(|(_, came)| came).sum());
+                let cpus = counts.iter().map(|(at, _)| *at).collect();
+                let name = if it.handler.is_empty() { format!("IRQ {}", it.id) } else { it.handler.clone() };
+                (!counts.is_empty()).then_some(Source { name, rate, cpus })
+            })
+            .collect();
+        sources.sort_by_key(|source| Reverse(source.rate));
+        sources
+    }
+
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts of a second"
+    )]
+    fn per_second(&self, count: u64) -> u64 {
+        (count as f64 / self.seconds).ceil() as u64
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "the time between two looks is short")]
+fn millis(ns: u64) -> f64 {
+    ns as f64 / 1e6
+}

@@ -1,0 +1,71 @@
+//! The terminal that is drawn over and over, and is as before when this is gone.
+
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use std::io::{self, Write};
+use terminal_size::{Height, Width, terminal_size};
+use tokio::io::AsyncReadExt;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The other screen of a terminal, with single keys from its keyboard.
+pub(super) struct Screen {
+    before: Termios,
+    keys: tokio::io::Stdin,
+    ends: [Signal; 3],
+}
+
+impl Screen {
+    /// Takes the terminal.
+    pub(super) fn enter() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut single = before.clone();
+        // Ctrl-C stays a signal.
+        single.local_flags &= !(LocalFlags::ICANON | LocalFlags::ECHO);
+        let ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+        tcsetattr(io::stdin(), SetArg::TCSADRAIN, &single)?;
+        let screen = Self { before, keys: tokio::io::stdin(), ends };
+        say("\x1b[?1049h\x1b[?25l")?;
+        Ok(screen)
+    }
+
+    /// Columns and lines; those of a small terminal when it does not tell.
+    pub(super) fn size() -> (usize, usize) {
+        match terminal_size() {
+            Some((Width(width @ 1..), Height(height @ 1..))) => (width.into(), height.into()),
+            _ => (80, 24),
+        }
+    }
+
+    /// Draws `lines` over what was there.
+    pub(super) fn draw(lines: &[String]) -> io::Result<()> {
+        let mut text = "\x1b[H".to_owned();
+        lines.iter().for_each(|line| text.extend([line, "\x1b[K\r\n"]));
+        text.push_str("\x1b[J");
+        say(&text)
+    }
+
+    /// Waits for a key or a signal; whether it is one that leaves. May be dropped and called again.
+    pub(super) async fn left(&mut self) -> bool {
+        let Self { keys, ends: [int, term, hup], .. } = self;
+        let mut byte = [0];
+        tokio::select! {
+            read = keys.read(&mut byte) => matches!((read, byte), (Ok(0) | Err(_), _) | (_, [b'q' | b'Q' | 0x1b])),
+            _ = int.recv() => true,
+            _ = term.recv() => true,
+            _ = hup.recv() => true,
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // A terminal that is gone needs nothing put back.
+        let _ = say("\x1b[?25h\x1b[?1049l");
+        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.before);
+    }
+}
+
+fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}

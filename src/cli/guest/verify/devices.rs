@@ -1,0 +1,93 @@
+//! Passed PCI functions: how they interrupt, the width of their link, the size of their windows.
+
+use super::{Finding, Mark};
+use crate::host::{Host, Msi, PciFunction, PciLink, Root, msi};
+use crate::unit::Bdf;
+
+pub(super) fn judge(root: &Root, devices: &[Bdf]) -> Vec<Finding> {
+    if devices.is_empty() {
+        return Vec::new();
+    }
+    let functions = Host::functions(root);
+    let those = functions.iter().filter(|function| devices.contains(&function.bdf));
+    those.flat_map(|function| of_function(function, msi(root, function.bdf))).collect()
+}
+
+fn of_function(function: &PciFunction, msi: Option<Msi>) -> Vec<Finding> {
+    let about = function.bdf.to_string();
+    let mut findings = vec![interrupts(&about, function, msi)];
+    findings.extend(function.link.as_ref().map(|link| lanes(&about, link)));
+    findings.extend(window(&about, function));
+    findings
+}
+
+fn interrupts(about: &str, function: &PciFunction, msi: Option<Msi>) -> Finding {
+    match msi {
+        Some(Msi::On) => Finding::new(Mark::Ok, about, "interrupts by messages (MSI)"),
+        Some(Msi::Absent) => Finding::new(Mark::Ok, about, "has no messages (MSI) to interrupt by"),
+        None => Finding::new(Mark::Warn, about, "how it interrupts can be read by root only"),
+        Some(Msi::Off) => {
+            let key = format!("VEN_{:04X}&DEV_{:04X}", function.vendor, function.device);
+            Finding::new(Mark::Warn, about, "MSI is off: it shares an interrupt line, and sound may crackle").fix(
+                format!(
+                    "once the guest's driver runs. In Windows, set MSISupported = 1 (DWORD) in\n\
+                     HKLM\\SYSTEM\\CurrentControlSet\\Enum\\PCI\\{key}…\\…\\Device Parameters\\\n\
+                     Interrupt Management\\MessageSignaledInterruptProperties, and start it anew"
+                ),
+            )
+        }
+    }
+}
+
+fn lanes(about: &str, PciLink { speed, width, max_speed, max_width }: &PciLink) -> Finding {
+    let what = format!("link ×{width} of ×{max_width} at {speed} of {max_speed} GT/s");
+    match width < max_width {
+        // The speed falls while a card is idle; the width hardly ever does.
+        true => {
+            Finding::new(Mark::Warn, about, what).fix("the slot has fewer lanes, shares them, or the card sits badly")
+        }
+        false => Finding::new(Mark::Ok, about, what),
+    }
+}
+
+/// A resizable window that is smaller than it could be.
+fn window(about: &str, function: &PciFunction) -> Option<Finding> {
+    let (index, largest) = function
+        .resizable
+        .iter()
+        .filter_map(|(index, sizes)| Some((*index, *sizes.iter().max()?)))
+        .max_by_key(|(_, size)| *size)?;
+    let now = function.bars.iter().find(|bar| bar.index == index)?.size;
+    let what = format!("BAR {index} is {now} of {largest} (resizable BAR)");
+    Some(match now < largest {
+        true => Finding::new(Mark::Warn, about, what)
+            .fix(format!("rebar = {{ {index} = \"{largest}\" }} in its [[pci]], if its driver wants that")),
+        false => Finding::new(Mark::Ok, about, what),
+    })
+}
+
+#[cfg(test)]
+mod test {
+    use super::{Mark, of_function};
+    use crate::host::{Msi, PciFunction, PciLink};
+
+    fn function(width: u8) -> PciFunction {
+        let speed = || "8.0".to_owned();
+        let link = Some(PciLink { speed: speed(), width, max_speed: speed(), max_width: 16 });
+        PciFunction {
+            bdf: "0000:0a:00.0".parse().unwrap(),
+            vendor: 0x10de,
+            device: 0x13c2,
+            link,
+            ..PciFunction::default()
+        }
+    }
+
+    #[test]
+    fn messages_that_are_off_and_a_narrow_link_are_worth_a_look() {
+        let marks = |width, msi| of_function(&function(width), Some(msi)).iter().map(|it| it.mark).collect::<Vec<_>>();
+        assert_eq!(marks(16, Msi::On), [Mark::Ok, Mark::Ok]);
+        assert_eq!(marks(8, Msi::Off), [Mark::Warn, Mark::Warn]);
+        assert!(of_function(&function(8), Some(Msi::Off))[0].fix.contains("VEN_10DE&DEV_13C2"));
+    }
+}

@@ -1,0 +1,104 @@
+//! What happens on host CPUs: interrupts, clocks, and who runs. Counters since the start of the machine; two looks make a
+//! rate. Source: `proc_interrupts(5)`, Linux `Documentation/scheduler/sched-stats.rst`.
+
+use super::Root;
+use std::collections::BTreeMap;
+
+/// A line of `/proc/interrupts`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interrupt {
+    /// The kernel's number, or its name for those of a CPU itself, like `LOC`.
+    pub id: String,
+    /// Who handles it, like `nvme0q1` or `vfio-msix[0](0000:0a:00.0)`.
+    pub handler: String,
+    /// How often it came, by host CPU.
+    pub counts: BTreeMap<u32, u64>,
+}
+
+/// A thread that has run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Process that it belongs to.
+    pub pid: u32,
+    /// Nanoseconds.
+    pub ns: u64,
+}
+
+/// All interrupts.
+#[must_use]
+pub fn interrupts(root: &Root) -> Vec<Interrupt> {
+    let text = root.text("/proc/interrupts").unwrap_or_default();
+    let mut lines = text.lines();
+    let head = lines.next().unwrap_or_default();
+    let cpus: Vec<u32> =
+        head.split_ascii_whitespace().filter_map(|name| name.strip_prefix("CPU")?.parse().ok()).collect();
+    lines.filter_map(|line| interrupt(line, &cpus)).collect()
+}
+
+fn interrupt(line: &str, cpus: &[u32]) -> Option<Interrupt> {
+    let (id, rest) = line.split_once(':')?;
+    let words: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let counts: BTreeMap<u32, u64> =
+        cpus.iter().zip(&words).map_while(|(cpu, word)| Some((*cpu, word.parse().ok()?))).collect();
+    let handler = words.get(counts.len()..)?.last().copied().unwrap_or_default().to_owned();
+    Some(Interrupt { id: id.trim().to_owned(), handler, counts })
+}
+
+/// Clock of a host CPU in MHz; `None` where the kernel does not tell.
+#[must_use]
+pub fn mhz(root: &Root, cpu: u32) -> Option<u32> {
+    let khz = root.text(format!("/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq"))?;
+    Some(khz.parse::<u32>().ok()? / 1000)
+}
+
+/// How long each thread of the machine has run, by its id.
+#[must_use]
+pub fn ran(root: &Root) -> BTreeMap<u32, Ran> {
+    let numbers =
+        |folder: &str| root.names(folder).into_iter().filter_map(|name| name.parse::<u32>().ok()).collect::<Vec<_>>();
+    let of_process = |pid: u32| {
+        let threads = numbers(&format!("/proc/{pid}/task")).into_iter();
+        threads.filter_map(move |tid| {
+            let text = root.text(format!("/proc/{pid}/task/{tid}/schedstat"))?;
+            Some((tid, Ran { pid, ns: text.split(' ').next()?.parse().ok()? }))
+        })
+    };
+    numbers("/proc").into_iter().flat_map(of_process).collect()
+}
+
+#[cfg(test)]
+mod test {
+    use super::{Ran, interrupts, mhz, ran};
+    use crate::host::tree::lay_out;
+
+    #[test]
+    fn interrupts_are_counted_by_cpu_also_where_one_is_switched_off() {
+        let tree = lay_out(&[(
+            "/proc/interrupts",
+            "       CPU0  CPU2\n  35:  10  20  IR-PCI-MSI-0000:0a:00.0  0-edge  vfio-msix[0](0000:0a:00.0)\n LOC:  5  6  Local timer interrupts\n ERR:  0\n",
+        )]);
+        let told: Vec<_> = interrupts(&tree.root)
+            .into_iter()
+            .map(|it| (it.id, it.handler, it.counts.into_iter().collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("35".to_owned(), "vfio-msix[0](0000:0a:00.0)".to_owned(), vec![(0, 10), (2, 20)]),
+                ("LOC".to_owned(), "interrupts".to_owned(), vec![(0, 5), (2, 6)]),
+                ("ERR".to_owned(), String::new(), vec![(0, 0)]),
+            ]
+        );
+    }
+
+    #[test]
+    fn clocks_and_running_times_are_read() {
+        let tree = lay_out(&[
+            ("/sys/devices/system/cpu/cpu2/cpufreq/scaling_cur_freq", "4450123\n"),
+            ("/proc/7/task/8/schedstat", "1000 200 3\n"),
+            ("/proc/uptime", "1 1\n"),
+        ]);
+        assert_eq!((mhz(&tree.root, 2), mhz(&tree.root, 0)), (Some(4450), None));
+        assert_eq!(ran(&tree.root).into_iter().collect::<Vec<_>>(), [(8, Ran { pid: 7, ns: 1000 })]);
+    }
+}
