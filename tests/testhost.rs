@@ -19,6 +19,7 @@ mod testhost {
     mod shared_group;
     mod single_gpu;
     mod systemd;
+    mod tune;
     mod twin_gpu;
     mod usb;
     mod vf;

@@ -1,7 +1,8 @@
 //! The facts that only a closer look tells, each for those who asked.
 
 use super::{
-    Area, Host, Root, Wants, console, cpu, iommu, keyboard, module, node, pci, system, transparent_huge, tuning, usb,
+    Area, Host, Root, Wants, console, cpu, iommu, keyboard, module, neighbour, node, pci, system, transparent_huge,
+    tuning, usb,
 };
 
 impl Host {
@@ -39,6 +40,9 @@ impl Host {
         }
         if wants.area(Area::System) {
             self.system = system::read(root);
+        }
+        if let Some(run) = &wants.run {
+            self.neighbours = neighbour::read(root, run);
         }
         if wants.area(Area::Tuning) {
             self.tuning = Some(tuning::read(root));

@@ -18,6 +18,7 @@ mod locked_memory;
 mod mappings;
 mod memory;
 mod module;
+mod neighbour;
 mod net;
 mod node;
 mod path;
@@ -53,6 +54,7 @@ pub use kvm::Kvm;
 pub use locked_memory::LockedMemory;
 pub use mappings::{Backed, mappings};
 pub use module::Module;
+pub use neighbour::Neighbour;
 pub use net::{Access, Link, NetRights, TapDevice};
 pub use node::{Node, Pool};
 pub use path::PathFact;
@@ -147,6 +149,9 @@ pub struct Host {
     /// The kernel and the distribution; [`Area::System`].
     #[serde(default, skip_serializing_if = "System::is_default")]
     pub system: System,
+    /// Other guests that run with pinned vCPUs; as far as [`Wants::run`] asks for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub neighbours: Vec<Neighbour>,
     /// Where the host's own work may run; [`Area::Tuning`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,

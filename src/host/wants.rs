@@ -16,6 +16,8 @@ pub struct Wants {
     pub roms: Vec<PathBuf>,
     /// Places where virtiofsd may be, best first; empty when no share wants it.
     pub virtiofsd: Vec<PathBuf>,
+    /// The run folder of the guest, when it matters which host CPUs those beside it have.
+    pub run: Option<PathBuf>,
     /// Parts of the machine to look at closely.
     pub areas: BTreeSet<Area>,
 }

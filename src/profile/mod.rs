@@ -332,10 +332,12 @@ impl Profile {
         paths.sort();
         paths.dedup();
         let images = self.disk.iter().filter_map(|disk| disk.paths(setting)).collect();
-        let placed = self.cpu.pinning.places().then_some(Area::Cpus);
+        let places = self.cpu.pinning.places();
+        let run = places.then(|| setting.run_dir.clone());
+        let placed = places.then_some(Area::Cpus);
         let areas = self.pci.iter().flat_map(pci::Pci::areas).chain(placed).chain(self.tune.areas()).collect();
         let roms = self.pci.iter().filter_map(|pci| pci.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);
-        Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, areas }
+        Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, run, areas }
     }
 }

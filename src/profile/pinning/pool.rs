@@ -2,7 +2,7 @@
 
 use super::shape::{domain, siblings};
 use super::site::Near;
-use crate::host::{CoreKind, Cpu, Host, Node};
+use crate::host::{CoreKind, Cpu, Host, Neighbour, Node};
 use crate::unit::{CpuSet, Size};
 use std::cmp::Reverse;
 
@@ -58,7 +58,14 @@ impl Pool {
         if !in_use.is_empty() {
             left_out.push(format!("given to QEMU's other threads: {}", cpus(&in_use)));
         }
-        let barred = first.union(&closed).union(&in_use);
+        let mut barred = first.union(&closed).union(&in_use);
+        for Neighbour { name, cpus: theirs } in &host.neighbours {
+            let there = theirs.and(&node.cpus);
+            if !there.is_empty() {
+                left_out.push(format!("those of the guest {name}, which runs: {}", cpus(&there)));
+                barred = barred.union(&there);
+            }
+        }
         let whole = |cpu: &&Cpu| cpu.siblings.iter().next() == Some(cpu.id) && cpu.siblings.and(&barred).is_empty();
         let mut cores: Vec<&Cpu> = host.cpus.iter().filter(|cpu| node.cpus.contains(cpu.id)).filter(whole).collect();
         keep_isolated(&mut cores, host, &mut left_out);

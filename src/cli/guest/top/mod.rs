@@ -47,15 +47,9 @@ async fn watch(args: &Top, output: Output) -> Result<Exit, Refused> {
     let mut before = watched.sample().await?;
     let mut left = args.count;
     while left != Some(0) {
-        let gone = match &mut screen {
-            Some(screen) => tokio::select! { _ = ticks.tick() => false, left = screen.left() => left },
-            None => {
-                ticks.tick().await;
-                false
-            }
-        };
-        if gone {
-            break;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = leave(&mut screen) => break,
         }
         // Its end is the end of the show.
         let Ok(after) = watched.sample().await else { break };
@@ -77,7 +71,7 @@ async fn leave(screen: &mut Option<Screen>) {
     }
 }
 
-fn show(args: &Top, look: &Look, screen: Option<&Screen>, output: Output) -> io::Result<Exit> {
+fn show(args: &Top, look: &Look, screen: &mut Option<Screen>, output: Output) -> io::Result<Exit> {
     let name = args.name.as_str();
     Ok(match screen {
         Some(_) => {

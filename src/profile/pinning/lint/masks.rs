@@ -2,6 +2,7 @@
 
 use super::super::pool::{cpus, usable};
 use super::{AT, Look, list};
+use crate::host::Neighbour;
 use crate::plan::{Class, Problem};
 
 /// More vCPUs than the host CPUs that they share.
@@ -38,6 +39,19 @@ pub(super) fn isolated(look: &Look) -> Option<Problem> {
             problem.fix(format!("vcpus = [{}]", list(inside.iter().take(look.pins.len()))))
         }
         None => problem.fix(format!("one of {inside} for each vCPU, and no more vCPUs than that")),
+    })
+}
+
+/// CPUs on which the vCPUs of another guest run.
+pub(super) fn taken(look: &Look) -> Option<Problem> {
+    let pinned = look.pinned();
+    let shared = |neighbour: &&Neighbour| !neighbour.cpus.and(&pinned).is_empty();
+    let Neighbour { name, cpus: theirs } = look.host.neighbours.iter().find(shared)?;
+    let what = format!("the vCPUs of the guest {name}, which runs, are on host {} too", cpus(&theirs.and(&pinned)));
+    let problem = Problem::new(Class::Busy, AT, what).why("two vCPUs on one host CPU wait for each other");
+    Some(match look.better() {
+        Some(choice) => problem.fix(look.lines(&choice)),
+        None => problem.fix(format!("vmrun stop {name}")),
     })
 }
 

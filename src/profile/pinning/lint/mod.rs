@@ -52,6 +52,7 @@ fn vcpus(look: &Look) -> Vec<Problem> {
     warnings.extend(masks::crowded(look));
     warnings.extend(masks::isolated(look));
     warnings.extend(masks::closed(look));
+    warnings.extend(masks::taken(look));
     warnings
 }
 

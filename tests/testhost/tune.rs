@@ -1,0 +1,107 @@
+//! The host is tuned for a guest, its own work is kept off the guest's host CPUs, and all is as before afterwards.
+
+use super::scene::{VMRUN, assert_said, look, profile, run, trace};
+use crate::host::{self, Host, Layout, Lost};
+use crate::support::setup;
+
+const PINS: &str = "[cpu]\ncores = 2\n[cpu.pinning]\nvcpus = [2, 3]\n";
+
+/// Keeps a CPU busy from within `system.slice`.
+const BUSY: &str = "systemd-run --quiet --unit=busy sh -c 'while :; do :; done'";
+
+/// Does `work` beside a busy loop of the host.
+fn beside_a_busy_loop<T>(host: &mut Host, work: impl FnOnce(&mut Host) -> Result<T, Lost>) -> Result<T, Lost> {
+    host.ask(BUSY)?;
+    let done = work(host);
+    host.ask("systemctl stop busy.service")?;
+    done
+}
+
+#[test]
+fn the_hosts_processes_leave_the_guests_cpus_to_it_and_come_back() {
+    let [qemu, _newer] = setup::qemus();
+    let tables = format!(
+        "{PINS}[tune]\nisolate = true\n{}",
+        look(
+            "cd /sys/fs/cgroup
+             cat init.scope/cpuset.cpus system.slice/cpuset.cpus user.slice/cpuset.cpus
+             sed -n 's/^Cpus_allowed_list:\\t//p' /proc/$(systemctl show -P MainPID busy.service)/status
+             cut -d: -f3 /proc/$VMRUN_PID/cgroup
+             sed -n 's/^Cpus_allowed_list:\\t//p' /proc/$VMRUN_PID/task/*/status | sort | uniq"
+        )
+    );
+    let profile = profile(&qemu, "report=brief", &tables);
+    let (ran, trace) = host::on(&Layout::SYSTEMD, |host| {
+        host.ask("systemctl start user.slice")?;
+        beside_a_busy_loop(host, |host| trace(host, |host| run(host, &profile)))
+    });
+    assert_said(&ran.reply, &["vmrun-guest: done"]);
+    assert_eq!(ran.seen, "0-1\n0-1\n0-1\n0-1\n/vmrun-windows.scope\n0-1\n2\n3");
+    assert_eq!(trace, "");
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_the_slices_narrow_until_it_is_recovered() {
+    let [qemu, _newer] = setup::qemus();
+    let profile = profile(&qemu, "report=brief", &format!("{PINS}[tune]\nisolate = true\nirqs_away = true\n"));
+    let steps = host::on(&Layout::SYSTEMD, |host| super::scene::kill_at_each_step(host, &profile));
+    assert!(steps >= 4, "{steps}");
+}
+
+#[test]
+fn governors_interrupts_and_kernel_work_are_moved_and_restored() {
+    let [qemu, _newer] = setup::qemus();
+    let tables = format!(
+        "{PINS}[tune]
+governor = \"performance\"
+irqs_away = true
+kernel_work_away = true
+halt_poll_ns = 0
+ignore_msrs = true
+{}",
+        look(
+            "cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor
+             cat /proc/irq/default_smp_affinity /sys/devices/virtual/workqueue/cpumask
+             cat /sys/module/kvm/parameters/halt_poll_ns /sys/module/kvm/parameters/ignore_msrs"
+        )
+    );
+    let profile = profile(&qemu, "report=brief", &tables);
+    let (ran, trace) = host::on(&Layout::SYSTEMD, |host| {
+        host.ask(
+            "for cpu in 0 1 2 3; do echo powersave >/sys/devices/system/cpu/cpu$cpu/cpufreq/scaling_governor; done",
+        )?;
+        trace(host, |host| run(host, &profile))
+    });
+    assert_said(&ran.reply, &["vmrun-guest: done"]);
+    assert_eq!(ran.seen, "powersave\npowersave\nperformance\nperformance\n3\n3\n0\nY");
+    assert_eq!(trace, "");
+}
+
+#[test]
+fn auto_pins_are_on_the_cards_node_and_verified_until_somebody_changes_one() {
+    let [qemu, _newer] = setup::qemus();
+    let tables = format!(
+        "[cpu]\npinning = \"auto:2\"
+[[pci]]
+device = \"81:00\"
+[tune]
+irqs_away = true
+{}",
+        look(&format!(
+            "{VMRUN} verify windows; echo \"status $?\"
+             cat /proc/irq/default_smp_affinity
+             thread=$(basename $(dirname $(grep -lx 'CPU 0/KVM' /proc/$VMRUN_PID/task/*/comm)))
+             /run/vmrun-test/busybox taskset -p ff $thread >/dev/null
+             {VMRUN} verify windows; echo \"status $?\""
+        ))
+    );
+    let profile = profile(&qemu, "report=brief", &tables);
+    let (ran, trace) = host::on(&Layout::NUMA_HT, |host| trace(host, |host| run(host, &profile)));
+    assert_said(&ran.reply, &["vmrun-guest: done"]);
+    let (good, bad) = ran.seen.split_once("status 0\n").unwrap_or_else(|| panic!("{}", ran.seen));
+    assert!(good.contains("ok     vCPU 0        on 6; last ran on "), "{good}");
+    assert!(bad.starts_with("3f\n"), "{bad}");
+    assert!(bad.contains("WRONG  vCPU 0") && bad.contains("may run on 0-7, and was pinned to 6"), "{bad}");
+    assert!(bad.ends_with("status 8"), "{bad}");
+    assert_eq!(trace, "");
+}
