@@ -72,6 +72,21 @@ pub(super) fn presets(guest: &str) -> &'static [Preset] {
     }
 }
 
+/// Notes a host on which Windows has no cheap clock: `hv-time` and KVM's own read the TSC, if the host does. Linux:
+/// `Documentation/virt/kvm/x86/timekeeping.rst`.
+pub(super) fn judge_clock(guest: Option<Guest>, scene: &Scene, draft: &mut Draft) {
+    let windows = matches!(guest, Some(Guest::Windows11 | Guest::Windows10 | Guest::Windows));
+    let Some(clock) = scene.host.system.clock.as_deref().filter(|clock| windows && scene.kvm() && *clock != "tsc")
+    else {
+        return;
+    };
+    draft.warn(
+        Problem::new(Class::Impossible, "guest", format!("this host keeps time by {clock}, not by the TSC"))
+            .why("Windows asks for the time very often, and leaves to KVM each time that it cannot read the TSC")
+            .fix("dmesg | grep -i tsc   # tells why the kernel does not trust it; often the firmware's setup"),
+    );
+}
+
 /// Notes what the guest's installer will ask for in vain.
 pub(super) fn judge(guest: Option<Guest>, secure_boot: bool, tpm: bool, scene: &Scene, draft: &mut Draft) {
     match guest {

@@ -259,6 +259,7 @@ impl Profile {
         memory.draft(numa, cpu, &scene, &mut draft);
         firmware::draft(firmware.as_ref(), machine, &scene, &mut draft);
         guest::judge(*guest, firmware::is_secure(firmware.as_ref()), tpm.is_some(), &scene, &mut draft);
+        guest::judge_clock(*guest, &scene, &mut draft);
         tpm::draft(tpm.as_ref(), &scene, &mut draft);
         clock.draft(&scene, &mut draft);
         boot.draft(&mut draft);
@@ -335,7 +336,8 @@ impl Profile {
         let places = self.cpu.pinning.places();
         let run = places.then(|| setting.run_dir.clone());
         let placed = places.then_some(Area::Cpus);
-        let areas = self.pci.iter().flat_map(pci::Pci::areas).chain(placed).chain(self.tune.areas()).collect();
+        let areas = self.pci.iter().flat_map(pci::Pci::areas).chain(placed).chain(self.tune.areas());
+        let areas = areas.chain(self.guest.map(|_| Area::System)).collect();
         let roms = self.pci.iter().filter_map(|pci| pci.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);
         Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, run, areas }
