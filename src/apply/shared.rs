@@ -27,10 +27,10 @@ pub(super) fn before_others(dir: &Path, path: &str) -> Option<String> {
     let lives = |other: &std::path::PathBuf| matches!(standing(other), Standing::Running | Standing::Orphan);
     let journals =
         siblings.filter(|other| other != dir && lives(other)).filter_map(|other| Journal::load(&other).ok()?);
-    let changes = journals.flat_map(|journal| journal.record().changes.clone());
-    let before = |change| match change {
+    let mut changes = journals.flat_map(|journal| journal.record().changes.clone());
+    let before = |change: Change| match change {
         Change::Shared { path: theirs, from, .. } if theirs == path => Some(from),
         _ => None,
     };
-    changes.into_iter().find_map(before)
+    changes.find_map(before)
 }

@@ -4,7 +4,7 @@ mod bar;
 mod connector;
 mod detail;
 mod holder;
-mod msi;
+mod message;
 mod names;
 mod node;
 mod usage;
@@ -13,7 +13,7 @@ pub use bar::Bar;
 pub use connector::Connector;
 pub use detail::{PciIds, PciLink, SrIov};
 pub use holder::PciHolder;
-pub use msi::{Msi, msi};
+pub use message::{Msi, msi};
 pub use names::PciNames;
 pub use usage::Use;
 

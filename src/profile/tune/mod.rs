@@ -78,9 +78,9 @@ impl Tune {
         let guest = cpu.pinned().and(&scene.host.online());
         let ground = Ground { host: scene.host.online().without(&guest), guest, scene };
         let pinned = [
-            ("tune.isolate", isolate == &Some(true)),
-            ("tune.irqs_away", irqs_away == &Some(true)),
-            ("tune.kernel_work_away", kernel_work_away == &Some(true)),
+            ("tune.isolate", *isolate == Some(true)),
+            ("tune.irqs_away", *irqs_away == Some(true)),
+            ("tune.kernel_work_away", *kernel_work_away == Some(true)),
             ("tune.governor", governor.is_some()),
             ("tune.preference", preference.is_some()),
         ];
@@ -88,8 +88,8 @@ impl Tune {
         self.judge_root(scene, draft);
         if ground.can(&wanted, draft) {
             frequency::draft(governor.as_deref(), preference.as_deref(), &ground, draft);
-            away::draft_masks(irqs_away == &Some(true), kernel_work_away == &Some(true), &ground, draft);
-            if isolate == &Some(true) {
+            away::draft_masks(*irqs_away == Some(true), *kernel_work_away == Some(true), &ground, draft);
+            if *isolate == Some(true) {
                 away::draft_slices(&ground, draft);
             }
         }

@@ -71,7 +71,7 @@ async fn leave(screen: &mut Option<Screen>) {
     }
 }
 
-fn show(args: &Top, look: &Look, screen: &mut Option<Screen>, output: Output) -> io::Result<Exit> {
+fn show(args: &Top, look: &Look, screen: Option<&Screen>, output: Output) -> io::Result<Exit> {
     let name = args.name.as_str();
     Ok(match screen {
         Some(_) => {

@@ -42,7 +42,7 @@ impl Sample {
         let ran = self
             .ran
             .iter()
-            .filter(|(tid, ran)| !own(tid) && before.ran.get(tid).is_none_or(|before| before.ns < ran.ns));
+            .filter(|&(tid, ran)| !own(tid) && before.ran.get(tid).is_none_or(|before| before.ns < ran.ns));
         let known = ran.filter_map(|(tid, ran)| Some((*tid, host::thread(&self.root, ran.pid, *tid)?)));
         self.others.clone().into_iter().chain(known).collect()
     }
