@@ -1,6 +1,6 @@
 //! A kernel for tests: a laid-out tree whose files do what sysfs does when they are written to.
 
-use super::journal::Journal;
+use super::journal::{Damage, Journal};
 use super::step::{Fault, Ground, Hand, Told};
 use super::{ApplyError, Lease, Unrestored};
 use crate::host::Root;
@@ -125,7 +125,7 @@ impl Machine {
 
     /// A lease over what a run left in its journal.
     pub(super) fn found(&self) -> Option<Lease> {
-        Journal::load(&self.run_dir()).unwrap().map(|journal| Lease::on(self.ground(), journal))
+        Journal::load(&self.run_dir(), Damage::Refuse).unwrap().map(|journal| Lease::on(self.ground(), journal))
     }
 
     pub(super) fn fail(&self, path: &str, fault: Fault) {

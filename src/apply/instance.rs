@@ -4,6 +4,7 @@
 //! long as the guest lives, even when the supervisor was killed. Both are `flock(2)` locks: they cannot be stale.
 
 use super::ApplyError;
+use super::fault::{Point, at};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -89,7 +90,20 @@ impl Instance {
     /// # Errors
     /// When something in it cannot be removed.
     pub fn release(self) -> Result<(), ApplyError> {
-        fs::remove_dir_all(&self.dir).map_err(ApplyError::io("remove", &self.dir))
+        at(Point::Release)?;
+        // Journal and locks go last: until then whoever comes finds that there is something to finish, or is kept out.
+        let last = [super::journal::FILE, "sup.lock", "alive.lock"];
+        let entries = fs::read_dir(&self.dir).map_err(ApplyError::io("read", &self.dir))?;
+        for entry in entries.flatten().filter(|entry| last.iter().all(|name| entry.file_name() != *name)) {
+            let path = entry.path();
+            let gone = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                true => fs::remove_dir_all(&path),
+                false => fs::remove_file(&path),
+            };
+            gone.map_err(ApplyError::io("remove", path))?;
+        }
+        fs::remove_dir_all(&self.dir).map_err(ApplyError::io("remove", &self.dir))?;
+        at(Point::Released)
     }
 }
 
@@ -106,6 +120,14 @@ pub fn standing(dir: &Path) -> Standing {
         (true, false) => Standing::Orphan,
         (false, _) => Standing::Running,
     }
+}
+
+/// Waits until the guest in `dir` has ended: until nobody has its lock.
+pub async fn gone(dir: &Path) {
+    let path = dir.join("alive.lock");
+    let wait = move || File::open(path).map(|file| flock(&file, FlockOperation::LockShared));
+    // Without the file, or a thread to wait in, there is nobody to wait for.
+    let _ = tokio::task::spawn_blocking(wait).await;
 }
 
 /// The lock goes with the last descriptor of the open file, so it is never undone by hand: QEMU may hold one.

@@ -21,9 +21,9 @@ mod test;
 
 pub use error::ApplyError;
 pub use files::{Standing as StandingEdits, edit_files, restore_files};
-pub use instance::{Instance, Standing, standing};
-pub use journal::{Journal, Record};
-pub use lease::{Lease, Made, Unrestored, recover};
+pub use instance::{Instance, Standing, gone, standing};
+pub use journal::{Damage, Entry, Journal, Record};
+pub use lease::{Lease, Made, Owed, Recovered, SERVICE_VARIABLE, Unrestored, owed, recover};
 pub use new_file::make_file;
 pub use rom::read_rom;
 pub use scope::enter_scope;

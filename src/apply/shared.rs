@@ -4,7 +4,7 @@
 //! who ends looks into the journals of those that live: with one that wants the same there is nothing to put back, and
 //! the state before stands there too. One lock makes sure that two do not look at each other.
 
-use super::journal::Journal;
+use super::journal::{Damage, Journal};
 use super::{ApplyError, Standing, standing};
 use crate::plan::Change;
 use nix::fcntl::{Flock, FlockArg};
@@ -25,10 +25,11 @@ pub(super) async fn lock(dir: &Path) -> Result<Flock<File>, ApplyError> {
 pub(super) fn before_others(dir: &Path, path: &str) -> Option<String> {
     let siblings = fs::read_dir(dir.parent()?).ok()?.flatten().map(|entry| entry.path());
     let lives = |other: &std::path::PathBuf| matches!(standing(other), Standing::Running | Standing::Orphan);
-    let journals =
-        siblings.filter(|other| other != dir && lives(other)).filter_map(|other| Journal::load(&other).ok()?);
+    let journals = siblings
+        .filter(|other| other != dir && lives(other))
+        .filter_map(|other| Journal::load(&other, Damage::PassOver).ok()?);
     let mut changes = journals.flat_map(|journal| journal.record().changes.clone());
-    let before = |change: Change| match change {
+    let before = |(_, change): (u64, Change)| match change {
         Change::Shared { path: theirs, from, .. } if theirs == path => Some(from),
         _ => None,
     };

@@ -5,8 +5,8 @@ use super::load::{Loaded, Planned};
 use super::output::{Output, Weight};
 use super::progress::Progress;
 use super::render::{finding, plan_json};
-use super::{Exit, ending};
-use crate::host::{Host, Root};
+use super::{Exit, ending, place};
+use crate::host::{Caller, Host, Root};
 use crate::plan::Plan;
 use crate::supervise::{self, Notice, Order, Outcome};
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ pub(super) fn run(args: &Run, output: Output) -> Exit {
         Ok(loaded) => loaded,
         Err(rejected) => return rejected.tell(output),
     };
+    recover_others(&loaded, output);
     match accepted(&loaded, loaded.plan_here(), output) {
         Ok((plan, host)) => {
             let progress = Progress::new(plan.name.as_str(), output);
@@ -25,6 +26,24 @@ pub(super) fn run(args: &Run, output: Output) -> Exit {
             ending::tell(loaded.profile.name().as_str(), &outcome, output)
         }
         Err(exit) => exit,
+    }
+}
+
+/// Puts the host back after runs that died, this guest's or another's: the plan must be made on a host as it was.
+pub(super) fn recover_others(loaded: &Loaded, output: Output) {
+    let runs = place::runs(&Caller::current());
+    if supervise::owed(&runs).is_empty() {
+        return;
+    }
+    let root = Root::default();
+    let boot_id = root.text("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let progress = Progress::new(loaded.profile.name().as_str(), output);
+    let done = tokio::runtime::Builder::new_current_thread().enable_all().build().map(|runtime| {
+        runtime.block_on(supervise::recover_all(&root, &runs, &boot_id, &|notice| progress.tell(notice)));
+    });
+    progress.finish();
+    if let Err(error) = done {
+        output.say(Weight::Error, &format!("there is no event loop: {error}"));
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! [`run`] is for a command that ends by itself, [`start`] for one that is watched.
 
+mod bearing;
 mod end;
 mod error;
 mod exec;
@@ -19,6 +20,7 @@ mod stat;
 mod stop;
 mod watched;
 
+pub use bearing::bearing;
 pub use end::End;
 pub use error::ProcessError;
 pub use identity::Identity;

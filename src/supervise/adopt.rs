@@ -9,19 +9,23 @@ use super::run_folder::qemu_log;
 use super::state_file::{Reached, RunState, StateFile};
 use super::watch::Arrived;
 use super::{Companions, Ended, Notice, Outcome, Scene, Stage, State, Tell};
-use crate::apply::{ApplyError, Instance, Lease, Standing, standing};
+use crate::apply::{ApplyError, Instance, Lease, Standing, gone, standing};
 use crate::host::Root;
 use crate::plan::{Descriptor, Start};
-use crate::qemu::Guest;
+use crate::qemu::{Guest, Qmp, qmp_socket};
+use serde_json::json;
 use std::cell::RefCell;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
+use tokio::time::timeout;
 
 /// How long a QEMU whose guest has not run may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long one may take to answer that was executed just now.
+const UNBORN: Duration = Duration::from_secs(30);
 
 /// Takes over the guest that runs in the run folder `dir` without its vmrun, and stays with it to its end, as
 /// [`super::run`] does. `boot_id` is that of the machine now.
@@ -35,11 +39,30 @@ pub async fn clear_unborn(dir: &Path) -> bool {
     if standing(dir) != Standing::Orphan {
         return false;
     }
-    let Ok(Some(file)) = StateFile::load(dir) else { return false };
-    match file.state() {
-        Some(RunState { reached: Reached::Spawned, qemu, .. }) => qemu.stop_recorded(GRACE).await,
-        _ => false,
+    match StateFile::load(dir).map(|file| file.and_then(|file| file.state())) {
+        Ok(Some(RunState { reached: Reached::Spawned, qemu, .. })) => qemu.stop_recorded(GRACE).await,
+        // Its vmrun was killed in the moment between.
+        Ok(None) => quit_unborn(dir).await.is_some(),
+        Ok(Some(_)) | Err(_) => false,
     }
+}
+
+/// Asks a QEMU that nobody has written down to end, if its guest has not run; `None` when that was not to be done.
+async fn quit_unborn(dir: &Path) -> Option<()> {
+    let (qmp, _events) = Qmp::connect(&qmp_socket(dir)).await.ok()?;
+    let asked = async {
+        qmp.raw("qmp_capabilities", &json!({})).await.ok()?;
+        let status = qmp.raw("query-status", &json!({})).await.ok()?;
+        if status["status"] != "prelaunch" {
+            return None;
+        }
+        // It may be gone before it has answered.
+        let _ = qmp.raw("quit", &json!({})).await;
+        Some(())
+    };
+    // As long as a QEMU may take that has just been executed.
+    timeout(UNBORN, asked).await.ok().flatten()?;
+    timeout(GRACE, gone(dir)).await.ok()
 }
 
 pub(super) async fn adopted(dir: &Path, root: Root, boot_id: &str, tell: Tell<'_>) -> Outcome {

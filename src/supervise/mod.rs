@@ -15,6 +15,7 @@ mod notify;
 mod outcome;
 mod prepare;
 mod reboots;
+mod recover;
 mod relay;
 mod run;
 mod run_folder;
@@ -35,6 +36,7 @@ pub use control::{Ask, Client, Pins as PinStatus, ServiceStatus, Status, ask, co
 pub use hook::{HookFailure, Phase, run_hook, undo_hook};
 pub use notice::{Notice, Placed, ServiceNews, Speaker, Tell};
 pub use outcome::{Ended, Failure, Outcome, Stage};
+pub use recover::{Zeal, owed, recover, recover_all};
 pub use relay::qmp_user_socket;
 pub use run::{Order, run};
 pub use run_folder::latest_run;

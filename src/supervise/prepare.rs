@@ -41,6 +41,8 @@ pub(super) async fn prepare<'a>(
         ApplyError::Busy(_) => failure(Stage::Busy, sentence(&error), Vec::new()),
         error => failure(Stage::Folder, sentence(&error), Vec::new()),
     })?;
+    // On a disk that is full nothing is begun.
+    hands.lease.begin().map_err(|error| failure(Stage::Folder, sentence(&error), Vec::new()))?;
     hooks_at(Point::Pre, hands, scene).await?;
     // Before the companions: the state of a TPM lies in a folder of the guest.
     for file in &plan.files {

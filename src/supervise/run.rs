@@ -12,7 +12,7 @@ use super::state_file::StateFile;
 use super::undo::put_back;
 use super::watch::{Arrived, Left, watch};
 use super::{Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, Stage, State, Tell, run_folder};
-use crate::apply::{ApplyError, Instance, Lease, recover};
+use crate::apply::{ApplyError, Damage, Instance, Lease, recover};
 use crate::host::Root;
 use crate::plan::{Contents, Plan};
 use crate::qemu::Guest;
@@ -69,14 +69,14 @@ async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
         }
         Err(error) => return Outcome::of(not_claimed(order.plan.name.as_str(), &error)),
     };
-    match recover(order.root.clone(), &dir, &order.boot_id).await {
+    match recover(order.root.clone(), &dir, &order.boot_id, Damage::Refuse).await {
         Ok(None) => {}
-        Ok(Some((_, unrestored))) if unrestored.is_empty() => {
+        Ok(Some(recovered)) if recovered.left.is_empty() => {
             tell(&Notice::Note("the last run died before it put the host back; that is done now".into()));
         }
-        Ok(Some((_, unrestored))) => {
+        Ok(Some(recovered)) => {
             let what = "the last run died, and what it changed could not all be put back";
-            return Outcome { unrestored, ..Outcome::of(failure(Stage::Host, what)) };
+            return Outcome { unrestored: recovered.left, ..Outcome::of(failure(Stage::Host, what)) };
         }
         Err(error) => return Outcome::of(failure(Stage::Folder, sentence(&error))),
     }

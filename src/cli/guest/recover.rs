@@ -1,77 +1,137 @@
 //! `vmrun recover`: the host is put back after runs that died.
 
-use super::{names, on_the_loop, run_dir};
-use crate::apply::{ApplyError, Instance, Standing, recover as put_back, standing};
-use crate::cli::Exit;
+use super::{boot_id, on_the_loop, run_dir};
+use crate::apply::{ApplyError, Owed, Standing, owed as owed_in, standing};
 use crate::cli::args::Recover;
 use crate::cli::output::{Output, Weight};
-use crate::host::Root;
-use crate::supervise::clear_unborn;
+use crate::cli::{Exit, place};
+use crate::host::{Caller, Root};
+use crate::supervise::{Zeal, owed, recover as put_back};
 use crate::unit::GuestName;
-use std::path::Path;
+use serde_json::{Value, json};
+
+/// What became of one guest.
+struct Report {
+    name: GuestName,
+    exit: Exit,
+    /// For a person.
+    text: String,
+    /// For a program.
+    more: Value,
+}
 
 /// Puts the host back after runs that died.
-pub(in crate::cli) fn recover(Recover { name }: &Recover, output: Output) -> Exit {
-    let names = name.clone().map_or_else(owed, |name| vec![name]);
-    let exits = names.iter().map(|name| recover_one(name, &run_dir(name), output));
+pub(in crate::cli) fn recover(args: &Recover, output: Output) -> Exit {
+    let names = args.name.clone().map_or_else(owed_names, |name| vec![name]);
+    let zeal = if args.force { Zeal::Forced } else { Zeal::Careful };
+    let reports: Vec<Report> =
+        names.into_iter().map(|name| if args.dry_run { foretold(name, zeal) } else { recovered(name, zeal) }).collect();
     // The worst code is the highest: nothing done, busy, not restored.
-    exits.max_by_key(|exit| exit.code()).unwrap_or_else(|| {
-        if !output.quiet {
-            output.say(Weight::Info, "nothing is owed: no run was cut short");
-        }
-        Exit::Good
-    })
-}
-
-fn owed() -> Vec<GuestName> {
-    names().into_iter().filter(|name| standing(&run_dir(name)) == Standing::Owed).collect()
-}
-
-fn recover_one(name: &GuestName, dir: &Path, output: Output) -> Exit {
-    if standing(dir) == Standing::Stopped {
-        if !output.quiet {
-            output.say(Weight::Info, &format!("{name}: nothing is owed"));
-        }
-        return Exit::Good;
+    let exit = reports.iter().map(|report| report.exit).max_by_key(|exit| exit.code()).unwrap_or(Exit::Good);
+    if output.json {
+        let guests: Vec<Value> = reports.iter().map(Report::json).collect();
+        return output.answer_json(&json!({ "v": 1, "guests": guests, "exit": exit.code() }), exit);
     }
-    let done = on_the_loop(recovered(dir))
+    for Report { name, exit, text, .. } in &reports {
+        match exit {
+            Exit::Good if output.quiet => {}
+            Exit::Good => output.say(Weight::Info, &format!("{name}: {text}")),
+            _ => output.say(Weight::Error, &format!("{name}: {text}")),
+        }
+    }
+    if reports.is_empty() && !output.quiet {
+        output.say(Weight::Info, "nothing is owed: no run was cut short");
+    }
+    exit
+}
+
+impl Report {
+    fn new(name: GuestName, exit: Exit, text: impl Into<String>) -> Self {
+        Self { name, exit, text: text.into(), more: json!({}) }
+    }
+
+    fn json(&self) -> Value {
+        let mut report = json!({ "name": self.name, "exit": self.exit.code(), "text": self.text });
+        if let (Some(report), Some(more)) = (report.as_object_mut(), self.more.as_object()) {
+            report.extend(more.clone());
+        }
+        report
+    }
+}
+
+fn owed_names() -> Vec<GuestName> {
+    let dirs = owed(&place::runs(&Caller::current()));
+    dirs.iter().filter_map(|dir| GuestName::try_from(dir.file_name()?.to_str()?.to_owned()).ok()).collect()
+}
+
+/// What would be done for `name`.
+fn foretold(name: GuestName, zeal: Zeal) -> Report {
+    let dir = run_dir(&name);
+    match standing(&dir) {
+        Standing::Stopped => Report::new(name, Exit::Good, "nothing is owed"),
+        Standing::Running => refused(name, &ApplyError::Busy("it is running, or being started or ended".into())),
+        Standing::Orphan => refused(name, &ApplyError::Orphan),
+        Standing::Owed => match owed_in(&dir, &boot_id(), zeal.damage()) {
+            Ok(Some(owed)) => Report { more: owed_json(&owed), ..Report::new(name, Exit::Good, owed_text(&owed)) },
+            Ok(None) => Report::new(name, Exit::Good, "nothing is owed"),
+            Err(error) => refused(name, &error),
+        },
+    }
+}
+
+fn owed_text(owed: &Owed) -> String {
+    if owed.void {
+        return "its changes went with the last boot of the machine; only its journal would be removed".into();
+    }
+    let ends = owed.companions.iter().map(|(name, pid)| format!("\n  kill {pid}   # service {name}"));
+    let lines: Vec<String> = ends.chain(owed.steps.iter().map(|step| format!("\n  {step}"))).collect();
+    match lines.is_empty() {
+        true => "nothing of the host would be changed; only its journal would be removed".into(),
+        false => format!("would be done:{}", lines.concat()),
+    }
+}
+
+fn owed_json(Owed { void, companions, steps }: &Owed) -> Value {
+    let companions: Vec<Value> = companions.iter().map(|(name, pid)| json!({ "name": name, "pid": pid })).collect();
+    json!({ "void": void, "services": companions, "steps": steps })
+}
+
+fn recovered(name: GuestName, zeal: Zeal) -> Report {
+    let dir = run_dir(&name);
+    if !dir.exists() {
+        return Report::new(name, Exit::Good, "nothing is owed");
+    }
+    let done = on_the_loop(put_back(Root::default(), &dir, &boot_id(), zeal))
         .unwrap_or_else(|error| Err(ApplyError::Refused(format!("there is no event loop: {error}"))));
     match done {
-        Ok(left) if left.is_empty() => {
-            output.say(Weight::Info, &format!("{name}: the host is put back"));
-            Exit::Good
-        }
+        Ok(left) if left.is_empty() => Report::new(name, Exit::Good, "the host is put back"),
         Ok(left) => {
-            output.say(Weight::Error, &format!("{name}: not fully put back:\n  {}", left.join("\n  ")));
-            Exit::NotRestored
+            let lines: Vec<String> = left.iter().map(|left| format!("\n  {}: {}", left.step, left.why)).collect();
+            let text = match zeal {
+                Zeal::Careful => format!("not fully put back:{}", lines.concat()),
+                Zeal::Forced => format!("not fully put back, and given up:{}", lines.concat()),
+            };
+            Report { more: json!({ "unrestored": left }), ..Report::new(name, Exit::NotRestored, text) }
         }
-        Err(error @ ApplyError::Busy(_)) => {
-            output.say(Weight::Error, &format!("{name}: {error}; nothing is undone under a living guest"));
-            Exit::Busy
-        }
-        Err(error @ ApplyError::Orphan) => {
-            let text = format!(
-                "{name}: {error}; nothing is undone under a living guest. `vmrun attach {name}` is with it again, and puts the host back at its end"
-            );
-            output.say(Weight::Error, &text);
-            Exit::Busy
-        }
-        Err(error) => {
-            output.say(Weight::Error, &format!("{name}: {error}"));
-            Exit::NotRestored
-        }
+        Err(error) => refused(name, &error),
     }
 }
 
-async fn recovered(dir: &Path) -> Result<Vec<String>, ApplyError> {
-    clear_unborn(dir).await;
-    let instance = Instance::claim(dir)?;
-    let left = match put_back(Root::default(), dir, &super::boot_id()).await? {
-        Some((_, left)) => left,
-        None => Vec::new(),
+fn refused(name: GuestName, error: &ApplyError) -> Report {
+    let (exit, text) = match error {
+        ApplyError::Busy(_) => (Exit::Busy, format!("{error}; nothing is undone under a living guest")),
+        ApplyError::Orphan => (
+            Exit::Busy,
+            format!(
+                "{error}; nothing is undone under a living guest. `vmrun attach {name}` is with it again, and puts the host back at its end"
+            ),
+        ),
+        error => (Exit::NotRestored, chain(error)),
     };
-    if left.is_empty() {
-        instance.release()?;
-    }
-    Ok(left.into_iter().map(|left| format!("{}: {}", left.step, left.why)).collect())
+    Report::new(name, exit, text)
+}
+
+fn chain(error: &ApplyError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}")
 }

@@ -1,8 +1,14 @@
 //! Proof that the host was changed; it must be undone.
 
+mod recover;
+#[cfg(test)]
+mod test;
+
+pub use recover::{Owed, Recovered, SERVICE_VARIABLE, owed, recover};
+
 use super::claim::claim;
-use super::fault::Faults;
-use super::journal::Journal;
+use super::fault::{Point, at, at_what};
+use super::journal::{Damage, Entry, Journal};
 use super::pool::{self, Claim, Place};
 use super::step::{Ground, holds, perform};
 use super::{ApplyError, Record, shared};
@@ -10,6 +16,7 @@ use crate::host::Root;
 use crate::plan::{Change, Step};
 use crate::process::ProcessId;
 use crate::unit::{Bdf, GuestName, Size};
+use nix::fcntl::Flock;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::fs::File;
@@ -63,6 +70,14 @@ impl Lease {
         Self { ground, journal: RefCell::new(journal), claims: RefCell::default() }
     }
 
+    /// Makes the journal, with its room on the disk, before anything has to be written there.
+    ///
+    /// # Errors
+    /// When it cannot be made; nothing must be changed then.
+    pub fn begin(&self) -> Result<(), ApplyError> {
+        self.journal.borrow_mut().begin()
+    }
+
     /// Claims `devices` for this guest, before any of them is touched.
     ///
     /// # Errors
@@ -90,10 +105,11 @@ impl Lease {
     /// When the journal is not there or cannot be used, or is of another boot.
     pub fn resume(root: Root, dir: &Path, boot_id: &str) -> Result<Self, ApplyError> {
         let missing = || ApplyError::Refused(format!("there is no journal in {}", dir.display()));
-        let journal = Journal::load(dir)?.ok_or_else(missing)?;
+        let mut journal = Journal::load(dir, Damage::Refuse)?.ok_or_else(missing)?;
         if journal.record().boot_id != boot_id {
             return Err(ApplyError::Refused("its journal is of another boot of the machine".into()));
         }
+        recover::note_strays(&mut journal)?;
         Ok(Self { ground: Ground::real(root), journal: RefCell::new(journal), claims: RefCell::default() })
     }
 
@@ -109,10 +125,9 @@ impl Lease {
     /// When the host refuses. Nothing of the change remains then, or it stays in the journal for [`Self::undo`].
     pub async fn make(&self, change: &Change) -> Result<Made, ApplyError> {
         if let Change::HugePages { node, size, take, drop_caches, .. } = *change {
-            let faults = Faults::of_process();
-            change.steps().iter().try_for_each(|step| faults.before(step))?;
+            change.steps().iter().try_for_each(|step| at_what(Point::Step, step))?;
             let made = self.claim(Claim { node, size, take, drop_caches }).await?;
-            change.steps().iter().for_each(|_| faults.after());
+            change.steps().iter().try_for_each(|_| at(Point::StepDone))?;
             return Ok(made);
         }
         if let Change::Shared { path, from, to } = change {
@@ -141,11 +156,9 @@ impl Lease {
     }
 
     async fn go(&self, step: &Step) -> Result<(), ApplyError> {
-        let faults = Faults::of_process();
-        faults.before(step)?;
+        at_what(Point::Step, step)?;
         perform(&self.ground, step).await?;
-        faults.after();
-        Ok(())
+        at(Point::StepDone)
     }
 
     /// Sees that the guest finds its huge pages. How many have to be added is seen only now: another guest may have
@@ -180,9 +193,9 @@ impl Lease {
     /// With what could not be given back; it stays in the journal.
     pub async fn give_pages_back(&self) -> Result<(), Unrestored> {
         let changes = self.journal.borrow().record().changes.clone();
-        for change in changes.iter().rev().filter(|change| matches!(change, Change::HugePages { .. })) {
+        for (number, change) in changes.iter().rev().filter(|(_, change)| matches!(change, Change::HugePages { .. })) {
             self.take_back(change).await?;
-            self.forget(change).map_err(|error| unrestored("rm journal", &error))?;
+            self.add(Entry::Undone { number: *number }).map_err(|error| unrestored("rm journal", &error))?;
         }
         pool::drop_claims(&self.place()).await.map_err(|error| unrestored("rm claims", &error))
     }
@@ -210,7 +223,8 @@ impl Lease {
     /// # Errors
     /// When the journal cannot be written; the change must not be made then.
     pub fn note(&self, change: &Change) -> Result<(), ApplyError> {
-        self.journal.borrow_mut().edit(|record| record.changes.push(change.clone()))
+        let intent = self.journal.borrow().record().intent(change);
+        self.add(intent)
     }
 
     /// Takes the last `change` like this out of the journal, because it did not happen.
@@ -218,11 +232,13 @@ impl Lease {
     /// # Errors
     /// When the journal cannot be written.
     pub fn forget(&self, change: &Change) -> Result<(), ApplyError> {
-        self.journal.borrow_mut().edit(|record| {
-            if let Some(at) = record.changes.iter().rposition(|noted| noted == change) {
-                record.changes.remove(at);
-            }
-        })
+        let noted = |(number, noted): &(u64, Change)| (noted == change).then_some(*number);
+        let number = self.journal.borrow().record().changes.iter().rev().find_map(noted);
+        number.map_or(Ok(()), |number| self.add(Entry::Undone { number }))
+    }
+
+    fn add(&self, entry: Entry) -> Result<(), ApplyError> {
+        self.journal.borrow_mut().add(entry)
     }
 
     /// Writes down which process is QEMU.
@@ -230,7 +246,7 @@ impl Lease {
     /// # Errors
     /// When the journal cannot be written.
     pub fn note_qemu(&self, qemu: Option<ProcessId>) -> Result<(), ApplyError> {
-        self.journal.borrow_mut().edit(|record| record.qemu = qemu)
+        self.add(Entry::Qemu(qemu))
     }
 
     /// Waits until the QEMU that was written down is gone, ending it when it is not: only then may anything be undone
@@ -247,10 +263,7 @@ impl Lease {
     /// # Errors
     /// When the journal cannot be written.
     pub fn note_companion(&self, name: &str, process: Option<ProcessId>) -> Result<(), ApplyError> {
-        self.journal.borrow_mut().edit(|record| {
-            record.companions.retain(|(noted, _)| noted != name);
-            record.companions.extend(process.map(|process| (name.to_owned(), process)));
-        })
+        self.add(Entry::Companion { name: name.to_owned(), process })
     }
 
     /// Whether there is anything to put back.
@@ -262,26 +275,25 @@ impl Lease {
     /// Puts the host back, last change first. One that fails does not keep the others from being put back; it stays
     /// in the journal.
     pub async fn undo(&self) -> Vec<Unrestored> {
+        self.undo_but(&[]).await
+    }
+
+    /// As [`Self::undo`], but leaves what was changed of the functions in `taken`, with the reasons, to who has them.
+    async fn undo_but(&self, taken: &[(Bdf, String)]) -> Vec<Unrestored> {
         let mut failed = Vec::new();
         let changes = self.journal.borrow().record().changes.clone();
-        for (at, change) in changes.iter().enumerate().rev() {
-            // Held until the journal does not say any more that this guest wants it.
-            let turn = match change {
-                Change::Shared { .. } => shared::lock(&self.place().dir).await.map(Some),
-                _ => Ok(None),
-            };
-            let taken_back = match &turn {
-                Ok(_) => self.take_back(change).await,
-                Err(error) => Err(unrestored("lock the folder of the runs", error)),
-            };
-            match taken_back {
-                Ok(()) => {
-                    if let Err(error) = self.journal.borrow_mut().edit(|record| drop(record.changes.remove(at))) {
-                        failed.push(unrestored("rm journal", &error));
-                    }
+        for (number, change) in changes.iter().rev() {
+            let noted = match self.turn(change).await {
+                Ok(_turn) => match taken.iter().find(|(bdf, _)| change.device() == Some(*bdf)) {
+                    Some((_, why)) => Err(left_to(change, why)),
+                    None => self.take_back(change).await,
                 }
-                Err(left) => failed.push(left),
-            }
+                .and_then(|()| {
+                    self.add(Entry::Undone { number: *number }).map_err(|error| unrestored("rm journal", &error))
+                }),
+                Err(error) => Err(unrestored("lock the folder of the runs", &error)),
+            };
+            failed.extend(noted.err());
         }
         failed.reverse();
         failed.extend(self.settle().await);
@@ -293,7 +305,8 @@ impl Lease {
     async fn settle(&self) -> Vec<Unrestored> {
         let left = self.journal.borrow().record().changes.clone();
         let noted = |pool: (u32, Size)| {
-            left.iter().any(|change| matches!(change, Change::HugePages { node, size, .. } if (*node, *size) == pool))
+            left.iter()
+                .any(|(_, change)| matches!(change, Change::HugePages { node, size, .. } if (*node, *size) == pool))
         };
         let mut failed = Vec::new();
         for (node, size) in pool::shared(&self.place()).into_iter().filter(|pool| !noted(*pool)) {
@@ -304,19 +317,39 @@ impl Lease {
         failed
     }
 
+    /// The turn to take `change` back, where others have to wait; held until the journal does not say any more that
+    /// this guest wants it.
+    async fn turn(&self, change: &Change) -> Result<Option<Flock<File>>, ApplyError> {
+        match change {
+            Change::Shared { .. } => shared::lock(&self.place().dir).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
     async fn take_back(&self, change: &Change) -> Result<(), Unrestored> {
+        let failed = |step: &Step, error: &ApplyError| unrestored(step.to_string(), error);
+        let steps = change.inverse().steps();
         if let Change::HugePages { node, size, pages, .. } = change {
-            let step = || change.inverse().steps().first().map(ToString::to_string).unwrap_or_default();
-            let given = pool::give_back(&self.place(), *node, *size, pages.unsigned_abs()).await;
-            return given.map_err(|error| unrestored(step(), &error));
+            let Some(step) = steps.first() else { return Ok(()) };
+            let given = async {
+                at_what(Point::Undo, step)?;
+                pool::give_back(&self.place(), *node, *size, pages.unsigned_abs()).await?;
+                at(Point::UndoDone)
+            };
+            return given.await.map_err(|error| failed(step, &error));
         }
         if let Change::Shared { path, .. } = change
             && shared::before_others(&self.place().dir, path).is_some()
         {
             return Ok(());
         }
-        for step in change.inverse().steps() {
-            perform(&self.ground, &step).await.map_err(|error| unrestored(step.to_string(), &error))?;
+        for step in &steps {
+            let done = async {
+                at_what(Point::Undo, step)?;
+                perform(&self.ground, step).await?;
+                at(Point::UndoDone)
+            };
+            done.await.map_err(|error| failed(step, &error))?;
         }
         Ok(())
     }
@@ -327,153 +360,10 @@ fn unrestored(step: impl Into<String>, error: &ApplyError) -> Unrestored {
     Unrestored { step: step.into(), why: format!("{error}{reason}") }
 }
 
+fn left_to(change: &Change, why: &str) -> Unrestored {
+    let steps = change.inverse().steps();
+    Unrestored { step: steps.first().map(ToString::to_string).unwrap_or_default(), why: why.to_owned() }
+}
+
 /// How long a process may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// Puts back what a run left that died before it could: ends its companions, undoes its changes. Changes of an earlier
-/// boot are void. Returns what was found, and what could not be put back; `None` when there was no journal.
-///
-/// The caller holds the [`super::Instance`] of `dir`, so QEMU is gone.
-///
-/// # Errors
-/// When the journal cannot be used.
-pub async fn recover(root: Root, dir: &Path, boot_id: &str) -> Result<Option<(Record, Vec<Unrestored>)>, ApplyError> {
-    let Some(mut journal) = Journal::load(dir)? else { return Ok(None) };
-    let found = journal.record().clone();
-    if found.boot_id != boot_id {
-        return Ok(Some((found, Vec::new())));
-    }
-    for (name, process) in found.companions.iter().rev() {
-        process.stop_recorded(GRACE).await;
-        journal.edit(|record| record.companions.retain(|(noted, _)| noted != name))?;
-    }
-    let lease = Lease { ground: Ground::real(root), journal: RefCell::new(journal), claims: RefCell::default() };
-    // Another guest may have taken a device over meanwhile; what it has is not taken from under it.
-    lease.claim_devices(&found.devices())?;
-    let failed = lease.undo().await;
-    Ok(Some((found, failed)))
-}
-
-#[cfg(test)]
-mod test {
-    use super::{Lease, Made, recover};
-    use crate::host::Root;
-    use crate::plan::{Change, Command, UnitState};
-    use crate::unit::{GuestName, Size};
-    use std::fs;
-    use std::path::{Path, PathBuf};
-
-    const POOL: &str = "sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages";
-
-    struct Ground {
-        _keep: tempfile::TempDir,
-        root: PathBuf,
-        run: PathBuf,
-    }
-
-    fn ground() -> Ground {
-        let keep = tempfile::tempdir().unwrap();
-        let (root, run) = (keep.path().join("root"), keep.path().join("run"));
-        fs::create_dir_all(root.join(POOL).parent().unwrap()).unwrap();
-        fs::create_dir(&run).unwrap();
-        fs::write(root.join(POOL), "3\n").unwrap();
-        Ground { _keep: keep, root, run }
-    }
-
-    fn lease(ground: &Ground) -> Lease {
-        let name = GuestName::try_from("Windows".to_owned()).unwrap();
-        Lease::new(Root::at(&ground.root), &ground.run, name, "this boot".into())
-    }
-
-    fn pages(pages: i64) -> Change {
-        let take = 3 + pages.unsigned_abs();
-        Change::HugePages { node: 0, size: Size::from_bytes(2 << 20), pages, take, drop_caches: false }
-    }
-
-    fn touch(name: &str, dir: &Path) -> Change {
-        let command = |verb: &str| Command {
-            argv: vec![verb.to_owned(), dir.join(name).display().to_string()],
-            user: None,
-            env: [].into(),
-            timeout: None,
-        };
-        Change::Hook { name: name.into(), run: Some(command("touch")), back: Some(command("rm")) }
-    }
-
-    fn pool(ground: &Ground) -> String {
-        fs::read_to_string(ground.root.join(POOL)).unwrap().trim().to_owned()
-    }
-
-    #[tokio::test]
-    async fn what_was_made_is_undone_and_the_tree_is_as_it_was() {
-        let ground = ground();
-        let lease = lease(&ground);
-        let there = ground.root.join("there");
-        lease.make(&touch("there", &ground.root)).await.unwrap();
-        assert_eq!(lease.make(&pages(512)).await.unwrap(), Made::Now);
-        assert_eq!((pool(&ground).as_str(), there.exists()), ("515", true));
-        assert_eq!(lease.undo().await, []);
-        assert_eq!((pool(&ground).as_str(), there.exists()), ("3", false));
-    }
-
-    #[tokio::test]
-    async fn pages_that_another_guest_took_meanwhile_stay_its_own() {
-        let ground = ground();
-        let lease = lease(&ground);
-        lease.make(&pages(512)).await.unwrap();
-        fs::write(ground.root.join(POOL), "1000").unwrap();
-        assert_eq!(lease.undo().await, []);
-        assert_eq!(pool(&ground), "488");
-    }
-
-    #[tokio::test]
-    async fn a_failing_undo_does_not_stop_the_others_and_stays_in_the_journal() {
-        let ground = ground();
-        let lease = lease(&ground);
-        lease.make(&pages(512)).await.unwrap();
-        lease.make(&touch("gone", &ground.root)).await.unwrap();
-        fs::remove_file(ground.root.join("gone")).unwrap();
-        let failed = lease.undo().await;
-        assert_eq!(failed.len(), 1);
-        assert!(failed[0].step.starts_with("rm "), "{failed:?}");
-        assert_eq!(pool(&ground), "3");
-        let (left, _) = recover(Root::at(&ground.root), &ground.run, "another boot").await.unwrap().unwrap();
-        assert_eq!(left.changes, [touch("gone", &ground.root)]);
-    }
-
-    #[tokio::test]
-    async fn a_run_that_died_is_recovered_once() {
-        let ground = ground();
-        let dead = lease(&ground);
-        dead.make(&pages(512)).await.unwrap();
-        drop(dead);
-        for _ in 0..2 {
-            let (_, failed) = recover(Root::at(&ground.root), &ground.run, "this boot").await.unwrap().unwrap();
-            assert_eq!(failed, []);
-            assert_eq!(pool(&ground), "3");
-        }
-    }
-
-    #[tokio::test]
-    async fn after_a_reboot_the_changes_are_void() {
-        let ground = ground();
-        let dead = lease(&ground);
-        dead.make(&pages(512)).await.unwrap();
-        drop(dead);
-        recover(Root::at(&ground.root), &ground.run, "another boot").await.unwrap().unwrap();
-        assert_eq!(pool(&ground), "515");
-    }
-
-    #[tokio::test]
-    async fn a_refused_change_is_not_owed() {
-        let ground = ground();
-        let lease = lease(&ground);
-        let missing =
-            Change::HugePages { node: 7, size: Size::from_bytes(2 << 20), pages: 1, take: 1, drop_caches: false };
-        assert!(lease.make(&missing).await.is_err());
-        let unit =
-            Change::Unit { unit: "none.service".into(), user: None, from: UnitState::Inactive, to: UnitState::Active };
-        assert!(lease.make(&unit).await.is_err());
-        assert_eq!(lease.undo().await, []);
-    }
-}

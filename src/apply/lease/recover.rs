@@ -1,0 +1,97 @@
+//! What a run left that died before it could put the host back.
+
+use super::{GRACE, Lease, Unrestored};
+use crate::apply::claim::claim;
+use crate::apply::journal::{Damage, Entry, Journal};
+use crate::apply::step::Ground;
+use crate::apply::{ApplyError, Record};
+use crate::host::Root;
+use crate::process::bearing;
+use std::cell::RefCell;
+use std::path::Path;
+
+/// The variable that tells a companion its own name.
+pub const SERVICE_VARIABLE: &str = "VMRUN_SERVICE";
+
+/// What was found of a dead run, and what could not be put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// What was in its journal.
+    pub found: Record,
+    /// What still is.
+    pub left: Vec<Unrestored>,
+}
+
+/// What [`recover`] would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// Whether it is of another boot of the machine; then nothing of it is left.
+    pub void: bool,
+    /// The companions that would be ended, in order, with their pids.
+    pub companions: Vec<(String, u32)>,
+    /// What would be done on the host, in order, as one would type it.
+    pub steps: Vec<String>,
+}
+
+/// Puts back what a run left that died before it could: ends its companions, undoes its changes. Changes of an earlier
+/// boot are void. `None` when there was no journal.
+///
+/// Safe to be repeated and to be killed: what is done is written down. What another guest has by now is left to it, and
+/// stays in the journal.
+///
+/// The caller holds the [`crate::apply::Instance`] of `dir`, so QEMU is gone.
+///
+/// # Errors
+/// When the journal cannot be used, or not be written.
+pub async fn recover(root: Root, dir: &Path, boot_id: &str, damage: Damage) -> Result<Option<Recovered>, ApplyError> {
+    let Some(mut journal) = Journal::load(dir, damage)? else { return Ok(None) };
+    if journal.record().boot_id != boot_id {
+        return Ok(Some(Recovered { found: journal.record().clone(), left: Vec::new() }));
+    }
+    note_strays(&mut journal)?;
+    let found = journal.record().clone();
+    for (name, process) in found.companions.iter().rev() {
+        process.stop_recorded(GRACE).await;
+        journal.add(Entry::Companion { name: name.clone(), process: None })?;
+    }
+    let (mut locks, mut taken) = (Vec::new(), Vec::new());
+    for bdf in found.devices() {
+        match claim(dir, &found.name, bdf) {
+            Ok(lock) => locks.push(lock),
+            Err(ApplyError::Busy(why)) => taken.push((bdf, why)),
+            Err(error) => return Err(error),
+        }
+    }
+    let lease = Lease { ground: Ground::real(root), journal: RefCell::new(journal), claims: RefCell::new(locks) };
+    let left = lease.undo_but(&taken).await;
+    Ok(Some(Recovered { found, left }))
+}
+
+/// Notes the companions that were started by a vmrun that was killed before it could note them.
+pub(super) fn note_strays(journal: &mut Journal) -> Result<(), ApplyError> {
+    for (name, process) in bearing("VMRUN_RUN_DIR", journal.dir().as_os_str(), SERVICE_VARIABLE) {
+        if journal.record().companions.iter().all(|(_, noted)| *noted != process) {
+            journal.add(Entry::Companion { name, process: Some(process) })?;
+        }
+    }
+    Ok(())
+}
+
+/// What [`recover`] would do, for one who only asks. `None` when there is no journal.
+///
+/// # Errors
+/// When the journal cannot be used.
+pub fn owed(dir: &Path, boot_id: &str, damage: Damage) -> Result<Option<Owed>, ApplyError> {
+    let Some(journal) = Journal::load(dir, damage)? else { return Ok(None) };
+    let found = journal.record();
+    if found.boot_id != boot_id {
+        return Ok(Some(Owed { void: true, companions: Vec::new(), steps: Vec::new() }));
+    }
+    let companions = found.companions.iter().rev().filter(|(_, process)| process.is_alive());
+    let steps = found.changes.iter().rev().flat_map(|(_, change)| change.inverse().steps());
+    Ok(Some(Owed {
+        void: false,
+        companions: companions.map(|(name, process)| (name.clone(), process.pid)).collect(),
+        steps: steps.map(|step| step.to_string()).collect(),
+    }))
+}
