@@ -54,7 +54,8 @@ pub struct Contents {
     pub services: Vec<Service>,
     /// Where its threads run.
     pub pins: Pins,
-    /// The scope of systemd that QEMU is moved into; `None` when it stays where vmrun is.
+    /// Start of the name of the scope of systemd that QEMU is moved into, before its pid; `None` when it stays where vmrun
+    /// is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
     /// Number of vCPUs.

@@ -26,7 +26,7 @@ fn the_hosts_processes_leave_the_guests_cpus_to_it_and_come_back() {
             "cd /sys/fs/cgroup
              cat init.scope/cpuset.cpus system.slice/cpuset.cpus user.slice/cpuset.cpus
              sed -n 's/^Cpus_allowed_list:\\t//p' /proc/$(systemctl show -P MainPID busy.service)/status
-             cut -d: -f3 /proc/$VMRUN_PID/cgroup
+             cut -d: -f3 /proc/$VMRUN_PID/cgroup | sed s/$VMRUN_PID/PID/
              sed -n 's/^Cpus_allowed_list:\\t//p' /proc/$VMRUN_PID/task/*/status | sort | uniq"
         )
     );
@@ -36,7 +36,7 @@ fn the_hosts_processes_leave_the_guests_cpus_to_it_and_come_back() {
         beside_a_busy_loop(host, |host| trace(host, |host| run(host, &profile)))
     });
     assert_said(&ran.reply, &["vmrun-guest: done"]);
-    assert_eq!(ran.seen, "0-1\n0-1\n0-1\n0-1\n/vmrun-windows.scope\n0-1\n2\n3");
+    assert_eq!(ran.seen, "0-1\n0-1\n0-1\n0-1\n/vmrun-windows-PID.scope\n0-1\n2\n3");
     assert_eq!(trace, "");
 }
 
@@ -58,11 +58,13 @@ irqs_away = true
 kernel_work_away = true
 halt_poll_ns = 0
 ignore_msrs = true
+transparent_hugepage = \"never\"
 {}",
         look(
             "cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor
              cat /proc/irq/default_smp_affinity /sys/devices/virtual/workqueue/cpumask
-             cat /sys/module/kvm/parameters/halt_poll_ns /sys/module/kvm/parameters/ignore_msrs"
+             cat /sys/module/kvm/parameters/halt_poll_ns /sys/module/kvm/parameters/ignore_msrs
+             sed 's/.*\\[//; s/\\].*//' /sys/kernel/mm/transparent_hugepage/enabled"
         )
     );
     let profile = profile(&qemu, "report=brief", &tables);
@@ -73,7 +75,7 @@ ignore_msrs = true
         trace(host, |host| run(host, &profile))
     });
     assert_said(&ran.reply, &["vmrun-guest: done"]);
-    assert_eq!(ran.seen, "powersave\npowersave\nperformance\nperformance\n3\n3\n0\nY");
+    assert_eq!(ran.seen, "powersave\npowersave\nperformance\nperformance\n3\n3\n0\nY\nnever");
     assert_eq!(trace, "");
 }
 

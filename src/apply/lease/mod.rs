@@ -21,7 +21,7 @@ use serde::Serialize;
 use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The changes that one run made. Not undone by `Drop`, which could neither wait nor report, and never runs on SIGKILL:
@@ -131,9 +131,10 @@ impl Lease {
             return Ok(made);
         }
         if let Change::Shared { path, from, to } = change {
-            let dir = self.place().dir;
+            let (dir, boot_id) = self.shares();
             let _lock = shared::lock(&dir).await?;
-            let from = shared::before_others(&dir, path).unwrap_or_else(|| from.clone());
+            shared::not_otherwise(&self.ground.root, (&dir, &boot_id), path, to)?;
+            let from = shared::origin(&dir, &boot_id, path).unwrap_or_else(|| from.clone());
             return self.make_own(&Change::Shared { path: path.clone(), from, to: to.clone() }).await;
         }
         if let Some(test) = change.already()
@@ -204,6 +205,12 @@ impl Lease {
     #[must_use]
     pub fn root(&self) -> &Root {
         &self.ground.root
+    }
+
+    /// The run folder, and the boot whose journals count.
+    fn shares(&self) -> (PathBuf, String) {
+        let journal = self.journal.borrow();
+        (journal.dir().to_owned(), journal.record().boot_id.clone())
     }
 
     fn place(&self) -> Place {
@@ -338,10 +345,15 @@ impl Lease {
             };
             return given.await.map_err(|error| failed(step, &error));
         }
-        if let Change::Shared { path, .. } = change
-            && shared::before_others(&self.place().dir, path).is_some()
-        {
-            return Ok(());
+        if let Change::Shared { path, from, to } = change {
+            let (dir, boot_id) = self.shares();
+            if shared::wanted_by_others(&dir, &boot_id, path) {
+                return Ok(());
+            }
+            if let Some(found) = shared::overruled(&self.ground.root, path, [from, to]) {
+                tracing::warn!(path, found, "left as somebody has set it while the guest ran");
+                return Ok(());
+            }
         }
         for step in &steps {
             let done = async {

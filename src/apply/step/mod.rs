@@ -10,6 +10,7 @@ mod write;
 #[cfg(test)]
 pub(super) use hand::Told;
 pub(super) use hand::{Fault, Hand, Helper};
+pub(super) use write::chosen;
 
 use super::ApplyError;
 use crate::host::Root;

@@ -28,7 +28,13 @@ fn read(ground: &Ground, path: &str) -> Result<String, ApplyError> {
     let file = ground.root.resolve(path);
     let text = std::fs::read_to_string(&file).map_err(ApplyError::io("read", &file))?;
     let text = text.trim_end();
-    Ok(if text == NULL { String::new() } else { text.to_owned() })
+    Ok(if text == NULL { String::new() } else { chosen(text).to_owned() })
+}
+
+/// What a file holds that shows all it could hold, with what it does in brackets, as those of transparent huge pages do;
+/// of any other file all of it.
+pub(in crate::apply) fn chosen(text: &str) -> &str {
+    text.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or(text, |(word, _)| word)
 }
 
 fn shown(value: &str) -> String {

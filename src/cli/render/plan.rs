@@ -126,7 +126,7 @@ impl Page {
             });
         }
         if let Some(scope) = &contents.scope {
-            self.item(&format!("moved into {scope}, beside the slices of the host's processes"));
+            self.item(&format!("moved into {scope}-PID.scope, beside the slices of the host's processes"));
         }
         if let Some(amount) = contents.locked_memory {
             self.item(&format!("limit of locked memory: at least {} bytes", amount.bytes()));

@@ -61,5 +61,5 @@ pub(super) fn draft_slices(ground: &Ground, draft: &mut Draft) {
     };
     let units: Vec<_> = slices.iter().map(unit).collect();
     draft.contents.changes.push(Change::Slices { cpus: ground.guest.clone(), all: all.clone(), units });
-    draft.contents.scope = Some(format!("vmrun-{}.scope", ground.scene.name));
+    draft.contents.scope = Some(format!("vmrun-{}", ground.scene.name));
 }

@@ -62,20 +62,21 @@ fn judge(governor: Option<&str>, preference: Option<&str>, frequency: &Frequency
     good
 }
 
-/// The changes of one CPU. A preference can be set only while another governor than performance is there, so it comes first
-/// on the way to that one and last on the way from it; turned round, it is the same.
+/// The changes of one CPU, also those to what is there already: another guest may have set that, and end first. A
+/// preference can be set only while another governor than performance is there, so it comes first on the way to that one
+/// and last on the way from it; turned round, it is the same.
 fn changes(cpu: &Cpu, governor: Option<&str>, preference: Option<&str>) -> Vec<Change> {
     // That governor moves the preference, and not every driver moves it back.
     let preference = preference.or((governor == Some(PERFORMANCE)).then_some(PERFORMANCE));
     let change = |file: &str, from: Option<&String>, to: Option<&str>| {
         let (from, to) = (from?, to?);
         let path = format!("/sys/devices/system/cpu/cpu{}/cpufreq/{file}", cpu.id);
-        (from != to).then(|| Change::Attribute { path, from: from.clone(), to: to.to_owned() })
+        Some(Change::Shared { path, from: from.clone(), to: to.to_owned() })
     };
+    let fast = governor == Some(PERFORMANCE);
     let governor = change("scaling_governor", cpu.governor.as_ref(), governor);
     let preference = change("energy_performance_preference", cpu.preference.as_ref(), preference);
-    let fixed = cpu.governor.as_deref() == Some(PERFORMANCE);
-    let order = if fixed { [governor, preference] } else { [preference, governor] };
+    let order = if fast { [preference, governor] } else { [governor, preference] };
     order.into_iter().flatten().collect()
 }
 
@@ -90,7 +91,7 @@ mod test {
         let cpu = Cpu { id: 2, governor, preference, ..Cpu::default() };
         let file = |path: &str| path.rsplit('_').next().unwrap().to_owned();
         let line = |change: Change| match change {
-            Change::Attribute { path, from, to } => format!("{} {from} {to}", file(&path)),
+            Change::Shared { path, from, to } => format!("{} {from} {to}", file(&path)),
             other => panic!("{other:?}"),
         };
         changes(&cpu, wanted.0, wanted.1).into_iter().map(line).collect()
@@ -99,7 +100,7 @@ mod test {
     #[test]
     fn acpi_cpufreq_has_governors_alone() {
         assert_eq!(told("schedutil", None, (Some("performance"), None)), ["governor schedutil performance"]);
-        assert!(told("performance", None, (Some("performance"), None)).is_empty());
+        assert_eq!(told("performance", None, (Some("performance"), None)), ["governor performance performance"]);
     }
 
     #[test]
@@ -107,6 +108,9 @@ mod test {
         let wanted = (Some("performance"), None);
         let made = told("powersave", Some("balance_performance"), wanted);
         assert_eq!(made, ["preference balance_performance performance", "governor powersave performance"]);
+        // The same way round where another guest has both so already, and ends first.
+        let made = told("performance", Some("performance"), wanted);
+        assert_eq!(made, ["preference performance performance", "governor performance performance"]);
     }
 
     #[test]

@@ -18,6 +18,26 @@ pub(super) fn draft_kvm(name: &str, value: String, scene: &Scene, draft: &mut Dr
     draft.contents.changes.push(Change::Shared { path, from: from.clone(), to: value });
 }
 
+/// Linux: `Documentation/admin-guide/mm/transhuge.rst`.
+pub(super) fn draft_policy(name: &str, word: &str, scene: &Scene, draft: &mut Draft) {
+    let key = format!("tune.{name}");
+    let (file, words): (_, &[&str]) = match name {
+        "transparent_hugepage" => ("enabled", &["always", "madvise", "never"]),
+        _ => ("defrag", &["always", "defer", "defer+madvise", "madvise", "never"]),
+    };
+    if !words.contains(&word) {
+        let problem = Problem::new(Class::Invalid, key, format!("the kernel does not know {word}"));
+        return draft.refuse(problem.why(format!("it knows {}", words.join(", "))).fix("\"madvise\""));
+    }
+    let Some(now) = &scene.host.transparent_huge else {
+        let what = "this kernel makes no huge pages of its own accord";
+        return draft.refuse(Problem::new(Class::Impossible, key, what).fix(format!("leave {name} out")));
+    };
+    let from = if file == "enabled" { &now.enabled } else { &now.defrag };
+    let path = format!("/sys/kernel/mm/transparent_hugepage/{file}");
+    draft.contents.changes.push(Change::Shared { path, from: from.clone(), to: word.to_owned() });
+}
+
 /// Linux: `Documentation/admin-guide/mm/ksm.rst`.
 pub(super) fn draft_ksm(on: bool, scene: &Scene, draft: &mut Draft) {
     let from = scene.host.tuning.as_ref().and_then(|tuning| tuning.ksm.clone());

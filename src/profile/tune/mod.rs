@@ -46,6 +46,14 @@ pub(super) struct Tune {
     ignore_msrs: Option<bool>,
     /// Whether the kernel logs each such MSR.
     report_ignored_msrs: Option<bool>,
+    /// Which memory the kernel backs with huge pages of its own accord, of all programs: `always`, `madvise` (those that ask
+    /// for it, as QEMU does) or `never`.
+    #[schemars(extend("examples" = ["always", "madvise"]))]
+    transparent_hugepage: Option<String>,
+    /// What a program waits for to get one: `always`, `defer`, `defer+madvise`, `madvise` or `never`. The kernel's
+    /// `transparent_hugepage/defrag`.
+    #[schemars(extend("examples" = ["defer+madvise", "never"]))]
+    transparent_hugepage_defrag: Option<String>,
     /// Whether the kernel looks for equal pages of memory, which costs time and makes a guest's memory slower. Passed
     /// devices pin all of it anyway.
     ksm: Option<bool>,
@@ -73,6 +81,8 @@ impl Tune {
             halt_poll_ns,
             ignore_msrs,
             report_ignored_msrs,
+            transparent_hugepage,
+            transparent_hugepage_defrag,
             ksm,
         } = self;
         let guest = cpu.pinned().and(&scene.host.online());
@@ -107,6 +117,15 @@ impl Tune {
                 kernel::draft_kvm(name, value, scene, draft);
             }
         }
+        let policies = [
+            ("transparent_hugepage", transparent_hugepage),
+            ("transparent_hugepage_defrag", transparent_hugepage_defrag),
+        ];
+        for (key, word) in policies {
+            if let Some(word) = word {
+                kernel::draft_policy(key, word, scene, draft);
+            }
+        }
         if let Some(on) = ksm {
             kernel::draft_ksm(*on, scene, draft);
         }
@@ -114,7 +133,7 @@ impl Tune {
 
     /// Parts of the host to look at closely.
     pub(super) fn areas(&self) -> impl Iterator<Item = Area> {
-        self.is_given().then_some([Area::Tuning, Area::Cpus, Area::System]).into_iter().flatten()
+        self.is_given().then_some([Area::Tuning, Area::Cpus, Area::System, Area::Memory]).into_iter().flatten()
     }
 
     fn is_given(&self) -> bool {
@@ -128,11 +147,14 @@ impl Tune {
             halt_poll_ns,
             ignore_msrs,
             report_ignored_msrs,
+            transparent_hugepage,
+            transparent_hugepage_defrag,
             ksm,
         } = self;
+        let words = [governor, preference, transparent_hugepage, transparent_hugepage_defrag];
         let flags = [isolate, irqs_away, kernel_work_away, ignore_msrs, report_ignored_msrs, ksm];
         let numbers = cpu_latency.is_some() || halt_poll_ns.is_some();
-        numbers || governor.is_some() || preference.is_some() || flags.iter().any(|flag| flag.is_some())
+        numbers || words.iter().any(|word| word.is_some()) || flags.iter().any(|flag| flag.is_some())
     }
 
     fn judge_root(&self, scene: &Scene, draft: &mut Draft) {
