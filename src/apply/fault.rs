@@ -3,7 +3,7 @@
 //! `VMRUN_FAULT=fail:3` refuses the third step that the run makes on the host, `VMRUN_FAULT=kill:3` ends vmrun by SIGKILL
 //! right after that step. Steps that put the host back are not counted. Every other moment has a name, a [`Point`]:
 //! `kill:journal-write` is the first of its kind, `kill:journal-write#4` the fourth, `kill:any#7` the seventh moment of
-//! whatever kind.
+//! whatever kind. `panic` in the place of `kill` is a mistake of vmrun's own.
 
 use super::ApplyError;
 use nix::sys::signal::{Signal, raise};
@@ -86,6 +86,7 @@ struct Fault {
 enum Fate {
     Fail,
     Kill,
+    Panic,
 }
 
 /// What is to go wrong in this process, and the moments that have passed.
@@ -121,6 +122,7 @@ pub(super) fn at_what(point: Point, what: &dyn fmt::Display) -> Result<(), Apply
             let _ = raise(Signal::SIGKILL);
             Ok(())
         }
+        Some(Fate::Panic) => panic!("`{what}` broke, as VMRUN_FAULT asks"),
     }
 }
 
@@ -149,6 +151,7 @@ impl Fault {
         let (fate, step) = match fate {
             "fail" => (Fate::Fail, Point::Step),
             "kill" => (Fate::Kill, Point::StepDone),
+            "panic" => (Fate::Panic, Point::StepDone),
             _ => return None,
         };
         if let Ok(number) = moment.parse() {

@@ -1,6 +1,7 @@
 //! Floor 5: the door. The only place that prints, and where each way of ending gets its exit code.
 
 pub mod args;
+mod broken;
 mod check;
 mod demo;
 mod ending;
@@ -140,6 +141,9 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => return usage(&error),
     };
     let output = Output::new(cli.global);
+    if matches!(cli.command, Command::Run(_) | Command::Attach(_) | Command::Recover(_)) {
+        broken::leave_at_once(output);
+    }
     match &cli.command {
         Command::Run(args) => run::run(args, output),
         Command::Plan(args) => plan::run(args, output),

@@ -101,4 +101,30 @@ mod test {
         cpu.switch("kvm", false, Origin::given("cpu.hide_kvm"));
         assert_eq!(cpu.render().unwrap().0, "host,kvm=off,hv-time=on");
     }
+
+    /// Splits as QEMU does: `util/qemu-option.c`, `get_opt_value()`.
+    fn read_back(text: &str) -> Vec<String> {
+        let (mut values, mut signs) = (vec![String::new()], text.chars().peekable());
+        while let Some(sign) = signs.next() {
+            match sign {
+                ',' if signs.next_if_eq(&',').is_none() => values.push(String::new()),
+                sign => values.last_mut().unwrap().push(sign),
+            }
+        }
+        values
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn row_103_qemu_reads_back_what_was_meant_whatever_is_in_a_value(
+            values in proptest::collection::vec(r"[a-z,=\n -]{0,12}", 1..5)
+        ) {
+            let mut props = Props::default();
+            for (number, value) in values.iter().enumerate() {
+                props.set(format!("k{number}"), value.clone(), Origin::always("a test"));
+            }
+            let meant: Vec<String> = values.iter().enumerate().map(|(number, value)| format!("k{number}={value}")).collect();
+            proptest::prop_assert_eq!(read_back(&props.render().unwrap().0), meant);
+        }
+    }
 }

@@ -95,6 +95,20 @@ mod test {
     }
 
     #[test]
+    fn a_crash_kernel_that_was_loaded_is_no_panic() {
+        let loaded = ("GUEST_CRASHLOADED", json!({"action": "run"}));
+        assert_eq!(after(&[loaded, ("SHUTDOWN", json!({"reason": "guest-shutdown"}))]), Ended::PoweredOff);
+    }
+
+    #[test]
+    fn a_status_without_a_reason_is_told_as_it_is() {
+        let Ended::Died { how, .. } = Verdict::default().ended(Some(ExitStatus::from_raw(33 << 8)), Vec::new()) else {
+            panic!("no good end")
+        };
+        assert!(how.contains("33"), "{how}");
+    }
+
+    #[test]
     fn hibernation_is_a_power_off_after_the_guest_said_so() {
         let events = [("SUSPEND_DISK", json!({})), ("SHUTDOWN", json!({"reason": "guest-shutdown"}))];
         assert_eq!(after(&events), Ended::Hibernated);

@@ -1,0 +1,148 @@
+//! vmrun and QEMU stopped, cut off, killed or broken from inside, and a disk that fills up.
+
+use crate::support::setup::{Qemu, qemus};
+use crate::support::vmrun::{Bench, Ended};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+fn assert_ended(bench: &Bench, ended: &Ended, code: i32, text: &str) {
+    assert_eq!(ended.code, Some(code), "{}", ended.text());
+    assert!(ended.text().contains(text), "{text:?} is not in:\n{}", ended.text());
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
+/// A program that does `deed` in the place of the QEMU of a guest, and is QEMU for whoever only asks it something.
+fn emulator(bench: &Bench, qemu: &Qemu, deed: &str) -> PathBuf {
+    let script =
+        format!("#!/bin/sh\ncase \" $* \" in *' -S '*) {deed};; *) exec {} \"$@\";; esac\n", qemu.binary.display());
+    let path = bench.write("emulator", &script);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn row_007_a_vmrun_that_is_stopped_goes_on_where_it_was() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("then=wait", "");
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    run.until("running");
+    bench.wait_for_serial("waiting");
+    run.signal("STOP");
+    // Heard while it is stopped, done when it goes on.
+    run.signal("TERM");
+    assert!(!bench.serial().contains("power button"));
+    run.signal("CONT");
+    assert_ended(&bench, &run.end(), 0, "the guest powered off");
+}
+
+#[test]
+fn row_008_a_reader_that_goes_away_costs_no_guest() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("then=poweroff", "");
+    let mut child =
+        bench.command().arg("run").arg(&profile).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(bench.serial().contains("vmrun-guest: done"), "{}", bench.serial());
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn row_011_an_error_inside_vmrun_leaves_the_guest_alone_and_the_journal_in_place() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let owed = format!(
+        "[[hook]]\nat = \"pre\"\nrun = [\"true\"]\nundo = [\"touch\", \"{}\"]\n\
+         [[service]]\nname = \"companion\"\nrun = [\"sh\", \"-c\", \"sleep 1000; : {}\"]\nstart = \"after\"\n",
+        bench.path("undone").display(),
+        bench.path("").display()
+    );
+    let profile = bench.profile("then=wait", &owed);
+    // The journal is begun, the hook and QEMU are noted, and then the companion beside the running guest.
+    let broken =
+        bench.command().env("VMRUN_FAULT", "panic:journal-written#3").arg("run").arg(&profile).output().unwrap();
+    let text = String::from_utf8_lossy(&broken.stderr).into_owned();
+    assert_eq!(broken.status.code(), Some(1), "{text}");
+    assert!(text.contains("internal error") && text.contains("vmrun attach"), "{text}");
+    assert_eq!(bench.output(&["status", "guest"]).status.code(), Some(4));
+    let mut second = bench.start(&["attach", "guest"]);
+    second.until("guest taken over");
+    bench.wait_for_serial("waiting");
+    assert!(!bench.path("undone").exists());
+    second.signal("TERM");
+    assert_ended(&bench, &second.end(), 0, "the guest powered off");
+    assert!(bench.path("undone").exists());
+}
+
+#[test]
+fn row_014_without_a_terminal_there_are_plain_lines() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("then=poweroff", "");
+    let run = Command::new("setsid")
+        .args(["--wait", env!("CARGO_BIN_EXE_vmrun"), "run"])
+        .arg(&profile)
+        .env("VMRUN_RUNTIME_DIR", bench.path("runtime"))
+        .env("VMRUN_STATE_DIR", bench.path("state"))
+        .env("TERM", "dumb")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(run.status.code(), Some(0), "{text}");
+    assert!(text.contains("the guest powered off"), "{text}");
+    assert!(!text.contains(['\u{1b}', '\r']), "{text:?}");
+}
+
+#[test]
+fn row_018_a_qemu_that_somebody_kills_is_named_with_its_signal() {
+    for qemu in qemus() {
+        let bench = Bench::new(&qemu.binary);
+        let kill = "[[hook]]\nat = \"running\"\nrun = [\"sh\", \"-c\", \"kill -KILL $VMRUN_PID\"]\n";
+        let profile = bench.profile("then=hang", kill);
+        assert_ended(&bench, &bench.run(&["run", profile.to_str().unwrap()]), 31, "SIGKILL");
+    }
+}
+
+#[test]
+fn row_019_a_qemu_that_aborts_before_it_answers_is_shown_with_its_words() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    bench.profile("then=hang", "");
+    let deed = "echo 'module mismatch' >&2; kill -ABRT $$";
+    let profile = fs::read_to_string(bench.path("guest.toml")).unwrap();
+    let emulator = emulator(&bench, &qemu, deed).display().to_string();
+    let profile = bench.write("guest.toml", &profile.replace(&qemu.binary.display().to_string(), &emulator));
+    assert_ended(&bench, &bench.run(&["run", profile.to_str().unwrap()]), 30, "module mismatch");
+}
+
+#[test]
+fn row_068_a_full_disk_under_the_logs_costs_no_guest() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let flood = "[[service]]\nname = \"flood\"\nrun = [\"sh\", \"-c\", \"yes | head -c 400000; exec sleep 1000\"]\n\
+                 [[hook]]\nat = \"running\"\nrun = [\"sh\", \"-c\", \"yes | head -c 400000\"]\n";
+    let profile = bench.profile("then=wait", flood);
+    fs::create_dir(bench.path("state")).unwrap();
+    let script = "mount -t tmpfs -o size=256k none \"$VMRUN_STATE_DIR\" && exec \"$0\" run \"$1\"";
+    let mut child = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_vmrun")])
+        .arg(&profile)
+        .env("VMRUN_RUNTIME_DIR", bench.path("runtime"))
+        .env("VMRUN_STATE_DIR", bench.path("state"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    bench.wait_for_serial("waiting");
+    let stop = bench.output(&["stop", "guest"]);
+    assert!(stop.status.success(), "{stop:?}");
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
