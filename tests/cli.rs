@@ -1,7 +1,8 @@
 //! The door, driven as a user drives it: what is said where, with which exit code.
 //!
 //! Each profile in `tests/golden/cli` is checked against the host described in `host.json` beside it; the `.err` beside
-//! the profile holds the exit code and what standard error says. `UPDATE=1` writes them anew.
+//! the profile holds the exit code and what standard error says. All of them together are the table in
+//! `contrib/mistakes.md`. `UPDATE=1` writes them anew.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -10,12 +11,14 @@ mod views;
 
 use clap::CommandFactory;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::fs;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// Command lines that are wrong before a profile is read, or about its file: name of the golden, words.
 const COMMAND_LINES: &[(&str, &[&str])] = &[
@@ -242,10 +245,49 @@ fn problems_as_json_say_where_and_what_and_the_exit_code() {
 
 #[test]
 fn mistakes_as_json_are_problems_too() {
-    let record = json(&["check", "unknown_keys.toml", "--json"]);
+    let record = json(&["check", "unknown_keys.toml", "--host", "host.json", "--json"]);
     let lines: Vec<_> = record["problems"].as_array().unwrap().iter().map(|problem| &problem["line"]).collect();
     assert_eq!(lines, [3, 6, 7, 12, 13]);
     assert_eq!(record["exit"], 10);
+}
+
+#[test]
+fn mistakes_of_the_text_and_of_the_plan_are_told_in_one_run_by_line() {
+    let record = json(&["check", "text_and_plan_at_once.toml", "--host", "host.json", "--json"]);
+    let problems = record["problems"].as_array().unwrap();
+    let lines: Vec<_> = problems.iter().map(|problem| problem["line"].as_u64().unwrap()).collect();
+    assert!(lines.is_sorted(), "{lines:?}");
+    let planned = problems.iter().filter(|problem| problem["at"] != "").count();
+    assert!(planned >= 4 && planned < problems.len() - 4, "{record:#}");
+    assert_eq!((&record["exit"], &record["more"]), (&10.into(), &0.into()));
+}
+
+#[test]
+fn what_is_told_with_the_mistakes_of_the_text_is_true_without_them_too() {
+    let wrong = fs::read_to_string(golden().join("text_and_plan_at_once.toml")).unwrap();
+    let mended = [
+        ("tpye", "type"),
+        ("coers", "cores"),
+        ("\"1\"", "1"),
+        ("AuthenticAMD!", "AuthenticAMD"),
+        ("8GB", "8G"),
+        ("readonyl", "readonly"),
+        ("flie", "file"),
+        ("rwa", "raw"),
+        ("adr", "addr"),
+    ];
+    let right = mended.iter().fold(wrong, |text, (wrong, right)| text.replace(wrong, right));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mended.toml");
+    fs::write(&file, right).unwrap();
+    let whats = |profile: &str| {
+        let record = json(&["check", profile, "--host", "host.json", "--json"]);
+        let planned = record["problems"].as_array().unwrap().iter().filter(|problem| problem["at"] != "");
+        planned.map(|problem| problem["what"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let after = whats(file.to_str().unwrap());
+    let before = whats("text_and_plan_at_once.toml");
+    assert_eq!(before.iter().filter(|what| !after.contains(what)).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[test]
@@ -407,4 +449,51 @@ fn nesting_beyond_reason_is_refused() {
         let told = told_of(&format!("{HEAD}{body}"));
         assert!(told.starts_with("exit 10\n") && told.contains("nested more than 80 deep"), "{told}");
     }
+}
+
+#[test]
+fn fifty_mistakes_are_told_and_that_there_are_more() {
+    let keys = |count: usize| (0..count).fold(String::new(), |text, n| text + &format!("key{n} = 1\n"));
+    let some = told_of(&format!("{HEAD}{}", keys(200)));
+    assert_eq!(some.matches("\nerror: ").count(), 50);
+    assert!(some.contains("odd.toml: 50 problems, and at least 10 more; nothing was started"), "{some}");
+    let began = Instant::now();
+    let many = told_of(&format!("{HEAD}{}", keys(60_000)));
+    assert!(many.contains(" problems, and at least 1 more; "), "{many}");
+    assert!(began.elapsed() < Duration::from_secs(20), "a second when it is optimised; {:?}", began.elapsed());
+}
+
+/// What is said of each wrong profile: its place, what is wrong, what mends it.
+fn mistakes(stem: &str, told: &str) -> String {
+    let mut rows = String::new();
+    let mut lines = told.lines().peekable();
+    let cell = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");
+    while let Some(line) = lines.next() {
+        let Some(what) = line.strip_prefix("error: ") else { continue };
+        let mut further = Vec::new();
+        while lines.peek().is_some_and(|next| !next.is_empty()) {
+            further.extend(lines.next());
+        }
+        let place = further.iter().find_map(|line| line.split_once("--> ")).map_or("", |(_, place)| place);
+        let fix = further.iter().find_map(|line| line.split_once("= fix: ")).map_or("", |(_, fix)| fix);
+        let place = place.split_once(':').map_or("", |(_, place)| place);
+        let _ = writeln!(rows, "| {stem} | {place} | {} | {} |", cell(what), cell(fix));
+    }
+    rows
+}
+
+#[test]
+fn every_mistake_is_in_the_table_of_mistakes() {
+    let rows = profiles().into_iter().map(|stem| {
+        let told = told(&["check", &format!("{stem}.toml"), "--host", "host.json"]);
+        mistakes(&stem, &told)
+    });
+    let table = format!(
+        "# What vmrun says of wrong profiles\n\n`UPDATE=1 cargo test --test cli` writes this table. The profiles are \
+         `tests/golden/cli/PROFILE.toml`, checked for the host in `host.json` there; all of what is said stands in \
+         `PROFILE.err`.\n\n| profile | line:column | what is wrong | first line of what mends it |\n| --- | --- | --- | \
+         --- |\n{}",
+        rows.collect::<String>()
+    );
+    assert_eq!(held_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib"), "mistakes.md", &table), None);
 }

@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::io::Read;
+use std::os::unix::net::UnixListener;
+use std::thread::JoinHandle;
 use support::setup::qemus;
 use support::vmrun::{Bench, Ended};
 
@@ -163,6 +166,41 @@ fn vmrun_stop_waits_until_the_host_is_put_back() {
         assert_eq!(std::fs::read_dir(bench.path("runtime")).unwrap().count(), 0);
         assert_clean_end(bench, &run.end(), 0, "the guest powered off");
     });
+}
+
+/// A supervisor of `guest` that ends while it is asked for something.
+fn ending_supervisor(bench: &Bench) -> JoinHandle<()> {
+    std::fs::create_dir(bench.path("runtime/guest")).unwrap();
+    let listener = UnixListener::bind(bench.path("runtime/guest/control.sock")).unwrap();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        // What is left unread makes the end a reset.
+        client.read_exact(&mut [0]).unwrap();
+    })
+}
+
+#[test]
+fn a_guest_that_ends_before_it_can_answer_did_what_vmrun_stop_asks() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let supervisor = ending_supervisor(&bench);
+    let stop = bench.output(&["stop", "guest"]);
+    supervisor.join().unwrap();
+    assert_eq!((stop.status.code(), stop.stderr.as_slice()), (Some(0), &b""[..]), "{stop:?}");
+}
+
+#[test]
+fn a_guest_that_outlives_its_vmrun_did_not_do_what_vmrun_stop_asks() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let supervisor = ending_supervisor(&bench);
+    // As its QEMU would hold it.
+    let alive = std::fs::File::create(bench.path("runtime/guest/alive.lock")).unwrap();
+    alive.lock().unwrap();
+    let stop = bench.output(&["stop", "guest"]);
+    supervisor.join().unwrap();
+    assert_eq!(stop.status.code(), Some(4), "{stop:?}");
+    assert!(String::from_utf8_lossy(&stop.stderr).contains("vmrun attach guest"), "{stop:?}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::io::{IsTerminal, stderr};
 pub(super) fn run(args: &Check, output: Output) -> Exit {
     let loaded = match Loaded::read(&args.profile, &args.layers) {
         Ok(loaded) => loaded,
-        Err(rejected) => return rejected.tell(output),
+        Err(rejected) => return rejected.and_on(&args.host).tell(output),
     };
     let planned = match loaded.plan(&args.host) {
         Ok(planned) => planned,

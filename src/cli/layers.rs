@@ -3,6 +3,7 @@
 use super::args::Layers;
 use super::place;
 use crate::host::Caller;
+use crate::plan::Kept;
 use crate::profile::Setting;
 use crate::profile::source::{self, MAX_BYTES, Mistake, Sheets};
 use std::fs::{File, canonicalize};
@@ -68,6 +69,7 @@ impl Extends {
             home: place::home(&Caller::current()),
             run_dir: PathBuf::new(),
             state_dir: PathBuf::new(),
+            kept: Kept::default(),
         };
         Some(Self { path: setting.resolve(Path::new(&base)), span })
     }

@@ -2,11 +2,11 @@
 
 use super::args::{HostFile, Layers};
 use super::output::{Output, Weight};
-use super::render::finding::{self, Finding};
+use super::render::finding::{self, Finding, Findings};
 use super::{Exit, layers, place};
 use crate::host::{Area, Caller, Host, Root};
-use crate::plan::{Class, Contents, Plan, Problem, Refusal};
-use crate::profile::source::{self, Keys, Sheets};
+use crate::plan::{Class, Contents, Kept, Plan, Problem, Refusal};
+use crate::profile::source::{self, Keys, Rejection, Rest, Sheets};
 use crate::profile::{Profile, Setting};
 use std::io;
 use std::path::Path;
@@ -23,15 +23,19 @@ pub(super) struct Loaded {
 pub(super) struct Planned {
     pub(super) host: Host,
     pub(super) plan: Result<Plan, Box<Refusal>>,
-    /// Refusals, then warnings.
-    pub(super) findings: Vec<Finding>,
+    /// Refusals, then warnings; each by place.
+    pub(super) findings: Findings,
 }
 
 /// What is told of a profile when it cannot be used.
 pub(super) struct Rejected {
-    pub(super) sheets: Sheets,
-    pub(super) findings: Vec<Finding>,
-    pub(super) exit: Exit,
+    sheets: Sheets,
+    findings: Vec<Finding>,
+    /// Whether `findings` are all that could be told.
+    finished: bool,
+    exit: Exit,
+    /// What is left of the profile, and where it stands.
+    rest: Option<Box<(Rest<Profile>, Setting)>>,
 }
 
 impl Loaded {
@@ -58,9 +62,15 @@ impl Loaded {
                 let setting = place::setting(path, profile.name(), &Caller::current());
                 Ok(Self { sheets, profile, keys, setting })
             }
-            Err(mistakes) => {
+            Err(rejection) => {
+                let Rejection { mistakes, finished, rest } = *rejection;
                 let findings = mistakes.into_iter().map(Finding::mistake).collect();
-                Err(Rejected { sheets, findings, exit: Exit::Invalid })
+                let setting = |rest: &Rest<Profile>| place::setting(path, rest.value.name(), &Caller::current());
+                let rest = rest.map(|rest| {
+                    let setting = setting(&rest);
+                    Box::new((rest, setting))
+                });
+                Err(Rejected { sheets, findings, finished, exit: Exit::Invalid, rest })
             }
         }
     }
@@ -76,9 +86,15 @@ impl Loaded {
     /// When that file cannot be read.
     pub(super) fn plan(&self, host: &HostFile) -> Result<Planned, Rejected> {
         match &host.host {
-            Some(path) => Ok(self.plan_for(dumped(path)?)),
+            Some(path) => Ok(self.elsewhere().plan_for(dumped(path)?)),
             None => Ok(self.plan_here()),
         }
+    }
+
+    /// The same where the guest never ran: what is kept of it here is not kept on another machine.
+    fn elsewhere(&self) -> Self {
+        let setting = Setting { kept: Kept::default(), ..self.setting.clone() };
+        Self { sheets: self.sheets.clone(), profile: self.profile.clone(), keys: self.keys.clone(), setting }
     }
 
     /// Plans it for this host.
@@ -108,7 +124,7 @@ impl Loaded {
         };
         let refusals = problems.iter().map(|problem| Finding::refusal(problem, &self.keys));
         let warnings = contents.warnings.iter().map(|problem| Finding::warning(problem, &self.keys));
-        let findings = refusals.chain(warnings).collect();
+        let findings = Findings::of(refusals.chain(warnings).collect());
         Planned { host, plan, findings }
     }
 }
@@ -134,9 +150,24 @@ impl Planned {
 }
 
 impl Rejected {
+    /// The same with what else stands in the way of the guest on this host, or on the one whose facts a file holds:
+    /// whoever mends the text can mend that too.
+    pub(super) fn and_on(mut self, host: &HostFile) -> Self {
+        let Some((rest, setting)) = self.rest.take().map(|rest| *rest) else { return self };
+        let (host, setting) = match &host.host {
+            Some(path) => (dumped(path).ok(), Setting { kept: Kept::default(), ..setting }),
+            None => (Some(Host::read(&Root::default(), &rest.value.wants(&setting))), setting),
+        };
+        // Of a dump that cannot be read it is told when the text is mended; it is another file.
+        let problems = host.map(|host| rest.problems(&host, &setting)).unwrap_or_default();
+        self.findings.extend(problems.iter().map(|problem| Finding::refusal(problem, &rest.keys)));
+        self
+    }
+
     /// Tells it: as JSON on standard output, else on standard error.
     pub(super) fn tell(self, output: Output) -> Exit {
-        let Self { sheets, findings, exit } = self;
+        let Self { sheets, findings, finished, exit, rest: _ } = self;
+        let findings = Findings::of(findings).and_more_unless(finished);
         if output.json {
             return output.answer_json(&finding::json(&sheets, &findings, exit), exit);
         }
@@ -154,7 +185,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Rejected {
 /// A file of which nothing can be shown.
 fn unusable(path: &Path, problem: &Problem) -> Rejected {
     let sheets = Sheets::new(layers::shown(path), "/", "");
-    Rejected { sheets, findings: vec![Finding::refusal(problem, &Keys::default())], exit: Exit::Invalid }
+    let findings = vec![Finding::refusal(problem, &Keys::default())];
+    Rejected { sheets, findings, finished: true, exit: Exit::Invalid, rest: None }
 }
 
 /// The host whose facts `vmrun host --dump` wrote to the file `path`.

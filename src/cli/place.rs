@@ -1,7 +1,9 @@
 //! The folders of vmrun.
 
 use crate::host::Caller;
+use crate::plan::Kept;
 use crate::profile::Setting;
+use crate::supervise;
 use crate::unit::GuestName;
 use nix::unistd::{Uid, User};
 use std::env;
@@ -14,7 +16,17 @@ pub(super) fn setting(profile: &Path, guest: &GuestName, caller: &Caller) -> Set
         home: home(caller),
         run_dir: run_dir(guest, caller),
         state_dir: state_dir(caller),
+        kept: kept_addresses(&state_dir(caller).join(guest.as_str())),
     }
+}
+
+/// The PCI addresses that the guest with the state folder `state` had. Addresses that cannot be read are no reason not to
+/// start it.
+fn kept_addresses(state: &Path) -> Kept {
+    supervise::kept_addresses(state).unwrap_or_else(|error| {
+        tracing::warn!(state = %state.display(), %error, "addresses.json cannot be read; devices may move in the guest");
+        Kept::default()
+    })
 }
 
 /// The absolute folder of `file`, whether that exists or not.

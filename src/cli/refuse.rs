@@ -2,7 +2,7 @@
 
 use super::Exit;
 use super::output::{Output, Weight};
-use super::render::finding::{self, Finding};
+use super::render::finding::{self, Finding, Findings};
 use crate::apply::ApplyError;
 use crate::plan::{Class, Problem};
 use crate::profile::source::{Keys, Sheets};
@@ -16,7 +16,8 @@ pub(super) fn refuse(problems: &[Problem], output: Output) -> Exit {
     let exit = problems.iter().map(|problem| problem.class).min().map_or(Exit::Internal, Exit::from);
     if output.json {
         let sheets = Sheets::new(String::new(), "/", "");
-        let findings: Vec<_> = problems.iter().map(|problem| Finding::refusal(problem, &Keys::default())).collect();
+        let findings = problems.iter().map(|problem| Finding::refusal(problem, &Keys::default())).collect();
+        let findings = Findings::of(findings);
         return output.answer_json(&finding::json(&sheets, &findings, exit), exit);
     }
     output.say(Weight::Error, &text(problems));

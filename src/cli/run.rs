@@ -1,6 +1,6 @@
 //! `vmrun run`: a guest from an untouched host to an untouched host.
 
-use super::args::Run;
+use super::args::{HostFile, Run};
 use super::load::{Loaded, Planned};
 use super::output::{Output, Weight};
 use super::progress::Progress;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 pub(super) fn run(args: &Run, output: Output) -> Exit {
     let loaded = match Loaded::read(&args.profile, &args.layers) {
         Ok(loaded) => loaded,
-        Err(rejected) => return rejected.tell(output),
+        Err(rejected) => return rejected.and_on(&HostFile::default()).tell(output),
     };
     recover_others(&loaded, output);
     match accepted(&loaded, loaded.plan_here(), output) {

@@ -66,7 +66,9 @@ fn planned_topology(plan: &Contents, tells_dies: bool) -> Option<String> {
 
 fn seen_topology(report: &Report) -> Option<String> {
     let level = |key: &str| report.value("topology", key);
-    Some(topology(level("packages")?, level("dies")?, level("cores")?, level("threads")?))
+    // The guest counts the cores of a package, whatever die they are in.
+    let cores = level("cores")?.parse::<u32>().ok()?.checked_div(level("dies")?.parse().ok()?)?;
+    Some(topology(level("packages")?, level("dies")?, &cores.to_string(), level("threads")?))
 }
 
 fn planned_memory(plan: &Contents) -> Option<String> {

@@ -21,6 +21,9 @@ pub struct Firmware {
     pub features: Vec<String>,
     /// Machine patterns it is for, like `pc-q35-*`.
     pub machines: Vec<String>,
+    /// The descriptor that says so; `None` for images at a place of the distribution's, and in older dumps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<PathBuf>,
 }
 
 /// Folders of descriptors, the strongest last; the user's own comes after them.
@@ -31,15 +34,15 @@ const FOLDERS: [&str; 2] = ["/usr/share/qemu/firmware", "/etc/qemu/firmware"];
 pub(super) fn read(root: &Root, caller: &Caller) -> Vec<Firmware> {
     let described: Vec<_> = descriptors(root, caller)
         .iter()
-        .filter_map(|text| firmware(text))
+        .filter_map(|(path, text)| Some(Firmware { descriptor: Some(path.clone()), ..firmware(text)? }))
         .filter(|found| is_there(root, found))
         .collect();
     if described.is_empty() { firmware_paths::read(root) } else { described }
 }
 
-/// Texts of the descriptors by file name. A file takes the place of one of the same name in a weaker folder even when
+/// Paths and texts of the descriptors by file name. A file takes the place of one of the same name in a weaker folder even when
 /// it is empty or broken: that is how an administrator hides a descriptor.
-fn descriptors(root: &Root, caller: &Caller) -> Vec<String> {
+fn descriptors(root: &Root, caller: &Caller) -> Vec<(PathBuf, String)> {
     let own = caller.config.as_ref().map(|config| config.join("qemu/firmware"));
     let mut paths: BTreeMap<String, PathBuf> = BTreeMap::new();
     for folder in FOLDERS.into_iter().map(PathBuf::from).chain(own) {
@@ -47,7 +50,8 @@ fn descriptors(root: &Root, caller: &Caller) -> Vec<String> {
             root.names(&folder).into_iter().filter(|name| Path::new(name).extension().is_some_and(|it| it == "json"));
         paths.extend(names.map(|name| (name.clone(), folder.join(name))));
     }
-    paths.values().filter_map(|path| root.text(path)).collect()
+    let texts = paths.into_values().filter_map(|path| Some((path.clone(), root.text(&path)?)));
+    texts.collect()
 }
 
 pub(super) fn is_there(root: &Root, firmware: &Firmware) -> bool {
@@ -112,6 +116,7 @@ fn firmware(text: &str) -> Option<Firmware> {
         vars,
         features,
         machines: targets.into_iter().flat_map(|target| target.machines).collect(),
+        descriptor: None,
     })
 }
 

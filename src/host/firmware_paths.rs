@@ -32,5 +32,6 @@ fn firmware(&(code, vars, format): &(&str, &str, &str)) -> Firmware {
         vars: Some(vars.into()),
         features: Vec::new(),
         machines: ["pc-i440fx-*", "pc-q35-*"].map(str::to_owned).to_vec(),
+        descriptor: None,
     }
 }

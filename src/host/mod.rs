@@ -87,7 +87,11 @@ pub struct Host {
     /// Bits of a physical address, `address sizes` in `/proc/cpuinfo`; [`Area::Pci`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_bits: Option<u8>,
-    /// Caches, the nearest to the core first; [`Area::Cpus`], as the next two.
+    /// Who made the processor, by `vendor_id` in `/proc/cpuinfo`, like `AuthenticAMD`; `None` in older dumps, which did
+    /// not tell; [`Area::Cpus`], as the next three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_vendor: Option<String>,
+    /// Caches, the nearest to the core first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caches: Vec<Cache>,
     /// Sets of host CPUs that are kept apart.
@@ -209,6 +213,7 @@ impl Host {
             wants.paths.iter().chain(images).map(|path| (path.clone(), path::read(root, path))).collect();
         let mut host = Self {
             cpus: cpu::read(root, &online, &nodes),
+            cpu_vendor: cpu::vendor(root),
             nodes,
             memory_available: memory::available(root),
             free_blocks: free_blocks::read(root),

@@ -15,19 +15,29 @@ pub struct Origin {
     pub derived: bool,
     /// Why it is there; empty when the key says it.
     pub why: Cow<'static, str>,
+    /// Where the fact was read that it is derived from: a file of the host, or a question to QEMU; empty when it follows
+    /// from the profile alone.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub source: Cow<'static, str>,
 }
 
 impl Origin {
     /// The user wrote it at `key`.
     #[must_use]
     pub fn given(key: impl Into<String>) -> Self {
-        Self { key: key.into(), derived: false, why: Cow::Borrowed("") }
+        Self { key: key.into(), derived: false, why: Cow::Borrowed(""), source: Cow::Borrowed("") }
     }
 
     /// vmrun derived it from `key`, because of `why`.
     #[must_use]
     pub fn derived(key: impl Into<String>, why: &'static str) -> Self {
-        Self { key: key.into(), derived: true, why: Cow::Borrowed(why) }
+        Self { key: key.into(), derived: true, why: Cow::Borrowed(why), source: Cow::Borrowed("") }
+    }
+
+    /// The same, by a fact that was read in `source`.
+    #[must_use]
+    pub fn read_in(self, source: impl Into<Cow<'static, str>>) -> Self {
+        Self { source: source.into(), ..self }
     }
 
     /// Every guest gets it, because of `why`.

@@ -1,8 +1,8 @@
 //! The plan while it is made, and after.
 
 use super::{
-    Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, NewFile, OnPanic, OnReboot, OnTimeout, Pins,
-    Problem, Service, Slots, Transparent, UsbWanted,
+    Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Kept, NewFile, OnPanic, OnReboot, OnTimeout, Pins,
+    Problem, Seat, Service, Slots, Transparent, UsbWanted,
 };
 use crate::unit::{Bdf, GuestName, Period, Size, Version};
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,12 @@ pub struct Contents {
     /// is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// Where its PCI devices sit.
+    #[serde(default)]
+    pub seats: Vec<Seat>,
+    /// What is kept of that for the next start.
+    #[serde(default)]
+    pub kept: Kept,
     /// Number of vCPUs.
     pub vcpus: u32,
     /// How it ends.
@@ -122,6 +128,8 @@ impl Draft {
             services: Vec::new(),
             pins: Pins::default(),
             scope: None,
+            seats: Vec::new(),
+            kept: Kept::default(),
             vcpus: 1,
             ending,
             run_dir,
@@ -158,7 +166,9 @@ impl Draft {
     /// # Errors
     /// All problems that were noted, with the contents so that they can be shown.
     pub fn finish(self) -> Result<Plan, Box<Refusal>> {
-        let Self { contents, slots: _, problems } = self;
+        let Self { contents, slots, problems } = self;
+        let (seats, kept) = slots.seats();
+        let contents = Contents { seats, kept, ..contents };
         if problems.is_empty() {
             return Ok(Plan(contents));
         }

@@ -76,6 +76,11 @@ pub(super) fn candidates(chipset: Chipset, key: &str) -> impl Iterator<Item = Pc
     own.chain(nobodys).chain(all(chipset))
 }
 
+/// Whether `addr` is one that can be dealt.
+pub(super) fn is_dealt(chipset: Chipset, addr: PciSlot) -> bool {
+    all(chipset).any(|slot| slot == addr)
+}
+
 fn regions(chipset: Chipset) -> &'static [Region] {
     match chipset {
         Chipset::Q35 => Q35,

@@ -45,7 +45,8 @@ pub(super) struct Cpu {
     hv: Option<Hyperv>,
     /// How often Windows spins on a lock before it tells the hypervisor; 0x1fff is usual. QEMU's `hv-spinlocks`.
     hv_spinlocks: Option<u32>,
-    /// Name of the hypervisor instead of `Microsoft Hv`, under which some drivers refuse to load. QEMU's `hv-vendor-id`.
+    /// Name of the hypervisor instead of `Microsoft Hv`, under which some drivers refuse to load; `"random"` makes one up
+    /// for this guest, the same at every start. QEMU's `hv-vendor-id`.
     hv_vendor_id: Option<HvVendorId>,
     /// CPU features to add or take away, by QEMU's names: `["+invtsc", "-amd-stibp"]`.
     #[serde(default)]
@@ -219,11 +220,29 @@ impl Cpu {
                 draft.contents.argv.cpu.switch(name.replace('_', "-"), *on, Origin::given(format!("cpu.{name}")));
             }
         }
+        self.judge_host_caches(scene, draft);
         smp_cache.draft(scene, draft);
         Hyperv::draft(hv.as_ref(), *hv_spinlocks, hv_vendor_id.as_ref(), scene, draft);
         for (i, Flag { name, on }) in flags.iter().enumerate() {
             draft.contents.argv.cpu.switch(name, *on, Origin::given(format!("cpu.flags[{i}]")));
         }
+    }
+
+    /// Notes when the guest would be told of the host's caches, and its cores are not the host's: then it takes vCPUs to
+    /// share what they do not. QEMU: `host_cpuid` for leaf 4 in `cpu_x86_cpuid`, `target/i386/cpu.c`.
+    fn judge_host_caches(&self, scene: &Scene, draft: &mut Draft) {
+        let threads = scene.host.cpus.iter().map(|cpu| cpu.siblings.len()).max().unwrap_or(0);
+        let ours = self.threads();
+        if self.host_cache_info != Some(true) || threads == 0 || usize::try_from(ours) == Ok(threads) {
+            return;
+        }
+        let what =
+            format!("the guest's cores have {ours} threads, and those of the host, whose caches it sees, {threads}");
+        draft.warn(
+            Problem::new(Class::Impossible, "cpu.host_cache_info", what)
+                .why("the guest would take vCPUs to share caches that they do not share")
+                .fix(format!("threads = {threads}   # or leave host_cache_info out")),
+        );
     }
 
     fn draft_topology(&self, scene: &Scene, draft: &mut Draft) {
@@ -273,7 +292,8 @@ impl Cpu {
             _ => self.threads,
         };
         match self.shape.filter(|_| given.is_none()) {
-            Some(_) => Origin::derived("cpu.pinning", "the topology is that of the vCPUs' host cores"),
+            Some(_) => Origin::derived("cpu.pinning", "the topology is that of the vCPUs' host cores")
+                .read_in("/sys/devices/system/cpu/cpu*/topology"),
             None => Origin::given(format!("cpu.{level}")),
         }
     }
@@ -291,7 +311,8 @@ impl Cpu {
             cpu.switch(
                 "topoext",
                 true,
-                Origin::derived("cpu.threads", "an AMD guest sees sibling threads only with it"),
+                Origin::derived("cpu.threads", "an AMD guest sees sibling threads only with it")
+                    .read_in("vendor_id in /proc/cpuinfo"),
             );
         }
     }
@@ -309,7 +330,7 @@ fn draft_model(model: &Model, scene: &Scene, draft: &mut Draft) {
         draft.contents.argv.cpu.head(&model.0, origin);
         return;
     }
-    draft.contents.argv.cpu.head("max", Origin::derived("cpu.model", "the model host needs KVM"));
+    draft.contents.argv.cpu.head("max", Origin::derived("cpu.model", "the model host needs KVM").read_in("/dev/kvm"));
     draft.warn(
         Problem::new(Class::Missing, "cpu.model", "the guest gets the CPU model max instead of host")
             .why("only KVM can show the guest the host CPU"),

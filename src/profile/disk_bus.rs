@@ -74,23 +74,30 @@ const AHCI_PORTS: usize = 6;
 /// Two buses of two drives. QEMU: `hw/ide/piix.c`.
 const IDE_DRIVES: usize = 4;
 
-/// Puts `device`, which has all but its driver and place, on the bus of `disk`.
-pub(super) fn attach(
-    disk: &Disk,
-    mut device: Value,
-    iothread: Option<&str>,
-    controllers: &mut Controllers,
-    origin: &Origin,
-    draft: &mut Draft,
-) {
+/// A disk on its way to its bus.
+pub(super) struct Drive<'a> {
+    pub(super) disk: &'a Disk,
+    /// Has all but its driver and place.
+    pub(super) device: Value,
+    pub(super) iothread: Option<&'a str>,
+    /// What tells it from the other disks.
+    pub(super) name: String,
+}
+
+/// Puts a drive on the bus of its disk.
+pub(super) fn attach(drive: Drive<'_>, controllers: &mut Controllers, origin: &Origin, draft: &mut Draft) {
+    let Drive { disk, mut device, iothread, name } = drive;
     let (kind, bus) = match disk.bus() {
-        Bus::Virtio => return virtio(disk, device, iothread, origin, draft),
+        Bus::Virtio => {
+            let device = virtio(disk, device, iothread);
+            return place_named(&name, device, origin, draft);
+        }
         Bus::Nvme => {
             device["driver"] = json!("nvme");
             if let Some(queues) = disk.queues {
                 device["max_ioqpairs"] = json!(queues);
             }
-            return place(device, origin, draft);
+            return place_named(&name, device, origin, draft);
         }
         Bus::Scsi => (("scsi-cd", "scsi-hd"), scsi(disk, iothread, controllers, origin, draft)),
         Bus::Sata => (("ide-cd", "ide-hd"), ahci(controllers, origin, draft)),
@@ -106,7 +113,7 @@ pub(super) fn attach(
     draft.contents.argv.device(&device, origin.clone());
 }
 
-fn virtio(disk: &Disk, mut device: Value, iothread: Option<&str>, origin: &Origin, draft: &mut Draft) {
+fn virtio(disk: &Disk, mut device: Value, iothread: Option<&str>) -> Value {
     device["driver"] = json!("virtio-blk-pci");
     if let Some(queues) = disk.queues {
         device["num-queues"] = json!(queues);
@@ -118,17 +125,28 @@ fn virtio(disk: &Disk, mut device: Value, iothread: Option<&str>, origin: &Origi
         let mapping = disk.iothread_queues.iter().map(|id| json!({"iothread": id.as_str()}));
         device["iothread-vq-mapping"] = mapping.collect();
     }
-    place(device, origin, draft);
+    device
 }
 
-/// Gives a PCI device the next free place of its table and adds it.
+/// Gives a PCI device, of which a guest has one or few of a kind, a place of its table and adds it.
 pub(super) fn place(device: Value, origin: &Origin, draft: &mut Draft) {
     place_among(&origin.key, device, origin, draft);
 }
 
-/// Gives a PCI device the next free place of `table` and adds it; for a device that another table asked for.
-pub(super) fn place_among(table: &str, mut device: Value, origin: &Origin, draft: &mut Draft) {
-    match draft.slots.next(&mut draft.contents.argv, table, origin) {
+/// Gives a PCI device a place of `table` and adds it; for a device that another table asked for.
+pub(super) fn place_among(table: &str, device: Value, origin: &Origin, draft: &mut Draft) {
+    let first = table.split(['[', '.']).next().unwrap_or_default();
+    let name = format!("{first} {}", device["driver"].as_str().unwrap_or_default());
+    seat(table, &name, device, origin, draft);
+}
+
+/// Gives the PCI device that `name` tells from all others a place of its table and adds it.
+pub(super) fn place_named(name: &str, device: Value, origin: &Origin, draft: &mut Draft) {
+    seat(&origin.key, name, device, origin, draft);
+}
+
+fn seat(table: &str, name: &str, mut device: Value, origin: &Origin, draft: &mut Draft) {
+    match draft.slots.next(&mut draft.contents.argv, table, name, origin) {
         Some(place) => {
             place.onto(&mut device);
             draft.contents.argv.device(&device, origin.clone());

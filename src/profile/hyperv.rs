@@ -140,10 +140,12 @@ impl Hyperv {
             None => BTreeSet::new(),
         };
         let by_preset = matches!(hv, Some(Self::Preset(_)));
+        let by_host = matches!(hv, Some(Self::Preset(Preset::Max)));
         let wanted = with_needs(&asked);
         for (hv, property, _) in ENLIGHTENMENTS.iter().filter(|(hv, ..)| wanted.contains(hv)) {
             let origin = if by_preset {
-                Origin::derived("cpu.hv", "the preset holds it")
+                let origin = Origin::derived("cpu.hv", "the preset holds it");
+                if by_host { origin.read_in("/proc/cpuinfo and QEMU's list of CPU properties") } else { origin }
             } else if asked.contains(hv) {
                 Origin::given("cpu.hv")
             } else {
@@ -160,7 +162,8 @@ impl Hyperv {
             draft.contents.argv.cpu.set("hv-spinlocks", format!("{spins:#x}"), Origin::given("cpu.hv_spinlocks"));
         }
         if let Some(vendor) = vendor {
-            draft.contents.argv.cpu.set("hv-vendor-id", vendor.as_str(), Origin::given("cpu.hv_vendor_id"));
+            let (vendor, origin) = vendor_id(vendor, scene);
+            draft.contents.argv.cpu.set("hv-vendor-id", vendor, origin);
         }
         let any = !wanted.is_empty() || spinlocks.is_some();
         if vendor.is_some() && !any {
@@ -170,6 +173,18 @@ impl Hyperv {
             draft.warn(unseen());
         }
     }
+}
+
+/// The word that asks for a vendor id that nobody else has.
+const RANDOM: &str = "random";
+
+/// The vendor id; `"random"` is one of the guest's own, the same at every start.
+fn vendor_id(given: &HvVendorId, scene: &Scene) -> (String, Origin) {
+    if given.as_str() != RANDOM {
+        return (given.as_str().to_owned(), Origin::given("cpu.hv_vendor_id"));
+    }
+    let why = "of the guest's name, so the same at every start and nobody else's";
+    (HvVendorId::derived(scene.name.as_str()).as_str().to_owned(), Origin::derived("cpu.hv_vendor_id", why))
 }
 
 /// `asked` and, again and again, what its members need.

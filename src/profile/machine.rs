@@ -114,7 +114,10 @@ impl Machine {
 }
 
 fn draft_accel(choice: Choice, scene: &Scene, draft: &mut Draft) {
-    let origin = || Origin::given("machine.accel");
+    let origin = || match choice {
+        Choice::Auto => Origin::derived(AT, "KVM where it can be used").read_in("/dev/kvm"),
+        Choice::Kvm | Choice::Tcg => Origin::given(AT),
+    };
     match scene.accel {
         Accel::Kvm => draft.contents.argv.accel.head("kvm", origin()),
         Accel::Tcg => {

@@ -8,6 +8,7 @@ mod agent;
 mod always;
 mod audio;
 mod boot;
+mod boot_order;
 mod capability;
 mod channel;
 mod clock;
@@ -43,6 +44,7 @@ mod pinning;
 mod program;
 mod qemu;
 pub mod reference;
+mod rest;
 mod rng;
 mod rules;
 mod scene;
@@ -247,7 +249,7 @@ impl Profile {
             share_memory: share::share_memory(share),
         };
         let mut draft = Draft::new(name.clone(), emulator, setting.run_dir.clone());
-        draft.slots = Slots::new(machine.chipset());
+        draft.slots = Slots::new(machine.chipset(), setting.kept.clone());
         let site = pinning::Site::of(pci, memory, numa, host);
         let cpu = &cpu.placed(&site, host, &mut draft);
 
@@ -271,10 +273,10 @@ impl Profile {
         usb_controller::draft(usb_controller.as_ref(), usb_users.first(), &mut draft);
         channel::draft(rules::channel_wanted_by(agent.as_ref(), display), &mut draft);
         display.draft(&scene, &mut draft);
-        disk::draft(disk, &scene, &mut draft);
-        rules::judge_boot_order(disk, net, &mut draft);
+        let order = boot_order::BootOrder::of(disk, net, kernel.is_some(), &mut draft);
+        disk::draft(disk, &order, &scene, &mut draft);
         rules::judge_shared_memory(memory, net, &mut draft);
-        net::draft(net, &scene, &mut draft);
+        net::draft(net, &order, &scene, &mut draft);
         audio::draft(audio.as_ref(), display, &scene, &mut draft);
         let passed = pci::draft(pci, gpu.as_ref(), &scene, &mut draft);
         share::draft(share, &scene, &mut draft);

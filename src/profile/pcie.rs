@@ -7,7 +7,10 @@ use serde::Deserialize;
 /// PCI Express of the guest; only `machine.type = "q35"` has it.
 ///
 /// Each table of the profile has addresses of its own, so a device that is added to one moves none of another: Windows
-/// finds every device where it was.
+/// finds every device where it was. After a start the address of each device is kept in `addresses.json` in the guest's
+/// state folder, by what names the device whatever its turn (a disk's file, an interface's MAC, a card's address on the
+/// host), and it is the same the next time; `vmrun plan` says of each address whether it is kept. An `addr` of the
+/// profile wins. Without the file, or with another `machine.type`, addresses are dealt anew.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pcie {
@@ -30,7 +33,8 @@ pub(super) fn draft(pcie: Pcie, draft: &mut Draft) {
     }
     let count = usize::from(spare_ports.unwrap_or(SPARE_PORTS));
     let Draft { contents, slots, .. } = draft;
-    if slots.spare(&mut contents.argv, count).is_none() {
+    // Nobody asked for those of the default: a full machine has as many as there is room for.
+    if slots.spare(&mut contents.argv, count).is_none() && spare_ports.is_some() {
         let origin = Origin::given("pcie.spare_ports");
         draft.refuse(Problem::new(Class::Invalid, origin.key, format!("there is no room for {count} spare ports")));
     }

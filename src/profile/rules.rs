@@ -38,22 +38,6 @@ pub(super) fn channel_wanted_by(agent: Option<&Agent>, display: &Display) -> Opt
     agent.map(|_| "agent").or_else(|| display.has_agent().then_some("display.agent"))
 }
 
-/// Notes a problem for each interface whose place in the boot order is a disk's, or another interface's.
-pub(super) fn judge_boot_order(disks: &[Disk], nets: &[Net], draft: &mut Draft) {
-    // Where no disk has a place given, each has that of its turn.
-    let unordered = disks.iter().all(|disk| disk.boot_index.is_none());
-    let place = |i: usize, disk: &Disk| disk.boot_index.or(u16::try_from(i).ok().filter(|_| unordered));
-    let disks = disks.iter().enumerate();
-    let mut taken: Vec<_> = disks.filter_map(|(i, disk)| Some((format!("disk[{i}]"), place(i, disk)?))).collect();
-    for (i, index) in nets.iter().enumerate().filter_map(|(i, net)| Some((i, net.boot_index()?))) {
-        if let Some((first, _)) = taken.iter().find(|(_, earlier)| *earlier == index) {
-            let what = format!("boot index {index} is taken by {first}");
-            draft.refuse(Problem::new(Class::Invalid, format!("net[{i}].boot_index"), what));
-        }
-        taken.push((format!("net[{i}]"), index));
-    }
-}
-
 /// Notes a problem when the first interface whose switch is another process would not let it reach the guest's memory.
 pub(super) fn judge_shared_memory(memory: &Memory, nets: &[Net], draft: &mut Draft) {
     let Some(i) = nets.iter().position(Net::shares_memory).filter(|_| !memory.is_shared()) else { return };

@@ -1,5 +1,6 @@
 //! Where a profile stands.
 
+use crate::plan::Kept;
 use std::path::{Component, Path, PathBuf};
 
 /// The folders that a profile's paths are relative to.
@@ -13,6 +14,8 @@ pub struct Setting {
     pub run_dir: PathBuf,
     /// Folder of what is kept from run to run, like variable stores.
     pub state_dir: PathBuf,
+    /// Guest PCI addresses of the last start.
+    pub kept: Kept,
 }
 
 impl Setting {
@@ -31,6 +34,7 @@ impl Setting {
 #[cfg(test)]
 mod test {
     use super::Setting;
+    use crate::plan::Kept;
     use std::path::{Path, PathBuf};
 
     fn resolve(path: &str) -> PathBuf {
@@ -39,6 +43,7 @@ mod test {
             home: Some("/home/a".into()),
             run_dir: "/run/vmrun/x".into(),
             state_dir: "/var/lib/vmrun".into(),
+            kept: Kept::default(),
         };
         setting.resolve(Path::new(path))
     }

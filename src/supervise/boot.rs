@@ -3,7 +3,7 @@
 use super::prepare::{Hands, failure, hooks_at};
 use super::relay::qmp_user_socket;
 use super::run::{Run, sentence};
-use super::run_folder::qemu_log;
+use super::run_folder::{keep_addresses, qemu_log};
 use super::state_file::Reached;
 use super::{Failure, Notice, Placed, Scene, Stage};
 use crate::apply::enter_scope;
@@ -60,7 +60,12 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
     // Written before, so that nobody ever ends a guest that runs for one that does not.
     let reached = if turn == Turn::First { Reached::Running } else { Reached::Accompanied };
     run.state.reached(reached).map_err(|error| unusable(&error))?;
-    paused.cont().await.map_err(qemu_failure)
+    let guest = paused.cont().await.map_err(qemu_failure)?;
+    if let Err(error) = keep_addresses(dir, &plan.kept) {
+        let what = format!("the guest's PCI addresses cannot be kept for the next start: {}", sentence(&error));
+        tell(&Notice::Warning(what));
+    }
+    Ok(guest)
 }
 
 /// Where the threads of a QEMU are.

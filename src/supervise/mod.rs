@@ -39,7 +39,7 @@ pub use outcome::{Ended, Failure, Outcome, Stage};
 pub use recover::{Zeal, owed, recover, recover_all};
 pub use relay::qmp_user_socket;
 pub use run::{Order, run};
-pub use run_folder::latest_run;
+pub use run_folder::{kept_addresses, latest_run};
 pub use scene::Scene;
 pub use service::{Companions, Note, RequiredLost, ServiceFailure, unit_changes};
 pub use state::{Action, Event, Rung, State};

@@ -1,6 +1,7 @@
 //! What is kept of each run: its plan, its command line, its events, what QEMU and everything around it printed.
 
 use super::sentence;
+use crate::plan::Kept;
 use nix::libc;
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -11,6 +12,8 @@ use std::time::SystemTime;
 
 /// Runs that are kept, this one among them.
 const KEPT: usize = 10;
+/// Name of the file with the guest's PCI addresses in its state folder.
+const ADDRESSES: &str = "addresses.json";
 /// Name of the folder of runs in the guest's state folder.
 const RUNS: &str = "runs";
 /// Name of QEMU's log in a run's folder.
@@ -34,6 +37,40 @@ pub(super) fn make(state: &Path, argv: &[String], plan_json: &[u8]) -> Result<Pa
     }
     prune(&runs);
     Ok(dir)
+}
+
+/// Keeps the guest's PCI addresses in the state folder of the guest, of whose folders of runs `run` is one.
+///
+/// # Errors
+/// When it cannot be written; the old ones stay then.
+pub(super) fn keep_addresses(run: &Path, kept: &Kept) -> io::Result<()> {
+    let Some(state) = run.parent().and_then(Path::parent) else { return Err(io::ErrorKind::NotFound.into()) };
+    // The usual start changes nothing; then the disk is left alone.
+    if kept_addresses(state).is_ok_and(|before| before == *kept) {
+        return Ok(());
+    }
+    let (file, fresh) = (state.join(ADDRESSES), state.join(format!("{ADDRESSES}.next")));
+    let mut text = serde_json::to_vec_pretty(kept)?;
+    text.push(b'\n');
+    let mut options = OpenOptions::new();
+    let mut out =
+        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(&fresh)?;
+    io::Write::write_all(&mut out, &text)?;
+    // Synced, since it is of use after the next boot of the host, whatever ends this one.
+    out.sync_all()?;
+    fs::rename(fresh, file)
+}
+
+/// The PCI addresses that are kept in `state`, the guest's state folder; none when it never ran.
+///
+/// # Errors
+/// When the file is there, and cannot be read or understood.
+pub fn kept_addresses(state: &Path) -> io::Result<Kept> {
+    match fs::read(state.join(ADDRESSES)) {
+        Ok(text) => Ok(serde_json::from_slice(&text)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Kept::default()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The log of QEMU in the folder `dir` of a run, to be appended to. A link is not followed.
@@ -103,7 +140,8 @@ fn age(run: &Path) -> (String, u32) {
 
 #[cfg(test)]
 mod test {
-    use super::{KEPT, latest_run, make, sorted};
+    use super::{KEPT, keep_addresses, kept_addresses, latest_run, make, sorted};
+    use crate::plan::{Chipset, Kept};
     use std::fs;
 
     #[test]
@@ -124,6 +162,18 @@ mod test {
             fs::create_dir(state.path().join(name)).unwrap();
         }
         assert_eq!(sorted(state.path()), names.map(|name| state.path().join(name)));
+    }
+
+    #[test]
+    fn addresses_are_kept_beside_the_runs() {
+        let state = tempfile::tempdir().unwrap();
+        let run = make(state.path(), &[], b"{}").unwrap();
+        assert!(kept_addresses(state.path()).unwrap().is_empty());
+        let kept = Kept::new(Chipset::Q35, [("disk /a,b.raw".to_owned(), "10.1".parse().unwrap())].into());
+        keep_addresses(&run, &kept).unwrap();
+        assert_eq!(kept_addresses(state.path()).unwrap(), kept);
+        fs::write(state.path().join("addresses.json"), "{").unwrap();
+        assert!(kept_addresses(state.path()).is_err());
     }
 
     #[test]

@@ -13,6 +13,13 @@ use std::fmt;
 pub struct HvVendorId(String);
 
 impl HvVendorId {
+    /// Twelve letters that depend only on `seed`, so they stay the same from run to run.
+    #[must_use]
+    pub fn derived(seed: &str) -> Self {
+        let hash = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("vmrun/hv/{seed}").as_bytes());
+        Self(hash.as_bytes().iter().take(12).map(|byte| char::from(b'a' + byte % 26)).collect())
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -55,6 +62,13 @@ mod test {
     fn thirteen_bytes_are_refused_and_counted() {
         let refusal = HvVendorId::try_from("AuthenticAMD!".to_owned()).unwrap_err();
         assert!(refusal.contains("13 bytes"), "{refusal}");
+    }
+
+    #[test]
+    fn a_derived_id_is_whole_and_of_its_seed_alone() {
+        let id = HvVendorId::derived("win");
+        assert_eq!((id.as_str().len(), &id), (12, &HvVendorId::derived("win")));
+        assert_ne!(id, HvVendorId::derived("windows"));
     }
 
     #[test]

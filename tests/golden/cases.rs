@@ -84,7 +84,8 @@ impl Case {
     }
 
     fn plan_of(&self, sheets: &Sheets, folder: &str) -> Result<Contents, Failure> {
-        let (profile, _) = source::read::<Profile>(sheets).map_err(|mistakes| Failure::Text(self.told(&mistakes)))?;
+        let (profile, _) =
+            source::read::<Profile>(sheets).map_err(|rejection| Failure::Text(self.told(&rejection.mistakes)))?;
         let setting = Setting { dir: folder.into(), ..self.scene.setting(profile.name().as_str()) };
         let host = self.scene.host(&profile.wants(&setting));
         match profile.plan(&host, &setting) {

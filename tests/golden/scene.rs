@@ -23,6 +23,7 @@
 //! | `# facts: {…}` | facts about the host in the place of the captured ones, as JSON |
 //! | `# image: PATH {…}` | what the host knows of an image, as JSON |
 //! | `# rom: PATH {…}` | what an option ROM holds, as JSON |
+//! | `# kept: 10.1 NAME` | the device NAME, like `disk /srv/vm/a.raw`, had this address at the last start |
 //! | `# virtiofsd: {…}` | the virtiofsd of the host, as JSON |
 //! | `# euid: 1000` | the user that vmrun runs as |
 //!
@@ -30,17 +31,20 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use vmrun::host::{Access, FreeBlocks, Host, LockedMemory, PathFact, Qemu, Wants};
+use vmrun::plan::{Chipset, Kept};
 use vmrun::profile::Setting;
-use vmrun::unit::CpuSet;
+use vmrun::unit::{CpuSet, PciSlot};
 
 /// A scene.
 #[derive(Clone)]
 pub(crate) struct Scene {
     host: Host,
     paths: Vec<(PathBuf, PathFact)>,
+    kept: BTreeMap<String, PciSlot>,
 }
 
 impl Scene {
@@ -56,7 +60,7 @@ impl Scene {
         let lines = text.lines().map_while(|line| line.strip_prefix("# "));
         let lines: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
         let machine = lines.iter().find(|(key, _)| *key == "host").map_or("zen3", |(_, name)| name);
-        let mut scene = Self { host: captured(machine), paths: Vec::new() };
+        let mut scene = Self { host: captured(machine), paths: Vec::new(), kept: BTreeMap::new() };
         scene.host.qemu = qemu("10.0");
         for (key, value) in lines {
             scene.set(key, value).unwrap_or_else(|| panic!("{}: `# {key}: {value}` sets nothing", path.display()));
@@ -105,6 +109,10 @@ impl Scene {
             "file" => {
                 let (path, size) = value.split_once(' ')?;
                 self.paths.push((path.into(), PathFact::File { size: size.parse().ok()?, executable: false }));
+            }
+            "kept" => {
+                let (addr, name) = value.split_once(' ')?;
+                self.kept.insert(name.to_owned(), addr.parse().ok()?);
             }
             "block" => self.paths.push((value.into(), PathFact::Block)),
             "folder" => {
@@ -160,13 +168,13 @@ impl Scene {
     }
 
     /// The folders that a profile of guest `name` stands in.
-    #[allow(clippy::unused_self, reason = "a scene may come to set them")]
     pub(crate) fn setting(&self, name: &str) -> Setting {
         Setting {
             dir: "/home/alice/vm".into(),
             home: Some("/home/alice".into()),
             run_dir: Path::new("/run/vmrun").join(name),
             state_dir: "/var/lib/vmrun".into(),
+            kept: Kept::new(Chipset::Q35, self.kept.clone()),
         }
     }
 

@@ -15,7 +15,7 @@ pub struct Layers {
 }
 
 /// The host that a profile is planned for.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct HostFile {
     /// Plan for the machine that `vmrun host --dump` described
     #[arg(long, value_name = "FILE")]

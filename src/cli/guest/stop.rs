@@ -1,11 +1,14 @@
 //! `vmrun stop`: the guest's power button, or its plug.
 
 use super::{Refused, done, for_guest, run_dir};
+use crate::apply::{Standing, standing};
 use crate::cli::Exit;
 use crate::cli::args::Stop;
 use crate::cli::output::{Output, Weight};
 use crate::supervise::{Ask, Client};
 use crate::unit::GuestName;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -17,7 +20,7 @@ pub(in crate::cli) fn stop(args: &Stop, output: Output) -> Exit {
 async fn ended(Stop { name, force, timeout: limit }: &Stop, output: Output) -> Result<Exit, Refused> {
     let dir = run_dir(name);
     let mut client = Client::connect(&dir).await?;
-    client.ask(&Ask::Stop { force: *force && limit.is_none() }).await?;
+    asked(&mut client, *force && limit.is_none(), &dir).await?;
     let Some(limit) = limit else {
         client.gone().await;
         return Ok(Exit::Good);
@@ -31,12 +34,25 @@ async fn ended(Stop { name, force, timeout: limit }: &Stop, output: Output) -> R
     // The first connection waits for the end, and cannot ask any more.
     match Client::connect(&dir).await {
         Ok(mut client) => {
-            client.ask(&Ask::Stop { force: true }).await?;
+            asked(&mut client, true, &dir).await?;
             client.gone().await;
             Ok(done(name, "it did not power off in time, and was forced off", output))
         }
         // Gone at the last moment.
         Err(_) => Ok(Exit::Good),
+    }
+}
+
+/// Asks for the end. A guest may end by itself at that very moment, and its vmrun with it, before that could answer; then
+/// it did what is asked.
+async fn asked(client: &mut Client, force: bool, dir: &Path) -> Result<(), Refused> {
+    let Err(error) = client.ask(&Ask::Stop { force }).await else { return Ok(()) };
+    let ended = matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof);
+    match standing(dir) {
+        _ if !ended => Err(error.into()),
+        // It was vmrun alone that ended.
+        Standing::Orphan | Standing::Owed => Err(Refused::Away),
+        Standing::Running | Standing::Stopped => Ok(()),
     }
 }
 

@@ -34,6 +34,11 @@ impl Finding {
         Self { warning: true, ..Self::refusal(problem, keys) }
     }
 
+    /// What puts findings in order: first what is wrong, then what is odd; each by file and line.
+    fn turn(&self) -> (bool, usize) {
+        (self.warning, self.span.as_ref().map_or(0, |span| span.start))
+    }
+
     fn title(&self) -> String {
         match self.problem.at.as_str() {
             "" => bounded(&self.problem.what),
@@ -42,24 +47,62 @@ impl Finding {
     }
 }
 
+/// Most findings that are told; a longer list helps nobody.
+const MOST: usize = 50;
+
+/// All that is to be told about a profile, in the order of the texts.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Findings {
+    told: Vec<Finding>,
+    /// How many more there are.
+    more: usize,
+    /// Whether all were looked for.
+    finished: bool,
+}
+
+impl Findings {
+    /// The first of `findings`.
+    pub(in crate::cli) fn of(mut findings: Vec<Finding>) -> Self {
+        findings.sort_by_key(Finding::turn);
+        let more = findings.len().saturating_sub(MOST);
+        findings.truncate(MOST);
+        Self { told: findings, more, finished: true }
+    }
+
+    /// The same; unless `finished`, there are more that nobody looked for.
+    pub(in crate::cli) fn and_more_unless(self, finished: bool) -> Self {
+        Self { finished, ..self }
+    }
+
+    /// Whether there is nothing to tell.
+    pub(in crate::cli) fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+
+    /// At least how many are not told.
+    fn more(&self) -> usize {
+        if self.finished { self.more } else { self.more.max(1) }
+    }
+}
+
 /// The findings about the texts for a person, then a line that counts them and says what has become of the host. With
 /// terminal colours.
-pub(in crate::cli) fn text(sheets: &Sheets, findings: &[Finding], width: usize) -> String {
+pub(in crate::cli) fn text(sheets: &Sheets, findings: &Findings, width: usize) -> String {
     let renderer = Renderer::styled().term_width(width);
     let mut text = String::new();
-    for finding in findings {
+    for finding in &findings.told {
         _ = writeln!(text, "{}\n", renderer.render(&[group(sheets, finding)]));
     }
     text + &summary(sheets, findings)
 }
 
 /// The findings about the texts as JSON, with the exit code they lead to.
-pub(in crate::cli) fn json(sheets: &Sheets, findings: &[Finding], exit: Exit) -> Value {
-    let (warnings, problems): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.warning);
+pub(in crate::cli) fn json(sheets: &Sheets, findings: &Findings, exit: Exit) -> Value {
+    let (warnings, problems): (Vec<_>, Vec<_>) = findings.told.iter().partition(|finding| finding.warning);
     let list =
         |findings: Vec<&Finding>| findings.into_iter().map(|finding| record(sheets, finding)).collect::<Vec<_>>();
     json!({
-        "v": 1, "file": sheets.name(), "problems": list(problems), "warnings": list(warnings), "exit": exit.code(),
+        "v": 1, "file": sheets.name(), "problems": list(problems), "warnings": list(warnings), "more": findings.more(), "exit": exit.code(),
     })
 }
 
@@ -116,12 +159,17 @@ fn record(sheets: &Sheets, finding: &Finding) -> Value {
     })
 }
 
-fn summary(sheets: &Sheets, findings: &[Finding]) -> String {
-    let warnings = findings.iter().filter(|finding| finding.warning).count();
-    let problems = findings.len() - warnings;
+fn summary(sheets: &Sheets, findings: &Findings) -> String {
+    let Findings { told, .. } = findings;
+    let warnings = told.iter().filter(|finding| finding.warning).count();
+    let problems = told.len() - warnings;
     let counts = [(problems, "problem"), (warnings, "warning")];
     let counts: Vec<_> =
         counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| counted(count, noun)).collect();
     let state = if problems > 0 { "; nothing was started, nothing on the host was changed" } else { "" };
-    format!("{}: {}{state}\n", sheets.name(), counts.join(" and "))
+    let more = match findings.more() {
+        0 => String::new(),
+        more => format!(", and at least {more} more"),
+    };
+    format!("{}: {}{more}{state}\n", sheets.name(), counts.join(" and "))
 }

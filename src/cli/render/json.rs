@@ -24,6 +24,9 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         services,
         pins,
         scope,
+        seats,
+        // Of use to vmrun alone.
+        kept: _,
         vcpus,
         ending,
         run_dir,
@@ -48,6 +51,7 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         "usb": usb,
         "pins": pins,
         "scope": scope,
+        "addresses": seats,
         "files": files,
         "changes": changes.iter().map(change).collect::<Vec<_>>(),
         "undo": undo.iter().map(change).collect::<Vec<_>>(),

@@ -2,10 +2,11 @@
 
 use super::argv::quoted;
 use super::layout::{columns, command, counted, paragraph, wrapped};
-use super::{life, pins};
+use super::{life, pins, table};
 use crate::host::Host;
 use crate::plan::{
-    Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin, Tap, TapFrom, UsbFound, UsbWanted,
+    Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin, Seat, SeatBy, Tap, TapFrom, UsbFound,
+    UsbWanted,
 };
 use crate::profile::source::{Keys, Sheets, Shown};
 use anstyle::Style;
@@ -31,6 +32,7 @@ pub(in crate::cli) fn text(contents: &Contents, against: &Against<'_>, width: us
     page.summary(contents, against);
     page.argv(contents, against);
     page.pins(contents, against.host);
+    page.seats(contents);
     page.handed(contents);
     page.files(&contents.files);
     page.changes(&contents.changes);
@@ -109,6 +111,22 @@ impl Page {
         }
     }
 
+    fn seats(&mut self, Contents { seats, .. }: &Contents) {
+        if seats.is_empty() {
+            return;
+        }
+        self.section("Devices on the guest's PCI bus");
+        let why = |by| match by {
+            SeatBy::Given => "the profile gives it",
+            SeatBy::Kept => "kept from the last start, so that the guest knows the device again",
+            SeatBy::Dealt => "the first free one of its kind",
+        };
+        let row =
+            |Seat { name, addr, key, by }: &Seat| [addr.to_string(), key.clone(), format!("{name}: {}", why(*by))];
+        let rows: Vec<_> = seats.iter().map(row).collect();
+        table(&mut self.text, self.width, ["address", "key", "device, and why it is there"], &rows);
+    }
+
     fn handed(&mut self, contents: &Contents) {
         self.section("Handed to QEMU");
         for (number, descriptor) in (FIRST_DESCRIPTOR..).zip(&contents.descriptors) {
@@ -184,10 +202,13 @@ fn notes(origins: &[Origin], against: &Against<'_>) -> Vec<String> {
     let presets = preset.into_iter().filter_map(|key| Some((key, keys.preset(key)?)));
     notes.extend(presets.map(|(key, why)| format!("derived {} ({key}): {why}", placed("guest", against))));
     let derived = origins.iter().filter(|origin| origin.derived);
-    notes.extend(derived.map(|Origin { key, why, .. }| match (key.as_str(), &**why) {
-        ("vmrun", why) => format!("always  {why}"),
-        (key, "") => format!("derived {}", placed(key, against)),
-        (key, why) => format!("derived {}: {why}", placed(key, against)),
+    notes.extend(derived.map(|Origin { key, why, source, derived: _ }| {
+        let source = if source.is_empty() { String::new() } else { format!(" ({source})") };
+        match (key.as_str(), &**why) {
+            ("vmrun", why) => format!("always  {why}{source}"),
+            (key, "") => format!("derived {}{source}", placed(key, against)),
+            (key, why) => format!("derived {}: {why}{source}", placed(key, against)),
+        }
     }));
     notes
 }

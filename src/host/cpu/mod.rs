@@ -103,6 +103,12 @@ pub(super) fn address_bits(root: &Root) -> Option<u8> {
     line.split_once(':')?.1.trim().split_once(" bits physical")?.0.parse().ok()
 }
 
+/// Who made the processor. Linux: `arch/x86/kernel/cpu/proc.c`, which has the line for every vendor that CPUID names.
+pub(super) fn vendor(root: &Root) -> Option<String> {
+    let line = root.line("/proc/cpuinfo", "vendor_id")?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
 /// What a close look at the host CPUs tells beyond their topology.
 pub(super) struct Close {
     pub(super) model: Option<String>,

@@ -7,11 +7,12 @@ mod judge;
 mod node;
 mod throttle;
 
-use super::disk_bus::{self, Bus};
+use super::boot_order::BootOrder;
+use super::disk_bus::{self, Bus, Drive};
 use super::iothread::{self, Iothread, IothreadId};
 use super::scene::Scene;
 use super::setting::Setting;
-use crate::plan::{Class, Draft, Origin, Problem};
+use crate::plan::{Draft, Origin};
 use identity::{BlockSize, RotationRate, Serial, Wwn};
 use io::{Aio, Cache, DetectZeroes, Format};
 use schemars::JsonSchema;
@@ -84,6 +85,14 @@ impl Disk {
         self.bus.unwrap_or(if self.cdrom { Bus::Sata } else { Bus::Virtio })
     }
 
+    /// What tells it from the other disks, whatever their order: its file. A CD-ROM drive is one whatever lies in it.
+    fn name(&self, setting: &Setting) -> String {
+        match self.paths(setting).filter(|_| !self.cdrom) {
+            Some(path) => format!("disk {}", path.display()),
+            None => "disk cd-rom".to_owned(),
+        }
+    }
+
     fn read_only(&self) -> bool {
         self.readonly || self.cdrom
     }
@@ -112,32 +121,21 @@ impl Disk {
     }
 }
 
-pub(super) fn draft(disks: &[Disk], scene: &Scene, draft: &mut Draft) {
+pub(super) fn draft(disks: &[Disk], order: &BootOrder, scene: &Scene, draft: &mut Draft) {
     iothread::draft(disks, draft);
     image::judge(disks, scene, draft);
-    judge_boot_order(disks, draft);
     let iothreads = iothread::of_disks(disks);
-    let unordered = disks.iter().all(|disk| disk.boot_index.is_none());
     let mut controllers = disk_bus::Controllers::default();
     for (i, (disk, iothread)) in disks.iter().zip(&iothreads).enumerate() {
         disk.judge(i, scene, draft);
         let node = disk.draft_nodes(i, scene, draft);
         let mut device = disk.device(i, node.as_deref());
-        // Under strict boot a disk without an index would never be tried.
-        if let Some(index) = disk.boot_index.map(usize::from).or(unordered.then_some(i)) {
+        if let Some(index) = order.disks[i] {
             device["bootindex"] = json!(index);
         }
         let origin = Origin::given(format!("disk[{i}]"));
-        disk_bus::attach(disk, device, iothread.as_deref(), &mut controllers, &origin, draft);
-    }
-}
-
-fn judge_boot_order(disks: &[Disk], draft: &mut Draft) {
-    for (i, disk) in disks.iter().enumerate() {
-        let Some(index) = disk.boot_index else { continue };
-        if let Some(first) = disks[..i].iter().position(|earlier| earlier.boot_index == Some(index)) {
-            let what = format!("boot index {index} is taken by disk[{first}]");
-            draft.refuse(Problem::new(Class::Invalid, format!("disk[{i}].boot_index"), what));
-        }
+        let name = disk.name(scene.setting);
+        let drive = Drive { disk, device, iothread: iothread.as_deref(), name };
+        disk_bus::attach(drive, &mut controllers, &origin, draft);
     }
 }

@@ -29,7 +29,7 @@ impl Firmware {
             (Some(code), _) => {
                 (scene.file(code, "firmware.code", Class::Missing, draft), Origin::given("firmware.code"))
             }
-            (None, Some(found)) => (found.code.clone(), self.origin_of_code()),
+            (None, Some(found)) => (found.code.clone(), self.origin_of_code(found)),
             (None, None) => return draft.refuse(search::none(wanted, machine.kind())),
         };
         self.draft_guard(found, &code, machine, draft);
@@ -64,11 +64,16 @@ impl Firmware {
         }
     }
 
-    fn origin_of_code(&self) -> Origin {
-        if self.secure_boot {
-            return Origin::derived("firmware.secure_boot", "the first of the host's firmware descriptors with it");
-        }
-        Origin::derived("firmware.kind", "the first of the host's firmware descriptors that fits")
+    fn origin_of_code(&self, found: &host::Firmware) -> Origin {
+        let Some(descriptor) = &found.descriptor else {
+            return Origin::derived("firmware.kind", "the first that stands where distributions put it");
+        };
+        let origin = if self.secure_boot {
+            Origin::derived("firmware.secure_boot", "the first of the host's firmware descriptors with it")
+        } else {
+            Origin::derived("firmware.kind", "the first of the host's firmware descriptors that fits")
+        };
+        origin.read_in(descriptor.display().to_string())
     }
 
     /// Drafts what guards the variables, when they are to be guarded or the code cannot do without.

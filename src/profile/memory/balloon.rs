@@ -33,7 +33,7 @@ impl Memory {
         }
         let origin = Origin::given(AT);
         let contents = &mut draft.contents;
-        let Some(place) = draft.slots.next(&mut contents.argv, "memory", &origin) else {
+        let Some(place) = draft.slots.next(&mut contents.argv, "memory", "memory virtio-balloon-pci", &origin) else {
             let full = Problem::new(Class::Invalid, AT, "the guest's PCI bus is full");
             return draft.refuse(full.fix("leave some devices out"));
         };

@@ -172,7 +172,8 @@ impl Memory {
             ("", Some(_)) => Origin::given("memory.path"),
             ("", None) if self.hugepages == Hugepages::Off => Origin::given("memory.size"),
             ("", None) => Origin::given("memory.hugepages"),
-            (why, _) => Origin::derived("memory.hugepages", why),
+            (why, _) => Origin::derived("memory.hugepages", why)
+                .read_in("/sys/devices/system/node/node*/hugepages and /proc/buddyinfo"),
         };
         self.judge_fallback(wanted, draft);
         self.judge_backend(pages, draft);
@@ -182,6 +183,13 @@ impl Memory {
         let private = path.is_none() && !matches!(pages, Pages::Huge(_));
         let mapped = self.backend == Some(Backend::Memfd) && private;
         let share = self.share.unwrap_or(mapped) || scene.share_memory;
+        if mapped && !share {
+            draft.warn(
+                Problem::new(Class::Invalid, "memory.backend", "memory that nobody may map is private pages, no memfd")
+                    .why("of a memfd that is not shared the kernel keeps each page twice once the guest wrote to it")
+                    .fix("backend = \"ram\"   # or leave share out"),
+            );
+        }
         if self.share == Some(false) && scene.share_memory {
             draft.refuse(
                 Problem::new(
@@ -195,7 +203,7 @@ impl Memory {
         }
         Shape {
             path,
-            ram: self.backend == Some(Backend::Ram) || (self.backend.is_none() && private && !share),
+            ram: self.backend == Some(Backend::Ram) || ((self.backend.is_none() || mapped) && private && !share),
             pages,
             share,
             prealloc,

@@ -59,7 +59,7 @@ pub(super) fn of(turn: &Turn<'_>, ties: Ties) -> Value {
     if net.rom == Some(false) {
         device["romfile"] = json!("");
     }
-    if let Some(index) = net.boot_index {
+    if let Some(index) = turn.boot_index {
         device["bootindex"] = json!(index);
     }
     if let Some(index) = net.acpi_index {

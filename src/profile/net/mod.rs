@@ -13,7 +13,8 @@ mod tap;
 mod user;
 mod value;
 
-use super::disk_bus::place;
+use super::boot_order::BootOrder;
+use super::disk_bus::place_named;
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::plan::{Draft, Origin};
@@ -121,6 +122,8 @@ struct Turn<'a> {
     id: String,
     mac: Mac,
     scene: &'a Scene<'a>,
+    /// Place in the boot order.
+    boot_index: Option<u32>,
 }
 
 impl Net {
@@ -157,7 +160,7 @@ impl Turn<'_> {
         if self.net.link == Cable::Down {
             draft.contents.links_down.extend(device["id"].as_str().map(str::to_owned));
         }
-        place(device, &Origin::given(&self.key), draft);
+        place_named(&format!("net {}", self.mac), device, &Origin::given(&self.key), draft);
     }
 }
 
@@ -172,11 +175,11 @@ struct Ties {
 
 type Tied = (Value, Ties);
 
-pub(super) fn draft(nets: &[Net], scene: &Scene, draft: &mut Draft) {
+pub(super) fn draft(nets: &[Net], order: &BootOrder, scene: &Scene, draft: &mut Draft) {
     let turns = nets.iter().enumerate().filter(|(_, net)| net.mode != Mode::None).map(|(i, net)| {
         let id = format!("net{i}");
         let mac = net.mac.unwrap_or_else(|| Mac::derived(&format!("{}/{id}", scene.name)));
-        Turn { net, key: format!("net[{i}]"), id, mac, scene }
+        Turn { net, key: format!("net[{i}]"), id, mac, scene, boot_index: order.nets[i] }
     });
     let turns: Vec<_> = turns.collect();
     judge::duplicates(&turns, draft);

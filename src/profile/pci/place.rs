@@ -44,17 +44,20 @@ pub(super) fn deal(passed: &[Passed], draft: &mut Draft) -> Vec<Option<Function>
 
 fn place(i: usize, one: &Passed, passed: &[Passed], earlier: &[Option<Place>], draft: &mut Draft) -> Option<Place> {
     let link = port_link(one, draft.contents.emulator.version);
-    let origin = Origin::given(&one.key);
+    let link_file = format!("/sys/bus/pci/devices/{}/max_link_speed", one.bdf());
+    let origin = Origin::given(&one.key).read_in(link_file);
+    let name = format!("pci {}", one.bdf());
     let Draft { contents, slots, .. } = draft;
     if let Some(addr) = wanted(one) {
-        return slots.fixed(&mut contents.argv, addr, &origin, link);
+        return slots.fixed(&mut contents.argv, addr, &name, &origin, link);
     }
     // Functions of one host device stay functions of one guest device, as drivers expect of a card and its audio.
     let mates = mates(one, passed);
     let first = mates.iter().find_map(|&mate| earlier.get(mate).and_then(Option::as_ref));
     let number = function_number(i, &mates, passed);
     let shared = first.cloned();
-    let Place { bus, addr } = shared.or_else(|| slots.next_with(&mut contents.argv, &origin.key, &origin, link))?;
+    let Place { bus, addr } =
+        shared.or_else(|| slots.next_with(&mut contents.argv, &origin.key, &name, &origin, link))?;
     Some(Place { bus, addr: PciSlot::new(addr.device(), number)? })
 }
 

@@ -2,7 +2,7 @@
 
 use super::Share;
 use crate::plan::{Class, Draft, Origin, Problem, Props};
-use crate::profile::disk_bus::place;
+use crate::profile::disk_bus::place_named;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -92,6 +92,6 @@ impl Share {
         }
         draft.contents.argv.backend_props("-fsdev", &fsdev);
         let device = json!({"driver": "virtio-9p-pci", "id": format!("share{i}"), "fsdev": id, "mount_tag": tag});
-        place(device, &Origin::given(format!("share[{i}]")), draft);
+        place_named(&format!("share {}", self.tag.as_str()), device, &Origin::given(format!("share[{i}]")), draft);
     }
 }

@@ -3,7 +3,7 @@
 use super::Share;
 use crate::host::Virtiofsd;
 use crate::plan::{Class, Command, Draft, Origin, Problem, Props, Ready, Restart, Service, Start, What};
-use crate::profile::disk_bus::place;
+use crate::profile::disk_bus::place_named;
 use crate::profile::scene::Scene;
 use crate::unit::{Period, Version};
 use schemars::JsonSchema;
@@ -80,7 +80,7 @@ impl Share {
         if let Some(size) = self.queue_size {
             device["queue-size"] = json!(size);
         }
-        place(device, &Origin::given(&key), draft);
+        place_named(&format!("share {}", self.tag.as_str()), device, &Origin::given(&key), draft);
         let Some(daemon) = self.daemon(&key, scene, draft) else { return };
         let argv =
             if daemon.of_qemu { self.in_c(daemon, &socket, folder) } else { self.in_rust(daemon, &socket, folder) };

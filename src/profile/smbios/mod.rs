@@ -59,7 +59,9 @@ pub(super) fn draft(smbios: Option<&Smbios>, scene: &Scene, draft: &mut Draft) {
         let given = table.texts().into_iter().map(|field| {
             let key = format!("smbios.{name}.{}", field.name.replace('-', "_"));
             let copied = preset.and(field.dmi).and_then(|dmi| scene.host.dmi.get(dmi).cloned());
-            let copied = copied.map(|text| (text, Origin::derived("smbios.preset", "the host's own name for it")));
+            let dmi = format!("/sys/class/dmi/id/{}", field.dmi.unwrap_or_default());
+            let origin = Origin::derived("smbios.preset", "the host's own name for it").read_in(dmi);
+            let copied = copied.map(|text| (text, origin));
             (field.name, field.text.map(|text| (text, Origin::given(key))).or(copied))
         });
         let mut option = Props::default();

@@ -16,7 +16,7 @@ const MAX_ENTRIES: usize = 256;
 /// Notes texts that no program can be given, and lists longer than any machine has place for. Both are taken out, so that
 /// nothing else is said of them.
 pub(super) fn judge(parsed: &mut Parsed<'_>) {
-    let Parsed { document, mistakes, spoiled } = parsed;
+    let Parsed { document, mistakes, spoiled, shortened } = parsed;
     let texts = document.nodes().into_iter().filter_map(|node| wrong_text(&node));
     for mistake in texts {
         spoiled.push(mistake.span.clone());
@@ -24,6 +24,7 @@ pub(super) fn judge(parsed: &mut Parsed<'_>) {
     }
     let lists: Vec<Vec<Turn>> = document.nodes().into_iter().filter(is_too_long).map(|node| node.path).collect();
     for way in lists {
+        *shortened = true;
         mistakes.extend(document.truncate(&way, MAX_ENTRIES).map(|(count, span)| {
             let what = format!("`{}` has {count} entries; at most {MAX_ENTRIES} are read", written(&way));
             Mistake::new(span, what).help("no machine has place for more")

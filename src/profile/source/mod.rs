@@ -4,17 +4,20 @@
 //! `--set`; see [`layers`]. All of them are one document before a value is judged.
 //!
 //! The parser recovers from broken syntax by itself. Serde stops at the first wrong value, so that value is noted,
-//! taken out of the document, and the rest is tried again; see [`repair`].
+//! taken out of the document, and the rest is tried again; see [`repair`]. What remains is a value too, the [`Rest`], of
+//! which more can be said in the same run.
 
 mod bounds;
 mod document;
 mod folder;
+mod guess;
 mod keys;
 mod layers;
 mod merge;
 mod path;
 mod preset;
 mod repair;
+mod rest;
 mod set;
 mod sheets;
 mod shift;
@@ -25,18 +28,21 @@ mod words;
 
 pub use keys::Keys;
 pub use preset::Preset;
+pub use rest::{Rejection, Rest};
 pub use sheets::{Sheets, Shown};
 pub(super) use words::nearest;
 
+use repair::Repaired;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
+use syntax::Parsed;
 use toml::de::DeTable;
 
 /// Longest profile that is read, in bytes; a profile is some kilobytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// Most mistakes that are told of one file.
-const MAX_MISTAKES: usize = 50;
+/// Most mistakes that are looked for in one document; whoever has more is not helped by a longer list.
+const MAX_MISTAKES: usize = 60;
 
 /// Something in the text that cannot be read as a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,19 +111,25 @@ pub trait Layered: DeserializeOwned {
 /// Reads a profile from its texts.
 ///
 /// # Errors
-/// All mistakes of the texts, by place, at most 50 of them; at least one.
-pub fn read<T: Layered>(sheets: &Sheets) -> Result<(T, Keys), Vec<Mistake>> {
-    let layers::Layers { mut parsed, others, complete } = layers::of::<T>(sheets).map_err(in_order)?;
+/// All mistakes of the texts, by place, and what is left of the profile without them; at least one.
+pub fn read<T: Layered>(sheets: &Sheets) -> Result<(T, Keys), Box<Rejection<T>>> {
+    let layers = layers::of::<T>(sheets).map_err(|mistakes| Box::new(Rejection::of(mistakes)))?;
+    let layers::Layers { mut parsed, others, complete, settled } = layers;
     let presets = preset::fill::<T>(&mut parsed.document);
-    let keys = Keys::of(&parsed.document, presets);
-    let value = repair::deserialise(sheets.whole(), &mut parsed, complete);
+    let keys = Keys::of(&parsed.document, presets.clone());
+    let Repaired { value, left, mut finished } = repair::deserialise::<T>(sheets.whole(), &mut parsed, complete);
     for mut other in others {
-        _ = repair::deserialise::<T>(sheets.whole(), &mut other, complete);
+        finished &= repair::deserialise::<T>(sheets.whole(), &mut other, complete).finished;
         parsed.mistakes.append(&mut other.mistakes);
     }
     match value {
         Some(value) if parsed.mistakes.is_empty() => Ok((value, keys)),
-        _ => Err(in_order(parsed.mistakes)),
+        value => {
+            let Parsed { document, mistakes, shortened, .. } = parsed;
+            let rest =
+                value.filter(|_| settled).and_then(|value| Rest::of(value, &document, &left, shortened, presets));
+            Err(Box::new(Rejection { finished, rest, ..Rejection::of(mistakes) }))
+        }
     }
 }
 
@@ -133,7 +145,6 @@ fn in_order(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
     mistakes.sort_by(|a, b| (a.span.start, a.span.end, &a.what).cmp(&(b.span.start, b.span.end, &b.what)));
     // A variant repeats the mistakes of what it is laid over.
     mistakes.dedup();
-    mistakes.truncate(MAX_MISTAKES);
     mistakes
 }
 

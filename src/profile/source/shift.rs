@@ -9,13 +9,14 @@ use toml::de::{DeTable, DeValue};
 
 /// The same with every place moved by `start`.
 pub(super) fn parsed(parsed: Parsed<'_>, start: usize) -> Parsed<'_> {
-    let Parsed { document: Document { root }, mistakes, spoiled } = parsed;
+    let Parsed { document: Document { root }, mistakes, spoiled, shortened } = parsed;
     let place = |span: Range<usize>| moved(span, start);
     let root = Spanned::new(place(root.span()), table(root.into_inner(), &place));
     Parsed {
         document: Document { root },
         mistakes: mistakes.into_iter().map(|mistake| self::mistake(mistake, start)).collect(),
         spoiled: spoiled.into_iter().map(place).collect(),
+        shortened,
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Parsed<'t> {
     pub(super) mistakes: Vec<Mistake>,
     /// Places of values that it made up.
     pub(super) spoiled: Vec<Range<usize>>,
+    /// Whether a list is longer in the text.
+    pub(super) shortened: bool,
 }
 
 /// Parses `text`, as far as single wrong values allow it.
@@ -43,7 +45,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed<'_>, Vec<Mistake>> {
     }
     let broken = errors.iter().filter(|error| !is_duplicate(error)).filter_map(Error::span);
     let spoiled = broken.filter_map(|span| scalar_at(&document, &span).map(|node| node.span)).collect();
-    Ok(Parsed { document, mistakes, spoiled })
+    Ok(Parsed { document, mistakes, spoiled, shortened: false })
 }
 
 fn is_local(error: &Error) -> bool {

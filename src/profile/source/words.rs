@@ -49,6 +49,12 @@ pub(super) fn meant(message: &str) -> Option<String> {
     nearest(key, &known).map(str::to_owned)
 }
 
+/// The words that a value may be, where the message lists them.
+pub(super) fn choices(message: &str) -> Vec<String> {
+    let list = listed(message, "unknown variant ").map(|(_, known)| known).unwrap_or_default();
+    list.into_iter().map(str::to_owned).collect()
+}
+
 /// The word and the list in "unknown field `word`, expected one of `a`, `b`".
 fn listed<'m>(message: &'m str, prefix: &str) -> Option<(&'m str, Vec<&'m str>)> {
     let (word, rest) = message.strip_prefix(prefix)?.strip_prefix('`')?.split_once("`, ")?;

@@ -1,0 +1,78 @@
+//! Guest PCI addresses from run to run: a guest that finds a device elsewhere takes it for a new one.
+
+use super::Chipset;
+use crate::unit::PciSlot;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The addresses that a guest's devices had.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The chipset whose addresses they are.
+    #[serde(default)]
+    chipset: Chipset,
+    /// By what names a device whatever else there is, like `disk /srv/vm/a.raw`; on q35 the address of its root port.
+    #[serde(default)]
+    addresses: BTreeMap<String, PciSlot>,
+}
+
+/// Where one device of the guest sits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    /// What names the device.
+    pub name: String,
+    /// Key path that asks for it.
+    pub key: String,
+    /// Its address, on q35 that of its root port.
+    pub addr: PciSlot,
+    /// Who chose the address.
+    pub by: SeatBy,
+}
+
+/// Who chose an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeatBy {
+    /// The profile gives it.
+    Given,
+    /// The device had it at the last start.
+    Kept,
+    /// It was free.
+    Dealt,
+}
+
+impl Kept {
+    /// Addresses of a machine with `chipset`.
+    #[must_use]
+    pub fn new(chipset: Chipset, addresses: BTreeMap<String, PciSlot>) -> Self {
+        Self { chipset, addresses }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty()
+    }
+
+    /// The address of the device `name` on `chipset`.
+    pub(super) fn get(&self, chipset: Chipset, name: &str) -> Option<PciSlot> {
+        self.addresses.get(name).copied().filter(|_| self.chipset == chipset)
+    }
+
+    /// Whether a device on `chipset` had `addr`.
+    pub(super) fn holds(&self, chipset: Chipset, addr: PciSlot) -> bool {
+        self.chipset == chipset && self.addresses.values().any(|held| *held == addr)
+    }
+
+    /// What is kept after a start with `seats`: their addresses, and those of devices that are away as long as nobody
+    /// else has them, so that a disk that is plugged in again comes back to where it was.
+    pub(super) fn after(&self, chipset: Chipset, seats: &[Seat]) -> Self {
+        let mut addresses: BTreeMap<_, _> = seats.iter().map(|seat| (seat.name.clone(), seat.addr)).collect();
+        for (name, addr) in self.addresses.iter().filter(|_| self.chipset == chipset) {
+            if !seats.iter().any(|seat| seat.name == *name || seat.addr == *addr) {
+                addresses.insert(name.clone(), *addr);
+            }
+        }
+        Self { chipset, addresses }
+    }
+}
