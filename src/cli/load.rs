@@ -3,7 +3,7 @@
 use super::args::{HostFile, Layers};
 use super::output::{Output, Weight};
 use super::render::finding::{self, Finding, Findings};
-use super::{Exit, layers, place};
+use super::{Exit, layers, place, trust};
 use crate::host::{Area, Caller, Host, Root};
 use crate::plan::{Class, Contents, Kept, Plan, Problem, Refusal};
 use crate::profile::source::{self, Keys, Rejection, Rest, Sheets};
@@ -25,6 +25,8 @@ pub(super) struct Planned {
     pub(super) plan: Result<Plan, Box<Refusal>>,
     /// Refusals, then warnings; each by place.
     pub(super) findings: Findings,
+    /// Whether root would obey a file that somebody else may write to.
+    distrusted: bool,
 }
 
 /// What is told of a profile when it cannot be used.
@@ -99,7 +101,12 @@ impl Loaded {
 
     /// Plans it for this host.
     pub(super) fn plan_here(&self) -> Planned {
-        self.plan_below(&Root::default())
+        let mut planned = self.plan_below(&Root::default());
+        let distrusted = trust::distrusted(self, planned.contents(), &Caller::current());
+        planned.distrusted = !distrusted.is_empty();
+        let refusals = distrusted.iter().map(|problem| Finding::refusal(problem, &self.keys));
+        planned.findings = planned.findings.and(refusals);
+        planned
     }
 
     /// Plans it for this host, of which it is asked too what people call its PCI functions.
@@ -125,7 +132,7 @@ impl Loaded {
         let refusals = problems.iter().map(|problem| Finding::refusal(problem, &self.keys));
         let warnings = contents.warnings.iter().map(|problem| Finding::warning(problem, &self.keys));
         let findings = Findings::of(refusals.chain(warnings).collect());
-        Planned { host, plan, findings }
+        Planned { host, plan, findings, distrusted: false }
     }
 }
 
@@ -145,7 +152,8 @@ impl Planned {
 
     /// The code that says whether it can be carried out.
     pub(super) fn exit(&self) -> Exit {
-        self.plan.as_ref().map_or_else(|refusal| Exit::from(refusal.class()), |_| Exit::Good)
+        let denied = if self.distrusted { Exit::Denied } else { Exit::Good };
+        self.plan.as_ref().map_or_else(|refusal| Exit::from(refusal.class()), |_| denied)
     }
 }
 

@@ -21,6 +21,7 @@ mod render;
 mod rom;
 mod run;
 mod schema;
+mod trust;
 
 use crate::plan::Class;
 use args::{Cli, Command};

@@ -57,7 +57,10 @@ pub(super) fn accepted(loaded: &Loaded, planned: Planned, output: Output) -> Res
         let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
         output.say(weight, &finding::text(&loaded.sheets, &planned.findings, output.width));
     }
-    planned.plan.map(|plan| (plan, planned.host)).map_err(|_| exit)
+    match planned.plan {
+        Ok(plan) if exit == Exit::Good => Ok((plan, planned.host)),
+        _ => Err(exit),
+    }
 }
 
 /// Carries the plan out and returns when all is over.

@@ -5,5 +5,6 @@
 mod journal;
 mod matrix;
 mod signals;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -146,3 +146,21 @@ fn row_068_a_full_disk_under_the_logs_costs_no_guest() {
     assert_eq!(status.code(), Some(0));
     assert_eq!(bench.leftovers(), Vec::<String>::new());
 }
+
+#[test]
+fn row_012_a_score_that_vmrun_was_given_is_not_the_guests() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let look = "[[hook]]\nat = \"running\"\nrun = [\"sh\", \"-c\", \"cat /proc/$VMRUN_PID/oom_score_adj; kill -TERM $VMRUN_PID\"]\n";
+    let profile = bench.profile("then=hang", look);
+    let script = "echo 300 >/proc/self/oom_score_adj && exec \"$0\" run \"$1\"";
+    let run = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_vmrun")])
+        .arg(&profile)
+        .env("VMRUN_RUNTIME_DIR", bench.path("runtime"))
+        .env("VMRUN_STATE_DIR", bench.path("state"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(text.contains("sh | 0\n") && !text.contains("300"), "{text}");
+}

@@ -69,6 +69,13 @@ impl Findings {
         Self { told: findings, more, finished: true }
     }
 
+    /// With `more` of them.
+    pub(in crate::cli) fn and(self, more: impl Iterator<Item = Finding>) -> Self {
+        let untold = self.more;
+        let all = Self::of(self.told.into_iter().chain(more).collect());
+        Self { more: all.more + untold, finished: self.finished, ..all }
+    }
+
     /// The same; unless `finished`, there are more that nobody looked for.
     pub(in crate::cli) fn and_more_unless(self, finished: bool) -> Self {
         Self { finished, ..self }

@@ -86,6 +86,14 @@ impl Sheets {
         self.sheets.first().map_or("", |sheet| &sheet.name)
     }
 
+    /// The files among the texts, as absolute paths.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.sheets.iter().filter_map(|Sheet { name, kind, .. }| match kind {
+            Kind::File(dir) => Some(dir.join(Path::new(name).file_name()?)),
+            Kind::Variant | Kind::Set => None,
+        })
+    }
+
     /// The part of a text that `span` means, cut to that text.
     #[must_use]
     pub fn shown(&self, span: &Range<usize>) -> Shown<'_> {

@@ -1,0 +1,106 @@
+//! Somebody else who may write to what root obeys, or who stands where vmrun wants to.
+
+use crate::support::setup::qemus;
+use crate::support::vmrun::{Bench, Ended};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// nobody, who is on every machine.
+const STRANGER: u32 = 65534;
+
+fn bench(more: &str) -> (Bench, PathBuf) {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("then=poweroff", more);
+    (bench, profile)
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn run(bench: &Bench, profile: &Path) -> Ended {
+    bench.run(&["run", profile.to_str().unwrap()])
+}
+
+fn assert_denied(ended: &Ended, text: &str) {
+    assert_eq!(ended.code, Some(13), "{}", ended.text());
+    assert!(ended.text().contains(text), "{text:?} is not in:\n{}", ended.text());
+}
+
+#[test]
+fn row_107_root_does_not_obey_a_profile_that_somebody_else_may_write_to() {
+    let (bench, profile) = bench("");
+    mode(&profile, 0o666);
+    assert_denied(&run(&bench, &profile), "may be written to by anybody");
+    mode(&profile, 0o644);
+    chown(&profile, Some(STRANGER), None).unwrap();
+    assert_denied(&run(&bench, &profile), "belongs to uid 65534");
+    let check = bench.output(&["check", profile.to_str().unwrap()]);
+    assert_eq!(check.status.code(), Some(13), "{check:?}");
+    // By sudo it is the caller's own.
+    let own = bench.command().env("SUDO_UID", STRANGER.to_string()).arg("run").arg(&profile).output().unwrap();
+    assert_eq!(own.status.code(), Some(0), "{own:?}");
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn row_107_nor_one_that_extends_such_a_file_or_lies_in_such_a_folder() {
+    let (bench, profile) = bench("");
+    fs::create_dir(bench.path("open")).unwrap();
+    let base = bench.path("open/base.toml");
+    fs::rename(&profile, &base).unwrap();
+    let top = bench.write("top.toml", "extends = \"open/base.toml\"\n");
+    let text = fs::read_to_string(&base).unwrap().replace("guest.elf", "../guest.elf");
+    fs::write(&base, text).unwrap();
+    assert_eq!(run(&bench, &top).code, Some(0));
+    mode(&base, 0o606);
+    assert_denied(&run(&bench, &top), "base.toml may be written to by anybody");
+    mode(&base, 0o644);
+    mode(&bench.path("open"), 0o777);
+    assert_denied(&run(&bench, &top), "open may be written to by anybody");
+}
+
+#[test]
+fn row_108_nor_a_hook_that_somebody_else_may_write_to() {
+    let (bench, profile) = bench("[[hook]]\nat = \"pre\"\nrun = [\"sh\", \"hook.sh\"]\n");
+    let hook = bench.write("hook.sh", "exit 0\n");
+    assert_eq!(run(&bench, &profile).code, Some(0));
+    mode(&hook, 0o666);
+    let refused = run(&bench, &profile);
+    assert_denied(&refused, "hook.sh may be written to by anybody");
+    assert!(refused.text().contains("hook[0].run"), "{}", refused.text());
+}
+
+#[test]
+fn row_074_a_runtime_folder_of_somebody_else_is_refused() {
+    let (bench, profile) = bench("");
+    chown(bench.path("runtime"), Some(STRANGER), None).unwrap();
+    assert_denied(&run(&bench, &profile), "owned by uid 65534");
+    chown(bench.path("runtime"), Some(0), None).unwrap();
+    let elsewhere = bench.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    symlink(&elsewhere, bench.path("runtime/guest")).unwrap();
+    assert_denied(&run(&bench, &profile), "it is not a folder");
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
+
+#[test]
+fn row_074_a_runtime_folder_that_cannot_be_written_to_is_told() {
+    let (bench, profile) = bench("");
+    let script = "mount --bind \"$VMRUN_RUNTIME_DIR\" \"$VMRUN_RUNTIME_DIR\" &&
+                  mount -o remount,bind,ro \"$VMRUN_RUNTIME_DIR\" && exec \"$0\" run \"$1\"";
+    let ended = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_vmrun")])
+        .arg(&profile)
+        .env("VMRUN_RUNTIME_DIR", bench.path("runtime"))
+        .env("VMRUN_STATE_DIR", bench.path("state"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(13), "{text}");
+    assert!(text.contains("Read-only file system"), "{text}");
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
