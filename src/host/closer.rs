@@ -2,7 +2,7 @@
 
 use super::{
     Area, Host, Root, Wants, console, cpu, iommu, keyboard, module, neighbour, node, pci, system, transparent_huge,
-    tuning, usb,
+    tuning, usb, vfio,
 };
 
 impl Host {
@@ -15,6 +15,7 @@ impl Host {
             self.iommu = iommu::read(root);
             self.address_bits = cpu::address_bits(root);
             self.iommufd = root.exists("/dev/iommu");
+            self.vfio_denied = vfio::denied(root);
             self.modules = module::read(root);
             self.console = console::read(root);
             pci::close(root, &self.keyboards, &self.console, &mut self.pci);

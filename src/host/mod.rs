@@ -35,6 +35,7 @@ mod trust;
 mod tuning;
 mod usb;
 mod user;
+mod vfio;
 mod virtiofsd;
 mod wants;
 
@@ -74,7 +75,7 @@ pub use wants::{Area, Wants};
 
 use crate::unit::{Bdf, CpuSet, NoRom, OptionRom, Size};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What the machine is now. `vmrun host --dump` prints it; tests load it.
@@ -123,6 +124,9 @@ pub struct Host {
     /// Whether the kernel has `/dev/iommu`, the newer way to VFIO; [`Area::Pci`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub iommufd: bool,
+    /// Nodes of VFIO and of iommufd that vmrun's user may not open; [`Area::Pci`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub vfio_denied: BTreeSet<PathBuf>,
     /// The kernel modules that passing devices and virtual machines need, by name; [`Area::Pci`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub modules: BTreeMap<String, Module>,

@@ -8,6 +8,7 @@ mod message;
 mod names;
 mod node;
 mod usage;
+mod variant;
 
 pub use bar::Bar;
 pub use connector::Connector;
@@ -115,6 +116,10 @@ pub struct PciFunction {
     /// The name by which drivers are matched, `modules.alias`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modalias: Option<String>,
+    /// The VFIO driver that the kernel has for this very device, by the name of its module; `None` where vfio-pci is the
+    /// only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// Revision.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub revision: u8,
@@ -141,6 +146,7 @@ pub(super) fn read(root: &Root) -> Vec<PciFunction> {
 /// Fills in every detail of `functions` and what the host does with them.
 pub(super) fn close(root: &Root, keyboards: &[Keyboard], console: &Console, functions: &mut [PciFunction]) {
     detail::read(root, functions);
+    variant::read(root, functions);
     connector::read(root, functions);
     usage::read(root, keyboards, console, functions);
 }

@@ -1,9 +1,10 @@
 //! Taking functions from the host's drivers, and what has to be changed of each around that.
 
-use super::{Passed, rebar, reset};
+use super::{Passed, rebar, reset, vfio_driver};
 use crate::host::{Host, Module, PciFunction};
 use crate::plan::{Binding, Change, Class, Draft, Presence, Problem, VFIO};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// Drafts the load of vfio-pci. Before everything that is not so easily put back.
 pub(super) fn draft_module(passed: &[Passed], host: &Host, draft: &mut Draft) {
@@ -11,16 +12,23 @@ pub(super) fn draft_module(passed: &[Passed], host: &Host, draft: &mut Draft) {
         return;
     }
     judge_module(host, draft);
-    if host.modules.get("vfio_pci") == Some(&Module::Available) {
+    let mut load = |name: &str| {
         let (from, to) = (Presence::Absent, Presence::Present);
-        draft.contents.changes.push(Change::Module { name: VFIO.into(), from, to });
+        draft.contents.changes.push(Change::Module { name: name.into(), from, to });
+    };
+    if host.modules.get("vfio_pci") == Some(&Module::Available) {
+        load(VFIO);
     }
+    let unheld = passed.iter().filter(|one| !binding(one.function).is_vfio());
+    let variants: BTreeSet<_> = unheld.map(vfio_driver::of).filter(|driver| *driver != VFIO).collect();
+    variants.into_iter().for_each(load);
 }
 
 /// Drafts the changes that give `passed` to vfio-pci, the last function of a device first, since sound and USB of a card
 /// live on what its first function switches.
 pub(super) fn draft(passed: &[Passed], host: &Host, draft: &mut Draft) {
     judge_rights(passed, host, draft);
+    judge_nodes(passed, host, draft);
     for one in passed.iter().rev().filter(|one| !one.function.bridge) {
         let mut changes = function(one, host, draft);
         draft.contents.changes.append(&mut changes);
@@ -48,6 +56,52 @@ fn judge_rights(passed: &[Passed], host: &Host, draft: &mut Draft) {
     }
 }
 
+/// QEMU runs as vmrun's user, and opens the nodes itself.
+fn judge_nodes(passed: &[Passed], host: &Host, draft: &mut Draft) {
+    let mut told = BTreeSet::new();
+    for one in passed.iter().filter(|one| host.euid != 0 && binding(one.function).is_vfio()) {
+        for node in nodes(one).into_iter().filter(|node| host.vfio_denied.contains(node)) {
+            if told.insert(node.clone()) {
+                draft.refuse(denied(one, &node, host));
+            }
+        }
+    }
+}
+
+/// What QEMU opens for a function: the container and the group, or what iommufd has in their place.
+fn nodes(one: &Passed) -> Vec<PathBuf> {
+    let PciFunction { iommu_group, vfio_device, .. } = one.function;
+    if one.table.iommufd {
+        let device = vfio_device.iter().map(|name| format!("/dev/vfio/devices/{name}").into());
+        return device.chain([PathBuf::from("/dev/iommu")]).collect();
+    }
+    let group = iommu_group.iter().map(|group| format!("/dev/vfio/{group}").into());
+    group.chain([PathBuf::from("/dev/vfio/vfio")]).collect()
+}
+
+fn denied(one: &Passed, node: &Path, host: &Host) -> Problem {
+    let user = login(host);
+    let node = node.display();
+    let rule = match node.to_string().as_str() {
+        "/dev/vfio/vfio" => "KERNEL==\"vfio\", SUBSYSTEM==\"misc\", MODE=\"0666\"".to_owned(),
+        "/dev/iommu" => format!("KERNEL==\"iommu\", SUBSYSTEM==\"misc\", OWNER=\"{user}\""),
+        other if other.starts_with("/dev/vfio/devices/") => format!("SUBSYSTEM==\"vfio-dev\", OWNER=\"{user}\""),
+        _ => format!("SUBSYSTEM==\"vfio\", OWNER=\"{user}\""),
+    };
+    Problem::new(Class::Denied, &one.at, format!("user {} may not open {node} for reading and writing", host.euid))
+        .why(format!("QEMU reaches {} by it", one.bdf()))
+        .fix(format!(
+            "chown {user} {node}   # as root, until the host starts anew\n\
+             # or for ever, by /etc/udev/rules.d/10-vmrun.rules:\n\
+             {rule}"
+        ))
+}
+
+/// The user that vmrun runs as.
+fn login(host: &Host) -> &str {
+    host.users.iter().find(|user| user.uid == host.euid).map_or("YOU", |user| user.name.as_str())
+}
+
 fn not_root(at: &str, functions: &[&Passed], host: &Host) -> Problem {
     let holder = |one: &&Passed| match &one.function.driver {
         Some(driver) => format!("{} is held by {driver}", one.bdf()),
@@ -57,7 +111,7 @@ fn not_root(at: &str, functions: &[&Passed], host: &Host) -> Problem {
         let bdf = one.bdf();
         format!("ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{bdf}\", ATTR{{driver_override}}=\"{VFIO}\"\n")
     };
-    let user = host.users.iter().find(|user| user.uid == host.euid).map_or("YOU", |user| user.name.as_str());
+    let user = login(host);
     let held: Vec<_> = functions.iter().map(holder).collect();
     let rules: String = functions.iter().map(rule).collect();
     Problem::new(Class::Denied, at, format!("{}; only root can give it to {VFIO}", held.join(", ")))
@@ -92,7 +146,8 @@ fn function(one: &Passed, host: &Host, draft: &mut Draft) -> Vec<Change> {
         changes.push(attribute("power/control", "auto", "on"));
     }
     changes.extend(reset::changes(one, draft));
-    let (from, free, to) = (binding(function), Binding::reserved(VFIO), Binding::only(VFIO));
+    let driver = vfio_driver::of(one);
+    let (from, free, to) = (binding(function), Binding::reserved(driver), Binding::only(driver));
     // Held by vfio-pci or a variant of it before, it is only looked at.
     let to = if from.is_vfio() { from.clone() } else { to };
     let resized = rebar::changes(one, draft);

@@ -2,7 +2,7 @@
 
 use super::Passed;
 use crate::host::{Host, PciFunction};
-use crate::plan::{Class, Draft, Problem, VFIO};
+use crate::plan::{Binding, Class, Draft, Problem};
 use crate::profile::host_vendor::HostVendor;
 use std::collections::BTreeSet;
 
@@ -57,7 +57,7 @@ fn judge_group(group: u32, one: &Passed, passed: &[Passed], host: &Host, draft: 
         other.iommu_group == Some(group)
             && !other.bridge
             && !passed.iter().any(|taken| taken.bdf() == other.bdf)
-            && other.driver.as_deref().is_some_and(|driver| !matches!(driver, VFIO | "pci-stub"))
+            && other.driver.as_deref().is_some_and(|driver| driver != "pci-stub" && !Binding::only(driver).is_vfio())
     };
     let offenders: Vec<_> = host.pci.iter().filter(left_behind).collect();
     if !offenders.is_empty() {

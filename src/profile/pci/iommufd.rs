@@ -5,7 +5,7 @@
 
 use super::Passed;
 use crate::host::{Host, Module};
-use crate::plan::{Change, Class, Draft, Origin, Presence, Problem, VFIO};
+use crate::plan::{Binding, Change, Class, Draft, Origin, Presence, Problem};
 use crate::profile::scene::Scene;
 use crate::unit::Version;
 use serde_json::json;
@@ -28,7 +28,9 @@ pub(super) fn draft(passed: &[Passed], scene: &Scene, draft: &mut Draft) {
         return draft_kernel(&key, scene.host, draft);
     }
     // One that vfio-pci has already shows whether the kernel makes nodes of single devices.
-    let shows = |one: &&Passed| one.table.iommufd && one.function.driver.as_deref() == Some(VFIO);
+    let shows = |one: &&Passed| {
+        one.table.iommufd && one.function.driver.as_deref().is_some_and(|driver| Binding::only(driver).is_vfio())
+    };
     if let Some(one) = passed.iter().filter(shows).find(|one| one.function.vfio_device.is_none()) {
         draft.refuse(no_node(one));
     }

@@ -14,6 +14,7 @@ mod rom;
 mod spoof;
 mod usb;
 mod used;
+mod vfio_driver;
 mod window;
 
 pub(super) use find::{Passed, meant};
@@ -84,6 +85,9 @@ pub(super) struct Pci {
     /// Says that the guest may get the controller of the host's last keyboard. False unless given.
     #[serde(default)]
     last_keyboard: bool,
+    /// The driver that gives it to QEMU; one that the kernel has for this very device, like `mlx5_vfio_pci`, else
+    /// `vfio-pci`, unless given.
+    driver: Option<vfio_driver::VfioDriver>,
     /// Goes the kernel's newer way to the device, `/dev/iommu`, in the place of a group's node. False unless given. QEMU's
     /// `iommufd`.
     #[serde(default)]
