@@ -82,6 +82,13 @@ impl Loaded {
         self.profile = change(self.profile.clone());
     }
 
+    /// The same with what `change` makes of the profile.
+    pub(super) fn with(&self, change: impl FnOnce(Profile) -> Profile) -> Self {
+        let Self { sheets, profile, keys, setting } = self;
+        let (sheets, keys, setting) = (sheets.clone(), keys.clone(), setting.clone());
+        Self { sheets, profile: change(profile.clone()), keys, setting }
+    }
+
     /// Plans it for the host, or for the one whose facts a file holds.
     ///
     /// # Errors

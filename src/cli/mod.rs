@@ -2,6 +2,7 @@
 
 pub mod args;
 mod broken;
+mod busy;
 mod check;
 mod demo;
 mod ending;

@@ -5,7 +5,7 @@ use super::load::{Loaded, Planned};
 use super::output::{Output, Weight};
 use super::progress::Progress;
 use super::render::{finding, plan_json};
-use super::{Exit, ending, place};
+use super::{Exit, busy, ending, place};
 use crate::host::{Caller, Host, Root};
 use crate::plan::Plan;
 use crate::supervise::{self, Notice, Order, Outcome};
@@ -13,12 +13,13 @@ use std::path::PathBuf;
 
 /// Runs the guest of a profile; refused, nothing is touched.
 pub(super) fn run(args: &Run, output: Output) -> Exit {
-    let loaded = match Loaded::read(&args.profile, &args.layers) {
+    let mut loaded = match Loaded::read(&args.profile, &args.layers) {
         Ok(loaded) => loaded,
         Err(rejected) => return rejected.and_on(&HostFile::default()).tell(output),
     };
     recover_others(&loaded, output);
-    match accepted(&loaded, loaded.plan_here(), output) {
+    let planned = busy::plan(&mut loaded, output);
+    match accepted(&loaded, planned, output) {
         Ok((plan, host)) => {
             let progress = Progress::new(plan.name.as_str(), output);
             let outcome = carry_out(plan, &host, &loaded, &|notice| progress.tell(notice));

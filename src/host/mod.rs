@@ -257,6 +257,12 @@ impl Host {
         functions
     }
 
+    /// Who holds the PCI function at `bdf` now, as far as vmrun's user may see, and the device nodes that lead to it.
+    #[must_use]
+    pub fn holders(root: &Root, bdf: Bdf) -> (Vec<PciHolder>, Vec<PathBuf>) {
+        pci::holders_now(root, bdf)
+    }
+
     /// The host CPU with the kernel's number `id`.
     #[must_use]
     pub fn cpu(&self, id: u32) -> Option<&Cpu> {

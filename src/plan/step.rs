@@ -58,6 +58,8 @@ pub enum Step {
         /// The driver that must have it then.
         driver: String,
     },
+    /// Waits until nobody has a device node of a PCI function open for whom its driver would wait.
+    AwaitClosed(Bdf),
     /// Looks whether a PCI function answers, and resets it in ever harder ways until it does.
     Revive(Bdf),
     /// Changes the size of a BAR and reads it back.
@@ -138,6 +140,9 @@ impl fmt::Display for Step {
             Self::Bind { bus: Bus::Pci, device, driver: _ } => write!(f, "echo {device} > /sys/bus/pci/drivers_probe"),
             Self::Bind { bus: bus @ Bus::Platform, device, driver } => {
                 write!(f, "echo {device} > {}/drivers/{driver}/bind", bus.folder())
+            }
+            Self::AwaitClosed(bdf) => {
+                write!(f, "while fuser -s /dev/dri/by-path/pci-{bdf}-*; do sleep 1; done")
             }
             // The first rung; the harder ones are hardly ever needed.
             Self::Revive(bdf) => {

@@ -4,6 +4,7 @@
 //! [`run`] is for a command that ends by itself, [`start`] for one that is watched.
 
 mod bearing;
+mod closing;
 mod end;
 mod error;
 mod exec;
@@ -21,6 +22,7 @@ mod stop;
 mod watched;
 
 pub use bearing::bearing;
+pub use closing::Closing;
 pub use end::End;
 pub use error::ProcessError;
 pub use identity::Identity;

@@ -309,6 +309,18 @@ impl Profile {
         draft
     }
 
+    /// Whether the one who starts it is to be asked before services that hold its devices are stopped.
+    #[must_use]
+    pub fn asks_when_busy(&self) -> bool {
+        self.pci.iter().any(pci::Pci::asks)
+    }
+
+    /// The same with the answer that they may be.
+    #[must_use]
+    pub fn stopping_units(self) -> Self {
+        Self { pci: self.pci.into_iter().map(pci::Pci::stopping_units).collect(), ..self }
+    }
+
     /// What must be known of the host before this profile can be planned.
     #[must_use]
     pub fn wants(&self, setting: &Setting) -> Wants {

@@ -209,6 +209,7 @@ fn stage_name(change: &Change) -> String {
         Change::Shared { path, from: _, to } => format!("{path} {to}"),
         Change::Masks { cpus, .. } => format!("interrupts and kernel work off CPUs {cpus}"),
         Change::Slices { cpus, .. } => format!("the host's processes off CPUs {cpus}"),
+        Change::Holders { bdf, .. } => format!("{bdf} let go of"),
         Change::Attribute { path, from: _, to } => format!("{} {to}", path.trim_start_matches("/sys/bus/pci/devices/")),
         Change::Rebar { bdf, bar, from: _, to } => format!("BAR {bar} of {bdf} {to}"),
         Change::Framebuffer { device, .. } => format!("{device} released"),

@@ -165,13 +165,23 @@ impl Layout {
     };
 
     /// A desktop's software: systemd is the first process, with D-Bus, logind and the unified cgroup tree. Two sockets
-    /// with a node each and one core of two threads, each host CPU with frequencies and governors.
+    /// with a node each and one core of two threads, each host CPU with frequencies and governors; a card on bochs-drm,
+    /// `0000:01:00.0`.
     pub(crate) const SYSTEMD: Self = Self {
         name: "systemd",
         sockets: 2,
         cores: 1,
         nodes: &[1024, 1024],
-        modules: &["kvm-amd", "acpi-cpufreq", "cpufreq_ondemand", "cpufreq_powersave", "cpufreq_userspace"],
+        devices: &[Self::PICTURE, "pcie-root-port,id=gpu,chassis=1,slot=1", "secondary-vga,bus=gpu"],
+        modules: &[
+            "kvm-amd",
+            "bochs",
+            "vfio-pci",
+            "acpi-cpufreq",
+            "cpufreq_ondemand",
+            "cpufreq_powersave",
+            "cpufreq_userspace",
+        ],
         init: Init::Systemd,
         frequencies: true,
         ..Self::KVM

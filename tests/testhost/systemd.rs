@@ -1,6 +1,6 @@
 //! A desktop's software: systemd, logind, cgroups, frequencies.
 
-use super::scene::{assert_said, look, profile, run};
+use super::scene::{VMRUN, assert_refused, assert_said, look, profile, run};
 use crate::host::{self, Layout};
 use crate::support::setup;
 
@@ -73,4 +73,56 @@ fn a_companion_unit_is_stopped_afterwards_only_if_it_was_started() {
     assert_eq!((started.0.seen.as_str(), started.1.as_str()), ("active", "inactive"));
     assert_said(&ran_before.0.reply, &["companion.service ran already and will be left running", "vmrun-guest: done"]);
     assert_eq!((ran_before.0.seen.as_str(), ran_before.1.as_str()), ("active", "active"));
+}
+
+/// A service that has the card open, and a scope that has it open until a second after the service is gone. Nothing is
+/// left of them but what systemd knows.
+const HOLDERS: &str = "card=$(basename /sys/bus/pci/devices/0000:01:00.0/drm/card*)
+    printf '[Service]\\nExecStart=/bin/sh -c \"exec sleep infinity 9<>/dev/dri/%s\"\\n' $card >/run/systemd/system/desk.service
+    systemctl daemon-reload
+    systemctl start desk.service
+    systemd-run --quiet --scope --unit=session-9.scope sh -c \"exec 9<>/dev/dri/$card; touch /run/held
+        while systemctl --quiet is-active desk.service; do sleep 0.2; done; sleep 1\" >/dev/null 2>&1 &
+    until [ -e /run/held ]; do sleep 0.1; done; rm /run/held";
+
+#[test]
+fn the_card_is_taken_when_the_last_who_had_it_open_has_let_go() {
+    let [qemu, _newer] = setup::qemus();
+    let card = "[gpu]\nmode = \"single\"\nunits = [\"desk.service\"]\n[[pci]]\ndevice = \"01:00\"\naddr = \"09\"\n";
+    let profile = profile(&qemu, "", &format!("{card}{}", look("systemctl is-active desk.service; true")));
+    let (ran, after) = host::on(&Layout::SYSTEMD, |host| {
+        host.ask(HOLDERS)?;
+        let ran = run(host, &profile)?;
+        let after = host.run("systemctl is-active desk.service")?.text();
+        host.ask("systemctl stop desk.service; rm /run/systemd/system/desk.service; systemctl daemon-reload")?;
+        Ok((ran, after))
+    });
+    assert_said(&ran.reply, &["desk.service", "0000:01:00.0 let go of", "0000:01:00.0 to vfio-pci", "id=1234:1111"]);
+    assert_eq!((ran.seen.as_str(), after.as_str()), ("inactive", "active"));
+}
+
+#[test]
+fn a_service_that_holds_the_card_is_stopped_after_a_yes_on_the_terminal() {
+    let [qemu, _newer] = setup::qemus();
+    let tables = "[[pci]]\ndevice = \"01:00\"\nbusy = \"ask\"\n";
+    let profile =
+        profile(&qemu, "report=brief", &format!("{tables}{}", look("systemctl is-active desk.service; true")));
+    let (without, with, seen) = host::on(&Layout::SYSTEMD, |host| {
+        let start = HOLDERS.lines().take(4).collect::<Vec<_>>().join("\n");
+        host.ask(&start)?;
+        let without = run(host, &profile)?;
+        // The terminal's other end types as soon as it is asked.
+        let with = host.run(&format!(
+            "cd /run/profile; rm -f /run/seen /run/said; touch /run/said
+             (for wait in $(seq 200); do grep -q 'y/r/N' /run/said && break; sleep 0.2; done; echo y) |
+                 timeout 100 script -qfec '{VMRUN} run profile.toml' /run/said >/dev/null"
+        ))?;
+        let seen = host.run("cat /run/seen; systemctl is-active desk.service; cat /run/said")?.text();
+        host.ask("systemctl stop desk.service; rm /run/systemd/system/desk.service; systemctl daemon-reload")?;
+        Ok((without, with, seen))
+    });
+    assert_refused(&without.reply, 14, &["0000:01:00.0 is in use by sleep", "stop_units = [\"desk.service\"]"]);
+    assert_eq!(with.status, 0, "{with}\n{seen}");
+    assert!(seen.starts_with("inactive\nactive\n"), "{seen}");
+    assert!(seen.contains("stop desk.service for the guest"), "{seen}");
 }

@@ -1,5 +1,6 @@
 //! Performing one step.
 
+mod closed;
 mod driver;
 mod hand;
 mod mask;
@@ -63,6 +64,7 @@ pub(super) async fn perform(ground: &Ground, step: &Step) -> Result<(), ApplyErr
         }
         Step::Unbind { bus, device, driver } => driver::unbind(ground, *bus, device, driver).await,
         Step::Bind { bus, device, driver } => driver::bind(ground, *bus, device, driver).await,
+        Step::AwaitClosed(bdf) => closed::closed(ground, *bdf).await,
         Step::Revive(bdf) => revive::revive(ground, *bdf).await,
         Step::Resize { bdf, bar, was, size } => resize::resize(ground, *bdf, *bar, *was, *size).await,
     }

@@ -3,8 +3,10 @@
 use super::super::{Root, user};
 use super::PciFunction;
 use super::node::nodes;
+use crate::unit::Bdf;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Not;
 use std::path::PathBuf;
 
 /// A process that holds a device node of a function.
@@ -21,8 +23,30 @@ pub struct PciHolder {
     /// The unit or scope of systemd that it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// Whether that unit is one of its user's own manager, not of the system's.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub of_user_manager: bool,
     /// The nodes that it holds.
     pub nodes: Vec<PathBuf>,
+}
+
+impl PciHolder {
+    /// Whether the driver would wait for it. Input devices and the control nodes of sound are let go of by themselves when
+    /// their device goes, as if they were unplugged.
+    #[must_use]
+    pub fn hinders(&self) -> bool {
+        const WAITED_FOR: [&str; 5] = ["/dev/dri/", "/dev/nvidia", "/dev/kfd", "/dev/vfio/", "/dev/snd/pcm"];
+        self.nodes.iter().any(|node| WAITED_FOR.iter().any(|start| node.to_string_lossy().starts_with(start)))
+    }
+}
+
+/// Those who hold the function at `bdf` now, and the nodes that lead to it.
+pub(in crate::host) fn now(root: &Root, bdf: Bdf) -> (Vec<PciHolder>, Vec<PathBuf>) {
+    let mut functions = super::read(root);
+    functions.retain(|function| function.bdf == bdf);
+    let nodes = nodes(root, &functions).into_iter().filter(|(_, of)| of.contains(&bdf)).map(|(node, _)| node).collect();
+    read(root, &mut functions);
+    (functions.into_iter().flat_map(|function| function.holders).collect(), nodes)
 }
 
 /// Fills in who holds each of `functions`.
@@ -58,19 +82,29 @@ fn open(root: &Root, pid: u32) -> impl Iterator<Item = PathBuf> {
 fn holder(root: &Root, pid: u32, nodes: Vec<PathBuf>, accounts: &BTreeMap<u32, String>) -> PciHolder {
     let uid = root.line(format!("/proc/{pid}/status"), "Uid:");
     let uid = uid.and_then(|line| line.split_ascii_whitespace().nth(1)?.parse().ok());
+    let unit = root.text(format!("/proc/{pid}/cgroup")).and_then(|text| unit(&text));
+    let (unit, of_user_manager) = unit.map_or((None, false), |(unit, users)| (Some(unit), users));
     PciHolder {
         pid,
         program: root.text(format!("/proc/{pid}/comm")).unwrap_or_default(),
         user: uid.and_then(|uid: u32| accounts.get(&uid).cloned()),
-        unit: root.text(format!("/proc/{pid}/cgroup")).and_then(|text| unit(&text)),
+        unit,
+        of_user_manager,
         nodes,
     }
 }
 
-/// The innermost service or scope among the control groups of a process.
-fn unit(cgroups: &str) -> Option<String> {
+/// The innermost service or scope among the control groups of a process, and whether it lies within the service of a
+/// user's manager; `user@.service(5)`.
+fn unit(cgroups: &str) -> Option<(String, bool)> {
     let is_unit = |part: &&str| [".service", ".scope"].iter().any(|end| part.ends_with(end));
-    cgroups.lines().find_map(|line| line.splitn(3, ':').nth(2)?.rsplit('/').find(is_unit).map(str::to_owned))
+    let path = |line: &str| {
+        let mut parts = line.splitn(3, ':').nth(2)?.rsplit('/');
+        let unit = parts.find(is_unit)?.to_owned();
+        let users = parts.any(|part| part.starts_with("user@") && part.ends_with(".service"));
+        Some((unit, users))
+    };
+    cgroups.lines().find_map(path)
 }
 
 #[cfg(test)]
@@ -82,9 +116,12 @@ mod test {
     #[test]
     fn the_innermost_unit_is_named() {
         let shell = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-kitty.scope/tab\n";
-        assert_eq!(unit(shell).as_deref(), Some("app-kitty.scope"));
+        assert_eq!(unit(shell), Some(("app-kitty.scope".to_owned(), true)));
         let old = "12:devices:/system.slice/gdm.service\n1:name=systemd:/system.slice/gdm.service\n0::/\n";
-        assert_eq!(unit(old).as_deref(), Some("gdm.service"));
+        assert_eq!(unit(old), Some(("gdm.service".to_owned(), false)));
+        let session = "0::/user.slice/user-1000.slice/session-2.scope\n";
+        assert_eq!(unit(session), Some(("session-2.scope".to_owned(), false)));
+        assert_eq!(unit("0::/user.slice/user-1000.slice/user@1000.service/init.scope\n").unwrap().0, "init.scope");
         assert_eq!(unit("0::/\n"), None);
     }
 
@@ -120,6 +157,7 @@ mod test {
             program: "Xorg".to_owned(),
             user: Some("alice".to_owned()),
             unit: Some("session-2.scope".to_owned()),
+            of_user_manager: false,
             nodes: vec!["/dev/dri/card1".into(), "/dev/nvidia0".into()],
         };
         assert_eq!(read(&[Area::Holders]).holders, [xorg]);

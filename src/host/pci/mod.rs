@@ -18,7 +18,7 @@ pub use message::{Msi, msi};
 pub use names::PciNames;
 pub use usage::Use;
 
-pub(super) use holder::read as holders;
+pub(super) use holder::{now as holders_now, read as holders};
 pub(super) use names::read as names;
 
 use super::{Console, Keyboard, Root};

@@ -100,6 +100,16 @@ pub enum Change {
         /// Who gets it.
         to: Binding,
     },
+    /// Those who have a PCI function open let go of it, because what they belong to has ended. Nothing brings them back
+    /// but the start of that.
+    Holders {
+        /// The function.
+        bdf: Bdf,
+        /// Whether there were some before.
+        from: Presence,
+        /// Whether there are some after.
+        to: Presence,
+    },
     /// The value of a file in sysfs or procfs that holds one.
     Attribute {
         /// Absolute path.
@@ -186,6 +196,7 @@ impl Change {
             Self::Hook { name, run, back } => Self::Hook { name, run: back, back: run },
             Self::Module { name, from, to } => Self::Module { name, from: to, to: from },
             Self::Driver { bdf, from, to } => Self::Driver { bdf, from: to, to: from },
+            Self::Holders { bdf, from, to } => Self::Holders { bdf, from: to, to: from },
             Self::Attribute { path, from, to } => Self::Attribute { path, from: to, to: from },
             Self::Rebar { bdf, bar, from, to } => Self::Rebar { bdf, bar, from: to, to: from },
             Self::Framebuffer { device, driver, from, to } => Self::Framebuffer { device, driver, from: to, to: from },
@@ -208,6 +219,10 @@ impl Change {
             Self::Hook { name: _, run, back: _ } => run.iter().cloned().map(Step::Run).collect(),
             Self::Module { name, from: _, to } => module::steps(name, *to),
             Self::Driver { bdf, from, to } => driver::steps(*bdf, from, to),
+            Self::Holders { bdf, from: _, to } => match to {
+                Presence::Present => Vec::new(),
+                Presence::Absent => vec![Step::AwaitClosed(*bdf)],
+            },
             Self::Attribute { path, from, to } | Self::Shared { path, from, to } => {
                 vec![Step::Write { path: path.clone(), was: from.clone(), value: to.clone() }]
             }
@@ -228,6 +243,7 @@ impl Change {
             | Self::Macvtap { .. }
             | Self::Hook { .. }
             | Self::Module { .. }
+            | Self::Holders { .. }
             | Self::Attribute { .. }
             | Self::Framebuffer { .. }
             | Self::Shared { .. }
@@ -247,6 +263,7 @@ impl Change {
             | Self::Hook { .. }
             | Self::Module { .. }
             | Self::Driver { .. }
+            | Self::Holders { .. }
             | Self::Attribute { .. }
             | Self::Rebar { .. }
             | Self::Framebuffer { .. }

@@ -29,6 +29,7 @@ fn change() -> impl Strategy<Value = Change> {
             from,
             to
         }),
+        (presence(), presence()).prop_map(|(from, to)| Change::Holders { bdf: card(), from, to }),
         (any::<u8>(), size(), size()).prop_map(|(bar, from, to)| Change::Rebar { bdf: card(), bar, from, to }),
         (any::<String>(), any::<String>(), presence(), presence())
             .prop_map(|(device, driver, from, to)| Change::Framebuffer { device, driver, from, to }),
@@ -109,6 +110,13 @@ fn a_macvtap_device_is_made_in_one_command_and_removed_if_it_is_still_there() {
     let add = format!("ip link add link eth0 name vmrun0 address {mac} up mtu 9000 type macvtap mode bridge");
     assert_eq!(lines(&made), add);
     assert_eq!(lines(&made.inverse()), "[ ! -e /sys/class/net/vmrun0 ] || ip link del dev vmrun0");
+}
+
+#[test]
+fn holders_are_waited_for_and_never_brought_back() {
+    let gone = Change::Holders { bdf: card(), from: Presence::Present, to: Presence::Absent };
+    assert_eq!(gone.steps(), [Step::AwaitClosed(card())]);
+    assert_eq!(gone.inverse().steps(), []);
 }
 
 #[test]

@@ -80,6 +80,12 @@ pub(super) struct Pci {
     /// Units of the system's manager that hold it, and are stopped for the guest and started again after it.
     #[serde(default)]
     stop_units: Vec<String>,
+    /// The same for units of the manager of the user who started vmrun, or who called it by `sudo`.
+    #[serde(default)]
+    stop_user_units: Vec<String>,
+    /// What is done about other services that hold it. `"fail"` unless given.
+    #[serde(default)]
+    busy: busy::Busy,
     /// Ids that the guest sees instead of its own.
     spoof: Option<Spoof>,
     /// Says that the guest may get the controller of the host's last keyboard. False unless given.
