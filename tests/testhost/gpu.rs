@@ -1,6 +1,6 @@
 //! A card and its audio, as on a desktop with a second card.
 
-use super::scene::{VMRUN, assert_said, fail_each_step, kill_at_each_step, profile, run, run_often, trace};
+use super::scene::{VMRUN, assert_said, fail_each_step, kill_at_each_step, profile, run, run_often, trace, write};
 use super::script::{guest, rebind};
 use crate::host::{self, Layout};
 use crate::support::setup::{self, Qemu};
@@ -182,4 +182,21 @@ fn wherever_vmrun_is_killed_recover_puts_the_host_back() {
     let profile = windows(&qemu, "report=brief");
     let steps = host::on(&Layout::GPU, |host| kill_at_each_step(host, &profile));
     assert!(steps >= 5, "{steps}");
+}
+
+#[test]
+fn a_card_that_a_dead_run_of_another_guest_owes_is_given_back_first() {
+    let [qemu, _newer] = setup::qemus();
+    let card = "[[pci]]\ndevice = \"01:00\"\naddr = \"09\"\n";
+    let dead = profile(&qemu, "report=brief", card).replace("\"windows\"", "\"dead\"");
+    let next = profile(&qemu, "", card);
+    let (ran, trace) = host::on(&Layout::GPU, |host| {
+        trace(host, |host| {
+            let left = host.run(&format!("{}VMRUN_FAULT=kill:8 {VMRUN} run profile.toml", write(&dead)))?;
+            assert_eq!(left.status, 137, "{left}");
+            run(host, &next)
+        })
+    });
+    assert_said(&ran.reply, &["dead", "0000:01:00.0 to vfio-pci", "id=1234:1111"]);
+    assert_eq!(trace, "", "{}", ran.reply);
 }
