@@ -6,6 +6,9 @@ use super::Root;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// ACPI tables that describe an IOMMU; Intel VT-d specification chapter 8, AMD IOMMU specification chapter 5.
+const TABLES: [&str; 2] = ["DMAR", "IVRS"];
+
 const GROUPS: &str = "/sys/kernel/iommu_groups";
 
 /// What the IOMMU is and keeps for itself.
@@ -14,6 +17,9 @@ const GROUPS: &str = "/sys/kernel/iommu_groups";
 pub struct Iommu {
     /// Whether one is at work: `/sys/class/iommu` is not empty.
     pub present: bool,
+    /// Tables in which the firmware describes one: `DMAR` of Intel, `IVRS` of AMD; none where it is switched off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
     /// Whether it remaps interrupts, without which a device could send any; `None` where the kernel does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interrupt_remapping: Option<bool>,
@@ -33,6 +39,11 @@ pub(super) fn read(root: &Root) -> Iommu {
     let present = !root.names("/sys/class/iommu").is_empty();
     Iommu {
         present,
+        tables: root
+            .names("/sys/firmware/acpi/tables")
+            .into_iter()
+            .filter(|it| TABLES.contains(&it.as_str()))
+            .collect(),
         interrupt_remapping: if present { remaps_interrupts(root) } else { None },
         direct: root
             .names(GROUPS)
@@ -63,6 +74,8 @@ mod test {
     fn a_group_with_memory_of_the_firmware_is_told_from_a_relaxable_one() {
         let tree = lay_out(&[
             ("/sys/class/iommu/dmar0/x", ""),
+            ("/sys/firmware/acpi/tables/DMAR", ""),
+            ("/sys/firmware/acpi/tables/FACP", ""),
             ("/proc/interrupts", "  1:  9  IR-IO-APIC    1-edge      i8042\n"),
             ("/sys/kernel/iommu_groups/1/reserved_regions", "0x00000000fee00000 0x00000000feefffff msi\n"),
             (
@@ -71,7 +84,15 @@ mod test {
             ),
             ("/sys/kernel/iommu_groups/3/reserved_regions", "0x0009d000 0x0009ffff direct-relaxable\n"),
         ]);
-        assert_eq!(read(&tree.root), Iommu { present: true, interrupt_remapping: Some(true), direct: [2].into() });
+        assert_eq!(
+            read(&tree.root),
+            Iommu {
+                present: true,
+                tables: vec!["DMAR".to_owned()],
+                interrupt_remapping: Some(true),
+                direct: [2].into()
+            }
+        );
     }
 
     #[test]

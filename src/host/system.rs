@@ -2,7 +2,7 @@
 
 use super::Root;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The running kernel and the distribution; [`super::Area::System`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,21 @@ pub struct System {
     /// Parameters of KVM as `kvm.ignore_msrs`, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kvm: BTreeMap<String, String>,
+    /// Parameters of VFIO as `vfio_iommu_type1.allow_unsafe_interrupts`, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vfio: BTreeMap<String, String>,
+    /// `vendor_id` of the processor, like `GenuineIntel`; `None` in older dumps, which did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_vendor: Option<String>,
+    /// Of the processor's flags those that virtual machines need, like `svm`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub cpu_flags: BTreeSet<String>,
+    /// Programs that stand beside QEMU and are installed, like `swtpm`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub programs: BTreeSet<String>,
+    /// Guests that libvirt starts when the machine boots.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libvirt_autostart: Vec<String>,
     /// The clock that the kernel keeps time by, like `tsc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
@@ -47,11 +62,54 @@ pub(super) fn read(root: &Root) -> System {
         command_line: root.text("/proc/cmdline").unwrap_or_default(),
         lockdown: root.text("/sys/kernel/security/lockdown").and_then(|text| chosen(&text)),
         kvm: ["kvm", "kvm_amd", "kvm_intel"].iter().flat_map(|module| parameters(root, module)).collect(),
+        vfio: ["vfio", "vfio_iommu_type1", "vfio_pci"].iter().flat_map(|module| parameters(root, module)).collect(),
+        cpu_vendor: root.line("/proc/cpuinfo", "vendor_id").and_then(|line| after_colon(&line)),
+        cpu_flags: flags(root),
+        programs: PROGRAMS.iter().filter(|name| is_installed(root, name)).map(|name| (*name).to_owned()).collect(),
+        libvirt_autostart: autostart(root),
         clock: root.text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         cgroup: controllers.as_ref().map(|_| 2).or_else(old),
         controllers: controllers.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect(),
         os: os(root),
     }
+}
+
+/// Flags of the processor that are told.
+const FLAGS: [&str; 7] = ["vmx", "svm", "hypervisor", "pdpe1gb", "constant_tsc", "nonstop_tsc", "tsc_known_freq"];
+
+/// Programs that stand beside QEMU.
+const PROGRAMS: [&str; 4] = ["passt", "swtpm", "virtiofsd", "virsh"];
+
+/// Where distributions have programs, also those that are not in `PATH`.
+const PLACES: [&str; 8] = [
+    "/usr/local/bin",
+    "/usr/bin",
+    "/usr/sbin",
+    "/bin",
+    "/usr/libexec",
+    "/usr/lib/qemu",
+    "/usr/lib",
+    "/run/current-system/sw/bin",
+];
+
+fn is_installed(root: &Root, name: &str) -> bool {
+    PLACES.iter().map(|folder| format!("{folder}/{name}")).any(|path| root.executable(path))
+}
+
+fn after_colon(line: &str) -> Option<String> {
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// All processors have the same; those of the first are read.
+fn flags(root: &Root) -> BTreeSet<String> {
+    let line = root.line("/proc/cpuinfo", "flags").and_then(|line| after_colon(&line)).unwrap_or_default();
+    line.split_ascii_whitespace().filter(|flag| FLAGS.contains(flag)).map(str::to_owned).collect()
+}
+
+/// Names of the links that `virsh autostart` makes, which users may list though not read; libvirt `virdomainobjlist.c`.
+fn autostart(root: &Root) -> Vec<String> {
+    let names = root.names("/etc/libvirt/qemu/autostart").into_iter();
+    names.filter_map(|name| Some(name.strip_suffix(".xml")?.to_owned())).collect()
 }
 
 /// The word in brackets of a file with all that could be chosen.
@@ -87,6 +145,9 @@ mod test {
             ("/sys/module/kvm_amd/parameters/npt", "Y\n"),
             ("/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"),
             ("/sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory\n"),
+            ("/proc/cpuinfo", "vendor_id\t: AuthenticAMD\nflags\t\t: fpu svm pdpe1gb\n"),
+            ("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "N\n"),
+            ("/etc/libvirt/qemu/autostart/win10.xml", ""),
             ("/usr/lib/os-release", "NAME=\"Arch Linux\"\nID=arch\nPRETTY_NAME=\"Arch Linux\"\n"),
         ]);
         let system = read(&tree.root);
@@ -95,6 +156,10 @@ mod test {
         assert_eq!((system.kvm["kvm.ignore_msrs"].as_str(), system.kvm["kvm_amd.npt"].as_str()), ("N", "Y"));
         assert_eq!((system.clock.as_deref(), system.cgroup), (Some("tsc"), Some(2)));
         assert_eq!(system.controllers, ["cpuset", "cpu", "io", "memory"]);
+        assert_eq!(system.cpu_vendor.as_deref(), Some("AuthenticAMD"));
+        assert_eq!(system.cpu_flags.iter().map(String::as_str).collect::<Vec<_>>(), ["pdpe1gb", "svm"]);
+        assert_eq!(system.vfio["vfio.enable_unsafe_noiommu_mode"], "N");
+        assert_eq!(system.libvirt_autostart, ["win10"]);
         assert_eq!((system.os["ID"].as_str(), system.os.contains_key("NAME")), ("arch", false));
     }
 

@@ -19,12 +19,17 @@ pub(super) fn write(form: Form, pci: &[PciFunction], boot: &Boot, request: &Requ
     if boot.vfio_pci == Some(Module::Builtin) && form == Form::Ids {
         wanted.push(format!("vfio-pci.ids={}", ids(&draft.proposal.functions)));
     }
+    let wanted: Vec<_> = wanted.iter().map(String::as_str).collect();
+    tell(&wanted, boot, draft);
+}
+
+/// Has the kernel be told those of `wanted` that it is not told yet, by the boot loader that is found.
+pub(super) fn tell(wanted: &[&str], boot: &Boot, draft: &mut Draft) {
     let told: Vec<_> = boot.command_line.split_whitespace().collect();
-    wanted.retain(|argument| !told.contains(&argument.as_str()));
+    let wanted: Vec<_> = wanted.iter().copied().filter(|argument| !told.contains(argument)).collect();
     if wanted.is_empty() {
         return;
     }
-    let wanted: Vec<_> = wanted.iter().map(String::as_str).collect();
     if boot.runs("kernelstub") && boot.has("/etc/kernelstub/configuration") {
         let line = wanted.join(" ");
         draft.commands(

@@ -76,6 +76,17 @@ pub fn propose(pci: &[PciFunction], boot: &Boot, request: &Request) -> Result<Pr
     if problems.is_empty() { Ok(proposal) } else { Err(problems) }
 }
 
+/// What must be written for the kernel to be told `wanted`; nothing when it is told already.
+///
+/// # Errors
+/// All reasons why it cannot be done.
+pub fn kernel_arguments(wanted: &[&str], boot: &Boot) -> Result<Proposal, Vec<Problem>> {
+    let mut draft = Draft { proposal: Proposal::default(), problems: Vec::new() };
+    arguments::tell(wanted, boot, &mut draft);
+    let Draft { proposal, problems } = draft;
+    if problems.is_empty() { Ok(proposal) } else { Err(problems) }
+}
+
 /// A proposal under construction.
 struct Draft {
     proposal: Proposal,

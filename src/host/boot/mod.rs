@@ -83,6 +83,12 @@ impl Boot {
     /// Reads it below `root`.
     #[must_use]
     pub fn read(root: &Root) -> Self {
+        Self { images: image::read(root, &|name| program(root, name)), ..Self::configuration(root) }
+    }
+
+    /// Reads all of it but the images, which take programs and seconds to look into.
+    #[must_use]
+    pub fn configuration(root: &Root) -> Self {
         let release = root.text("/proc/sys/kernel/osrelease").unwrap_or_default();
         let programs: BTreeSet<_> =
             PROGRAMS.iter().filter(|name| program(root, name).is_some()).map(|name| (*name).to_owned()).collect();
@@ -93,7 +99,7 @@ impl Boot {
             command_line: root.text("/proc/cmdline").unwrap_or_default(),
             intel: root.line("/proc/cpuinfo", "vendor_id").is_some_and(|line| line.ends_with("GenuineIntel")),
             vfio_pci: module::read(root).remove("vfio_pci").filter(|state| *state != Module::Missing),
-            images: image::read(root, &|name| program(root, name)),
+            images: Vec::new(),
             programs,
             release,
         }
