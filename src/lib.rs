@@ -19,6 +19,7 @@
 //! | 4 | [`supervise`] | time: the state table, the loop, hooks, companions, signals, the control socket |
 //! | 3 | [`apply`] | deeds on the host: changes, the journal, undo |
 //! | 3 | [`qemu`] | deeds on QEMU: start it paused, speak QMP, place its threads |
+//! | 4 | [`doctor`] | what would keep a guest from running here, and how to mend it; pure |
 //! | 3 | [`isolate`] | what is written for those who bind at boot: files of modprobe, initramfs images, boot loaders; pure |
 //! | 2 | [`profile`] | what the user wants: one TOML table a file; planning, pure |
 //! | 2 | [`process`] | deeds on processes: start one as a user, keep its output, end its group |
@@ -39,6 +40,7 @@ pub mod apply;
 pub mod cli;
 pub mod demo;
 pub mod demo_image;
+pub mod doctor;
 pub mod host;
 pub mod isolate;
 pub mod plan;

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 const COMMAND_LINES: &[(&str, &[&str])] = &[
     ("no_such_command", &["plna", "good.toml"]),
     ("no_such_option", &["plan", "good.toml", "--argw"]),
-    ("no_profile", &["check"]),
+    ("no_profile", &["plan"]),
     ("lines_without_argv", &["plan", "good.toml", "--lines"]),
     ("argv_as_json", &["plan", "good.toml", "--argv", "--json"]),
     ("no_such_color", &["--color", "red", "check", "good.toml"]),

@@ -9,12 +9,13 @@ use std::io;
 use std::path::Path;
 
 /// Each floor and the floors it may name, from the door down.
-const FLOORS: [(&str, &[&str]); 14] = [
+const FLOORS: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
             "supervise",
             "demo",
+            "doctor",
             "apply",
             "qemu",
             "import",
@@ -28,6 +29,7 @@ const FLOORS: [(&str, &[&str]); 14] = [
         ],
     ),
     ("supervise", &["apply", "qemu", "import", "profile", "process", "plan", "host", "unit", "demo_image"]),
+    ("doctor", &["isolate", "plan", "host", "unit"]),
     ("demo", &["profile", "plan", "unit", "demo_image"]),
     ("apply", &["profile", "process", "plan", "host", "unit", "demo_image"]),
     ("qemu", &["profile", "process", "plan", "host", "unit", "demo_image"]),
@@ -43,7 +45,7 @@ const FLOORS: [(&str, &[&str]); 14] = [
 ];
 
 /// Floors that are functions of their input.
-const PURE: [&str; 5] = ["unit", "plan", "profile", "import", "isolate"];
+const PURE: [&str; 6] = ["unit", "plan", "profile", "import", "isolate", "doctor"];
 
 /// What the pure floors leave alone.
 const EFFECTS: [&[&str]; 4] = [&["std", "fs"], &["std", "process"], &["tokio"], &["nix"]];

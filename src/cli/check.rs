@@ -1,15 +1,49 @@
-//! `vmrun check`: can this profile run here?
+//! `vmrun check`: is the machine well, and can this profile run here?
 
-use super::Exit;
-use super::args::Check;
-use super::load::Loaded;
+use super::args::{Check, HostFile};
+use super::load::{Loaded, Rejected, dumped};
 use super::output::{Output, Weight};
-use super::render::finding;
+use super::render::{doctor as page, finding};
+use super::{Exit, guest, refuse};
+use crate::doctor::{self, Finding, Subject, Verdict};
+use crate::host::{Area, Boot, Host, Root, Wants};
+use crate::plan::{Class, Problem};
+use crate::unit::Bdf;
+use serde_json::json;
 use std::io::{IsTerminal, stderr};
+use std::path::Path;
+
+/// Examines the machine, or tells all that is wrong with a profile.
+pub(super) fn run(args: &Check, output: Output) -> Exit {
+    match &args.profile {
+        Some(profile) => of_profile(profile, args, output),
+        None if !args.layers.is_empty() => {
+            let what = "--set and --variant change a profile, and none is named";
+            let problem = Problem::new(Class::Invalid, "", what).fix("vmrun check PROFILE --set …");
+            refuse::refuse(&[problem], output);
+            Exit::Usage
+        }
+        None => of_machine(args, output),
+    }
+}
+
+/// The findings on the machine are the answer.
+fn of_machine(args: &Check, output: Output) -> Exit {
+    let seen = match Seen::of(&args.host) {
+        Ok(seen) => seen,
+        Err(rejected) => return rejected.tell(output),
+    };
+    let findings = seen.examine(None);
+    let exit = exit(&findings);
+    if output.json {
+        return output.answer_json(&json!({ "v": 1, "findings": findings, "exit": exit.code() }), exit);
+    }
+    output.answer(&page::page(&findings, args.all, output.width), exit)
+}
 
 /// Tells all refusals and warnings; silent when there are none, but for a line on a terminal.
-pub(super) fn run(args: &Check, output: Output) -> Exit {
-    let loaded = match Loaded::read(&args.profile, &args.layers) {
+fn of_profile(profile: &Path, args: &Check, output: Output) -> Exit {
+    let loaded = match Loaded::read(profile, &args.layers) {
         Ok(loaded) => loaded,
         Err(rejected) => return rejected.and_on(&args.host).tell(output),
     };
@@ -17,15 +51,68 @@ pub(super) fn run(args: &Check, output: Output) -> Exit {
         Ok(planned) => planned,
         Err(rejected) => return rejected.tell(output),
     };
-    let exit = planned.exit();
+    let findings = match of_passed(&planned.contents().argv.host_functions(), &args.host) {
+        Ok(findings) => findings,
+        Err(rejected) => return rejected.tell(output),
+    };
+    let exit = match planned.exit() {
+        Exit::Good => exit(&findings),
+        refused => refused,
+    };
     if output.json {
-        return output.answer_json(&finding::json(&loaded.sheets, &planned.findings, exit), exit);
+        let mut record = finding::json(&loaded.sheets, &planned.findings, exit);
+        record["host"] = json!(findings);
+        return output.answer_json(&record, exit);
     }
+    let bad = findings.iter().any(|finding| finding.verdict != Verdict::Ok);
     if !planned.findings.is_empty() {
-        let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
+        let weight = if planned.exit() == Exit::Good { Weight::Warning } else { Weight::Error };
         output.say(weight, &finding::text(&loaded.sheets, &planned.findings, output.width));
-    } else if !output.quiet && stderr().is_terminal() {
+    }
+    if bad || args.all && !findings.is_empty() {
+        let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
+        let told: Vec<_> = findings.iter().filter(|it| args.all || it.verdict != Verdict::Ok).cloned().collect();
+        output.say(weight, &page::page(&told, args.all, output.width));
+    }
+    if planned.findings.is_empty() && !bad && !output.quiet && stderr().is_terminal() {
         output.say(Weight::Info, &format!("{}: good, it can run here", loaded.sheets.name()));
     }
     exit
+}
+
+/// What may hurt a guest with the functions `passed`. The machine is looked at anew and more closely: what is planned
+/// must not depend on who asks.
+fn of_passed(passed: &[Bdf], host: &HostFile) -> Result<Vec<Finding>, Rejected> {
+    if passed.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(Seen::of(host)?.examine(Some(passed)))
+}
+
+fn exit(findings: &[Finding]) -> Exit {
+    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+    if failed { Exit::FAULT } else { Exit::Good }
+}
+
+/// What is examined.
+struct Seen {
+    host: Host,
+    boot: Boot,
+    owed: Vec<String>,
+}
+
+impl Seen {
+    /// This machine, or the one that a file describes, of which neither boot loader nor runs are known.
+    fn of(host: &HostFile) -> Result<Self, Rejected> {
+        if let Some(path) = &host.host {
+            return Ok(Self { host: dumped(path)?, boot: Boot::default(), owed: Vec::new() });
+        }
+        let root = Root::default();
+        let owed = guest::owed_names().iter().map(ToString::to_string).collect();
+        Ok(Self { host: Host::read(&root, &Wants::of(Area::ALL)), boot: Boot::configuration(&root), owed })
+    }
+
+    fn examine(&self, passed: Option<&[Bdf]>) -> Vec<Finding> {
+        doctor::examine(&Subject { host: &self.host, boot: &self.boot, owed: &self.owed, passed })
+    }
 }

@@ -23,6 +23,7 @@ mod rom;
 mod run;
 mod schema;
 mod trust;
+mod why;
 
 use crate::plan::Class;
 use args::{Cli, Command};
@@ -41,7 +42,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// The guest ended well (its own power-off, or a stop that it obeyed) and the host is as before.
     Good = 0,
-    /// vmrun itself is wrong; a journal may be left.
+    /// vmrun itself is wrong; a journal may be left. Of `vmrun check`: the machine has a fault, [`Exit::FAULT`].
     Internal = 1,
     /// The command line is wrong.
     Usage = 2,
@@ -108,6 +109,9 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// `vmrun check` has found a fault of the machine.
+    pub const FAULT: Self = Self::Internal;
+
     /// The code as the shell sees it.
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -178,6 +182,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Rom(args) => rom::run(args, output),
         Command::Schema => schema::run(output),
         Command::Explain(args) => explain::run(args, output),
+        Command::Why(args) => why::run(args, output),
     }
 }
 

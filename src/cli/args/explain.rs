@@ -15,6 +15,17 @@ pub struct Explain {
     pub path: Option<String>,
 }
 
+/// `vmrun why`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun why               all there is to explain\n  \
+                        vmrun why error-43\n\n\
+                        Exit status: 0; 2 when nothing has that id.")]
+pub struct Why {
+    /// What `vmrun check` or the list names, like `error-43`
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+}
+
 /// Said below `vmrun help schema`.
 pub(super) const SCHEMA_HELP: &str = "Example:\n  vmrun schema > ~/.config/vmrun.schema.json\n\n\
                            With this first line in a profile, editors that know taplo (Even Better TOML)\n\

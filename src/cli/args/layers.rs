@@ -14,6 +14,14 @@ pub struct Layers {
     pub sets: Vec<String>,
 }
 
+impl Layers {
+    /// Whether nothing is laid over it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.variants.is_empty() && self.sets.is_empty()
+    }
+}
+
 /// The host that a profile is planned for.
 #[derive(Debug, Default, Args)]
 pub struct HostFile {

@@ -17,7 +17,7 @@ mod rom;
 mod run;
 
 pub use demo::{Demo, Then};
-pub use explain::Explain;
+pub use explain::{Explain, Why};
 pub use guest::{Attach, Events, Logs, Named, Ps, Recover, Status, Stop, Top};
 pub use host::{Host, View};
 pub use isolate::{Initramfs, Isolate};
@@ -89,7 +89,7 @@ pub enum Command {
     Run(Run),
     /// Show everything that would be done, without doing it
     Plan(Plan),
-    /// Say whether a profile can run here; needs no root, starts nothing
+    /// Examine the machine, or say whether a profile can run; needs no root
     Check(Check),
     /// Run a tiny guest of our own that reports what it sees
     Demo(Demo),
@@ -167,6 +167,9 @@ pub enum Command {
     Host(Host),
     /// Explain the tables and keys of a profile
     Explain(Explain),
+    /// Explain a finding or a symptom at length: error-43, black-screen
+    #[command(hide = true)]
+    Why(Why),
     /// Choose a guest on the terminal, and run it
     #[command(hide = true)]
     Pick(Pick),

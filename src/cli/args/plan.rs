@@ -29,13 +29,16 @@ pub struct Plan {
 
 /// `vmrun check`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  vmrun check windows.toml\n  vmrun check windows.toml --json\n\n\
-                        Exit status: 0 when it can run here; 10 the profile is wrong; 11 impossible on\n\
-                        this host; 12 something is missing; 13 not permitted; 14 in use.")]
+#[command(after_help = "Examples:\n  vmrun check\n  vmrun check windows.toml --json\n\n\
+                        Exit status: 0; 1 the machine has a fault (`vmrun why ID` explains it); 10 the\n\
+                        profile is wrong; 11 impossible here; 12 missing; 13 not permitted; 14 in use.")]
 pub struct Check {
-    /// The profile, a TOML file
+    /// The profile, a TOML file; without it the machine is examined
     #[arg(value_name = "PROFILE")]
-    pub profile: PathBuf,
+    pub profile: Option<PathBuf>,
+    /// Show what is well too
+    #[arg(long)]
+    pub all: bool,
     /// What is laid over it.
     #[command(flatten)]
     pub layers: Layers,

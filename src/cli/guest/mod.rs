@@ -28,7 +28,7 @@ pub(super) use logs::logs;
 pub(super) use monitor::{hmp, qmp};
 pub(super) use net::net;
 pub(super) use ps::ps;
-pub(super) use recover::recover;
+pub(super) use recover::{owed_names, recover};
 pub(super) use screenshot::screenshot;
 pub(super) use status::status;
 pub(super) use stop::stop;

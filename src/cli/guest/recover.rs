@@ -59,7 +59,8 @@ impl Report {
     }
 }
 
-fn owed_names() -> Vec<GuestName> {
+/// The guests whose run was cut short.
+pub(in crate::cli) fn owed_names() -> Vec<GuestName> {
     let dirs = owed(&place::runs(&Caller::current()));
     dirs.iter().filter_map(|dir| GuestName::try_from(dir.file_name()?.to_str()?.to_owned()).ok()).collect()
 }

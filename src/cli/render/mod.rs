@@ -1,6 +1,7 @@
 //! Values as text and as JSON. Nothing here prints.
 
 pub(super) mod argv;
+pub(super) mod doctor;
 pub(super) mod edits;
 pub(super) mod finding;
 pub(super) mod host;

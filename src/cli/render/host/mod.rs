@@ -8,7 +8,7 @@ mod gpus;
 mod groups;
 mod memory;
 pub(in crate::cli) mod name;
-mod page;
+pub(super) mod page;
 mod summary;
 mod usb;
 mod verdict;

@@ -1,54 +1,54 @@
 //! A page about the host: headings, labelled rows, and tables whose cells may be coloured.
 
-use super::super::layout::{columns, wrapped};
+use super::super::layout::{columns, command, wrapped};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 
 /// Headings.
-pub(super) const HEAD: Style = Style::new().bold();
+pub(in crate::cli::render) const HEAD: Style = Style::new().bold();
 /// What is well.
-pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+pub(in crate::cli::render) const GOOD: Style = AnsiColor::Green.on_default();
 /// What needs care.
-pub(super) const CARE: Style = AnsiColor::Yellow.on_default();
+pub(in crate::cli::render) const CARE: Style = AnsiColor::Yellow.on_default();
 /// What cannot be.
-pub(super) const BAD: Style = AnsiColor::Red.on_default();
+pub(in crate::cli::render) const BAD: Style = AnsiColor::Red.on_default();
 /// What is there for the sake of completeness.
-pub(super) const FAINT: Style = Style::new().dimmed();
+pub(in crate::cli::render) const FAINT: Style = Style::new().dimmed();
 /// What has no style.
-pub(super) const PLAIN: Style = Style::new();
+pub(in crate::cli::render) const PLAIN: Style = Style::new();
 
 /// Columns of a label before its text.
 const LABEL: usize = 10;
 
 /// A page that grows downwards and is no wider than the terminal.
-pub(super) struct Page {
+pub(in crate::cli::render) struct Page {
     text: String,
     width: usize,
 }
 
 impl Page {
-    pub(super) fn new(width: usize) -> Self {
+    pub(in crate::cli::render) fn new(width: usize) -> Self {
         Self { text: String::new(), width }
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(in crate::cli::render) fn finish(self) -> String {
         self.text
     }
 
     /// An empty line, unless the page begins here.
-    pub(super) fn gap(&mut self) {
+    pub(in crate::cli::render) fn gap(&mut self) {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
     }
 
     /// A heading, wrapped.
-    pub(super) fn head(&mut self, text: &str) {
+    pub(in crate::cli::render) fn head(&mut self, text: &str) {
         self.styled(0, HEAD, text);
     }
 
     /// `text` in `style` below `indent` columns; what is wrapped stands two columns further in.
-    pub(super) fn styled(&mut self, indent: usize, style: Style, text: &str) {
+    pub(in crate::cli::render) fn styled(&mut self, indent: usize, style: Style, text: &str) {
         let lines = wrapped(text, self.width.saturating_sub(indent + 2));
         for (index, line) in lines.iter().enumerate() {
             let indent = indent + if index > 0 { 2 } else { 0 };
@@ -57,7 +57,7 @@ impl Page {
     }
 
     /// `text` with the name `label` before it, below `indent` columns; what is wrapped stands below the text.
-    pub(super) fn row(&mut self, indent: usize, label: &str, style: Style, text: &str) {
+    pub(in crate::cli::render) fn row(&mut self, indent: usize, label: &str, style: Style, text: &str) {
         let column = indent + LABEL.max(columns(label) + 1);
         let before = column - indent;
         let lines = wrapped(text, self.width.saturating_sub(column));
@@ -68,7 +68,7 @@ impl Page {
     }
 
     /// Lines that are to be copied as they are.
-    pub(super) fn paste(&mut self, indent: usize, label: &str, lines: &[String]) {
+    pub(in crate::cli::render) fn paste(&mut self, indent: usize, label: &str, lines: &[String]) {
         let before = LABEL.max(columns(label) + 1);
         for (index, line) in lines.iter().enumerate() {
             let label = if index == 0 { label } else { "" };
@@ -76,13 +76,24 @@ impl Page {
         }
     }
 
+    /// A shell command with the name `label` before it; where it is wrapped, the line is continued for the shell.
+    pub(in crate::cli::render) fn command(&mut self, indent: usize, label: &str, text: &str) {
+        let before = LABEL.max(columns(label) + 1);
+        let mut lines = String::new();
+        command(&mut lines, 0, self.width.saturating_sub(indent + before), text);
+        for (index, line) in lines.lines().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            _ = writeln!(self.text, "{:indent$}{FAINT}{label:before$}{FAINT:#}{line}", "");
+        }
+    }
+
     /// A line as it is; the caller knows that it fits.
-    pub(super) fn line(&mut self, text: &str) {
+    pub(in crate::cli::render) fn line(&mut self, text: &str) {
         _ = writeln!(self.text, "{}", text.trim_end());
     }
 
     /// Columns of the page.
-    pub(super) fn width(&self) -> usize {
+    pub(in crate::cli::render) fn width(&self) -> usize {
         self.width
     }
 }

@@ -1,0 +1,227 @@
+//! The doctor on captured machines: each check is held against one in which it finds something, and one in which it is
+//! well. A case is a machine of `tests/hosts` with a patch laid over it (RFC 7386; PCI functions by their address).
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "doctor/cases.rs"]
+mod cases;
+
+use cases::{CASES, Case};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use vmrun::doctor::why::{topic, topics};
+use vmrun::doctor::{Finding, Subject, Verdict, examine, ids};
+use vmrun::host::{Boot, Host};
+use vmrun::profile::reference::{Reference, schema};
+use vmrun::unit::Bdf;
+
+/// What a case describes.
+struct Machine {
+    host: Host,
+    boot: Boot,
+    owed: Vec<String>,
+    passed: Option<Vec<Bdf>>,
+}
+
+impl Machine {
+    /// `base` with `patch` over it. Beside the members of a dump a patch has `files` and `programs` of the boot, `owed`
+    /// and `passed`.
+    fn of(base: &str, patch: &str) -> Self {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/hosts/{base}.json"));
+        let mut host: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let mut patch: Value = serde_json::from_str(patch).unwrap();
+        let mut take = |name: &str| patch.as_object_mut().unwrap().remove(name).unwrap_or(json!([]));
+        let (files, programs, owed, passed) = (take("files"), take("programs"), take("owed"), take("passed"));
+        let functions = patch.as_object_mut().unwrap().remove("pci").unwrap_or(json!({}));
+        merge(&mut host, patch);
+        for (bdf, patch) in functions.as_object().unwrap() {
+            let all = host["pci"].as_array_mut().unwrap();
+            match all.iter_mut().find(|function| function["bdf"] == bdf.as_str()) {
+                Some(function) if !patch.is_null() => merge(function, patch.clone()),
+                Some(_) => all.retain(|function| function["bdf"] != bdf.as_str()),
+                None => all.push(patch.clone()),
+            }
+        }
+        let files = files.as_object().into_iter().flatten();
+        let files = files.map(|(path, text)| (PathBuf::from(path), text.as_str().map(str::to_owned))).collect();
+        let programs = serde_json::from_value(programs).unwrap();
+        let passed: Vec<Bdf> = serde_json::from_value(passed).unwrap();
+        Self {
+            host: serde_json::from_value(host).unwrap(),
+            boot: Boot { files, programs, ..Boot::default() },
+            owed: serde_json::from_value(owed).unwrap(),
+            passed: Some(passed).filter(|passed| !passed.is_empty()),
+        }
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let Self { host, boot, owed, passed } = self;
+        examine(&Subject { host, boot, owed, passed: passed.as_deref() })
+    }
+
+    /// The worst that is said under `id`.
+    fn worst(&self, id: &str) -> Finding {
+        let of_id = self.findings().into_iter().filter(|finding| finding.id == id);
+        of_id.min_by_key(|finding| finding.verdict).unwrap_or_else(|| panic!("{id} says nothing"))
+    }
+}
+
+/// Lays `patch` over `value`: RFC 7386.
+fn merge(value: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *value = patch;
+        return;
+    };
+    if !value.is_object() {
+        *value = json!({});
+    }
+    let object = value.as_object_mut().unwrap();
+    for (name, patch) in patch {
+        match patch {
+            Value::Null => drop(object.remove(&name)),
+            patch => merge(object.entry(name).or_insert(Value::Null), patch),
+        }
+    }
+}
+
+#[test]
+fn each_check_has_a_case() {
+    let (checks, cases): (BTreeSet<_>, BTreeSet<_>) = (ids().collect(), CASES.iter().map(|case| case.id).collect());
+    assert_eq!(checks, cases);
+    assert_eq!(checks.len(), ids().count(), "an id is there twice");
+}
+
+#[test]
+fn each_check_finds_what_is_wrong_and_how_to_mend_it() {
+    for Case { id, base, bad, verdict, fix, .. } in CASES {
+        let found = Machine::of(base, bad).worst(id);
+        assert_eq!(found.verdict, *verdict, "{id}: {found:?}");
+        assert!(found.fix.contains(fix), "{id}: {found:?}");
+        assert!(!found.read.is_empty() && !found.why.is_empty(), "{id}: {found:?}");
+    }
+}
+
+#[test]
+fn each_check_is_content_where_all_is_well() {
+    for Case { id, base, well, .. } in CASES {
+        let found = Machine::of(base, well).worst(id);
+        assert_eq!((found.verdict, found.fix.as_str()), (Verdict::Ok, ""), "{id}: {found:?}");
+    }
+}
+
+#[test]
+fn the_fix_is_that_of_the_boot_loader_which_is_found() {
+    let off = r#""iommu":{"present":false,"tables":["DMAR"]},"system":{"command_line":"quiet"}"#;
+    let fix = |boot: &str| Machine::of("hybrid-one-gpu", &format!("{{{off}{boot}}}")).worst("iommu").fix;
+    let grub = r#","files":{"/etc/default/grub":"GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n"},"programs":["update-grub"]"#;
+    assert_eq!(
+        fix(grub),
+        "in /etc/default/grub: GRUB_CMDLINE_LINUX_DEFAULT=\"quiet intel_iommu=on\"\nsudo update-grub\nthen reboot"
+    );
+    let entries =
+        r#","files":{"/boot/loader/loader.conf":"","/boot/loader/entries/arch.conf":"linux /x\noptions root=a\n"}"#;
+    assert_eq!(fix(entries), "in /boot/loader/entries/arch.conf: options root=a intel_iommu=on\nthen reboot");
+    assert!(fix(r#","programs":["grubby"]"#).starts_with("sudo grubby --update-kernel=ALL --args=\"intel_iommu=on\""));
+    assert!(fix("").contains("add intel_iommu=on to the kernel's arguments"));
+}
+
+#[test]
+fn a_profile_that_passes_nothing_is_not_told_about_the_machine() {
+    let machine = Machine::of("hybrid-one-gpu", "{}");
+    let passed: &[Bdf] = &[];
+    let subject = Subject { host: &machine.host, boot: &machine.boot, owed: &[], passed: Some(passed) };
+    assert_eq!(examine(&subject), []);
+}
+
+#[test]
+fn a_profile_is_told_about_the_card_that_it_passes_and_no_other() {
+    let machine = Machine::of("x3d-two-gpus", r#"{"passed":["0000:0a:00.0","0000:0a:00.1"]}"#);
+    let findings = machine.findings();
+    assert!(findings.iter().any(|it| it.id == "boot-gpu" && it.verdict == Verdict::Warn), "{findings:?}");
+    assert!(findings.iter().all(|finding| !finding.what.contains("0000:01:00.0")), "{findings:?}");
+    assert!(findings.iter().all(|finding| finding.id != "qemu"), "planning judges it");
+}
+
+#[test]
+fn each_check_and_each_trouble_of_the_guide_is_explained() {
+    let guide = [
+        "error-43",
+        "cpu-exceptions",
+        "system-thread-exception",
+        "hdmi-audio-crackle",
+        "hdmi-audio-host",
+        "uefi-shell",
+        "code-127",
+        "dpc-latency",
+        "black-screen",
+        "acs-override",
+        "boot-gpu",
+        "identical-gpus",
+    ];
+    for id in ids().chain(guide) {
+        let topic = topic(id).unwrap_or_else(|| panic!("nothing explains {id}"));
+        assert!(topic.text.len() > 200 && topic.title.len() > 3, "{topic:?}");
+    }
+    let texts: BTreeSet<_> = topics().map(|topic| topic.id).collect();
+    assert_eq!(texts.len(), topics().count(), "an id is there twice");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/doctor/why");
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<_> = names.filter_map(|name| name.strip_suffix(".txt").map(str::to_owned)).collect();
+    assert_eq!(texts, files.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn what_the_texts_point_to_is_there() {
+    let reference = Reference::of(&schema());
+    let findings: String = CASES
+        .iter()
+        .flat_map(|case| Machine::of(case.base, case.bad).findings())
+        .map(|finding| format!("{}\n{}\n", finding.fix, finding.why))
+        .collect();
+    let texts: Vec<_> = topics().map(|topic| (topic.id, topic.text.to_owned())).chain([("fixes", findings)]).collect();
+    let mut pointers = 0;
+    for (id, text) in &texts {
+        for target in after(text, "vmrun why ") {
+            pointers += 1;
+            assert!(target == "ID" || topic(target).is_some(), "{id} points to `vmrun why {target}`");
+        }
+        for target in after(text, "vmrun explain ") {
+            pointers += 1;
+            let known = reference.table(target).is_some() || reference.key(target).is_some();
+            assert!(known, "{id} points to `vmrun explain {target}`");
+        }
+    }
+    assert!(pointers > 50, "{pointers}");
+}
+
+/// The words that stand in `text` behind `words`.
+fn after<'t>(text: &'t str, words: &'t str) -> impl Iterator<Item = &'t str> {
+    text.split(words).skip(1).filter_map(|rest| {
+        let word = rest.split(|c: char| !(c.is_alphanumeric() || "-_.".contains(c))).next()?;
+        Some(word.trim_end_matches('.'))
+    })
+}
+
+#[test]
+fn tables_and_keys_that_the_texts_write_are_those_of_profiles() {
+    let reference = Reference::of(&schema());
+    for topic in topics() {
+        let mut table = None;
+        for line in topic.text.lines() {
+            let Some(line) = line.strip_prefix("    ") else {
+                table = None;
+                continue;
+            };
+            let name = line.trim_matches(['[', ']']);
+            if line.starts_with('[') && line.ends_with(']') && !line.contains('\\') {
+                assert!(reference.table(name).is_some(), "{}: {line}", topic.id);
+                table = Some(name);
+            } else if let (Some(table), Some((key, _))) = (table, line.split_once(" = ")) {
+                let path = format!("{table}.{key}");
+                let known = reference.key(&path).is_some() || reference.table(&path).is_some();
+                assert!(known, "{}: [{table}] {line}", topic.id);
+            }
+        }
+    }
+}
