@@ -109,6 +109,14 @@ impl Machine {
         fs::write(self.root().resolve(folder).join("config"), bytes).unwrap();
     }
 
+    /// Makes the card a virtual function: it has ones where others have their ids.
+    pub(super) fn is_virtual(&self) {
+        let folder = format!("/sys/bus/pci/devices/{CARD}");
+        let ids = [[0xff; 4].as_slice(), &ANSWER[4..]].concat();
+        fs::write(self.root().resolve(&folder).join("config"), ids).unwrap();
+        self.link(&format!("{folder}/physfn"), "..");
+    }
+
     /// Lets the card read as ones from now on, as one does that did not come back from a reset.
     pub(super) fn fall_silent(&self) {
         self.answers(&format!("/sys/bus/pci/devices/{CARD}"), false);

@@ -216,6 +216,20 @@ async fn a_card_that_fell_silent_climbs_the_ladder_before_its_driver_sees_it() {
 }
 
 #[tokio::test]
+async fn a_virtual_function_answers_though_it_shows_no_ids() {
+    let machine = Machine::new();
+    machine.is_virtual();
+    let before = machine.picture();
+    let lease = machine.lease();
+    make(&lease, &changes()).await.unwrap();
+    machine.kernel.said.borrow_mut().clear();
+    assert_eq!(lease.undo().await, []);
+    let said = machine.kernel.said.borrow().join("\n");
+    assert!(!said.contains("/reset") && !said.contains("/remove"), "{said}");
+    assert_eq!(machine.picture(), before);
+}
+
+#[tokio::test]
 async fn a_card_that_stays_silent_is_kept_from_its_driver() {
     let machine = Machine::new();
     let lease = machine.lease();

@@ -6,7 +6,7 @@ devices="$(echo /sys/bus/pci/devices/*/ /sys/bus/usb/devices/*/)"
 {
     # Devices: every text attribute, how they sleep.
     find $devices -maxdepth 1 -type f ! -name config ! -name 'resource?*' ! -name rom ! -name irq ! -name urbnum \
-        ! -name power_state ! -name devnum ! -name dev ! -name descriptors ! -name 'aer_*' ! -name 'avoid_*' ! -name uevent -perm -400
+        ! -name power_state ! -name devnum ! -name dev ! -name waiting_for_supplier ! -name descriptors ! -name 'aer_*' ! -name 'avoid_*' ! -name uevent -perm -400
     for device in $devices; do
         echo "$device/power/control $device/power/autosuspend_delay_ms $device/power/wakeup"
     done

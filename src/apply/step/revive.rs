@@ -26,7 +26,13 @@ pub(super) async fn revive(ground: &Ground, bdf: Bdf) -> Result<(), ApplyError> 
             Err(Fault::No(why)) => tried.push(format!("{what}: {why}")),
         }
     }
-    match again(ground, &folder).await {
+    // Nothing finds a virtual function again but the function that made it.
+    let found = if is_virtual(ground, &folder) {
+        Err(Fault::No("a virtual function would not be found again".into()))
+    } else {
+        again(ground, &folder).await
+    };
+    match found {
         Ok(()) if answers(ground, &folder) => return Ok(()),
         Ok(()) => tried.push("removal and rescan changed nothing".into()),
         Err(fault @ Fault::Stuck(_)) => return Err(fault.of(&format!("removal of {bdf}"))),
@@ -38,10 +44,16 @@ pub(super) async fn revive(ground: &Ground, bdf: Bdf) -> Result<(), ApplyError> 
     )))
 }
 
+/// A virtual function has ones where others have their ids, and a header type as all; Single Root I/O Virtualization and
+/// Sharing Specification, 3.4.1.1.
 fn answers(ground: &Ground, folder: &str) -> bool {
     let head = ground.root.head(format!("{folder}/config"), HEADER_TYPE + 1).unwrap_or_default();
     let vendor = head.get(..2).is_some_and(|vendor| vendor != [0xff, 0xff]);
-    vendor && head.get(HEADER_TYPE).is_some_and(|kind| kind & 0x7f <= 2)
+    (vendor || is_virtual(ground, folder)) && head.get(HEADER_TYPE).is_some_and(|kind| kind & 0x7f <= 2)
+}
+
+fn is_virtual(ground: &Ground, folder: &str) -> bool {
+    ground.root.exists(format!("{folder}/physfn"))
 }
 
 /// The resets that the kernel offers, the gentlest first.
