@@ -225,3 +225,28 @@ fn tables_and_keys_that_the_texts_write_are_those_of_profiles() {
         }
     }
 }
+
+#[test]
+fn a_report_has_all_parts_and_no_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("guest.toml");
+    let text = "schema = 1\nname = \"reported\"\nuuid = \"a3bf6450-d26b-4815-b564-b1c9b098a740\"\n\
+                [[net]]\nmode = \"user\"\nmac = \"52:54:00:12:34:56\"\n";
+    std::fs::write(&profile, text).unwrap();
+    let report = std::process::Command::new(env!("CARGO_BIN_EXE_vmrun"))
+        .args(["report", "--output", "-"])
+        .arg(&profile)
+        .env("VMRUN_STATE_DIR", folder.path().join("state"))
+        .env("VMRUN_RUNTIME_DIR", folder.path().join("run"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(report.stdout).unwrap();
+    assert_eq!(report.status.code(), Some(0), "{text}");
+    for part in ["profile", "problems and warnings", "plan", "vmrun check", "vmrun host --dump"] {
+        assert!(text.contains(&format!("==== {part} ====")), "{part}");
+    }
+    assert!(text.contains("MAC-1") && text.contains("UUID-1"), "{text}");
+    for private in ["52:54:00:12:34:56", "a3bf6450-d26b-4815-b564-b1c9b098a740", "\u{1b}"] {
+        assert!(!text.contains(private), "{private:?}");
+    }
+}

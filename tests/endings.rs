@@ -34,6 +34,23 @@ fn a_guest_that_powers_off_ends_well() {
 }
 
 #[test]
+fn what_changed_since_the_guest_last_worked_is_told_after_a_failure_and_by_check() {
+    with_each_qemu(|bench| {
+        let good = bench.profile("then=poweroff", "");
+        assert_eq!(bench.run(&[good.to_str().unwrap()]).code, Some(0));
+        let again = bench.run(&["check", good.to_str().unwrap()]);
+        assert!(!again.text().contains("changed since"), "{}", again.text());
+        let bad = bench.profile("then=panic", "");
+        let ended = bench.run(&[bad.to_str().unwrap()]);
+        assert_eq!(ended.code, Some(32), "{}", ended.text());
+        assert!(ended.text().contains("changed since it last worked"), "{}", ended.text());
+        assert!(ended.text().contains("then=panic"), "{}", ended.text());
+        let checked = bench.run(&["check", bad.to_str().unwrap()]);
+        assert!(checked.text().contains("changed since it last worked"), "{}", checked.text());
+    });
+}
+
+#[test]
 fn a_reboot_keeps_the_guest_unless_the_profile_ends_it_there() {
     with_each_qemu(|bench| {
         let profile = bench.profile("then=reset resets=2", "");

@@ -4,7 +4,7 @@ use super::args::{Check, HostFile};
 use super::load::{Loaded, Rejected, dumped};
 use super::output::{Output, Weight};
 use super::render::{doctor as page, finding};
-use super::{Exit, guest, refuse};
+use super::{Exit, guest, lately, refuse};
 use crate::doctor::{self, Finding, Subject, Verdict};
 use crate::host::{Area, Boot, Host, Root, Wants};
 use crate::plan::{Class, Problem};
@@ -55,6 +55,15 @@ fn of_profile(profile: &Path, args: &Check, output: Output) -> Exit {
         Ok(findings) => findings,
         Err(rejected) => return rejected.tell(output),
     };
+    // A machine that a file describes is not the one that the guest ran on.
+    let good = args
+        .host
+        .host
+        .is_none()
+        .then(|| lately::last_good(&loaded.setting.state_dir.join(planned.contents().name.as_str())));
+    let good = good.flatten();
+    let now = good.as_ref().map(|_| lately::surroundings(planned.contents(), &planned.host, &Root::default()));
+    let changes = good.as_ref().zip(now).map(|(good, now)| good.changes(&now)).unwrap_or_default();
     let exit = match planned.exit() {
         Exit::Good => exit(&findings),
         refused => refused,
@@ -62,6 +71,7 @@ fn of_profile(profile: &Path, args: &Check, output: Output) -> Exit {
     if output.json {
         let mut record = finding::json(&loaded.sheets, &planned.findings, exit);
         record["host"] = json!(findings);
+        record["changed"] = json!(changes);
         return output.answer_json(&record, exit);
     }
     let bad = findings.iter().any(|finding| finding.verdict != Verdict::Ok);
@@ -73,6 +83,9 @@ fn of_profile(profile: &Path, args: &Check, output: Output) -> Exit {
         let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
         let told: Vec<_> = findings.iter().filter(|it| args.all || it.verdict != Verdict::Ok).cloned().collect();
         output.say(weight, &page::page(&told, args.all, output.width));
+    }
+    if let Some(good) = good.filter(|_| !output.quiet) {
+        lately::tell(&good, &changes, output);
     }
     if planned.findings.is_empty() && !bad && !output.quiet && stderr().is_terminal() {
         output.say(Weight::Info, &format!("{}: good, it can run here", loaded.sheets.name()));

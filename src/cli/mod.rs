@@ -10,6 +10,7 @@ mod explain;
 mod guest;
 mod host;
 mod isolate;
+mod lately;
 mod layers;
 mod load;
 pub mod output;
@@ -19,6 +20,7 @@ mod plan;
 mod progress;
 mod refuse;
 mod render;
+mod report;
 mod rom;
 mod run;
 mod schema;
@@ -182,6 +184,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Rom(args) => rom::run(args, output),
         Command::Schema => schema::run(output),
         Command::Explain(args) => explain::run(args, output),
+        Command::Report(args) => report::run(args, output),
         Command::Why(args) => why::run(args, output),
     }
 }

@@ -5,7 +5,7 @@ use super::load::{Loaded, Planned};
 use super::output::{Output, Weight};
 use super::progress::Progress;
 use super::render::{finding, plan_json};
-use super::{Exit, busy, ending, place};
+use super::{Exit, busy, ending, lately, place};
 use crate::host::{Caller, Host, Root};
 use crate::plan::Plan;
 use crate::supervise::{self, Notice, Order, Outcome};
@@ -21,9 +21,16 @@ pub(super) fn run(args: &Run, output: Output) -> Exit {
     let planned = busy::plan(&mut loaded, output);
     match accepted(&loaded, planned, output) {
         Ok((plan, host)) => {
+            let state = log_dir(&loaded, &plan);
+            let now = lately::surroundings(&plan, &host, &Root::default());
             let progress = Progress::new(plan.name.as_str(), output);
             let outcome = carry_out(plan, &host, &loaded, &|notice| progress.tell(notice));
             progress.finish();
+            match (lately::worked(&outcome), lately::last_good(&state)) {
+                (Some(true), _) => lately::keep(&state, &now),
+                (Some(false), Some(good)) => lately::tell(&good, &good.changes(&now), output),
+                _ => {}
+            }
             ending::tell(loaded.profile.name().as_str(), &outcome, output)
         }
         Err(exit) => exit,

@@ -6,6 +6,7 @@
 
 mod advice;
 mod audio;
+pub mod change;
 mod cpu;
 mod firmware;
 mod gpu;
@@ -14,6 +15,7 @@ mod input;
 mod iommu;
 mod kvm;
 mod leftovers;
+pub mod mask;
 mod memory;
 mod network;
 mod reset;

@@ -13,6 +13,7 @@ mod layers;
 mod monitor;
 mod pick;
 mod plan;
+mod report;
 mod rom;
 mod run;
 
@@ -25,6 +26,7 @@ pub use layers::{HostFile, Layers};
 pub use monitor::{Cable, Cd, CdCommand, Hmp, Net, Qmp, Screenshot, SendKey, Turn, Usb, UsbDevice};
 pub use pick::Pick;
 pub use plan::{Check, Plan};
+pub use report::Report;
 pub use rom::{Rom, RomCommand, RomDump, RomInspect};
 pub use run::Run;
 
@@ -170,6 +172,9 @@ pub enum Command {
     /// Explain a finding or a symptom at length: error-43, black-screen
     #[command(hide = true)]
     Why(Why),
+    /// Write all that a helper wants to know into one masked text file
+    #[command(hide = true)]
+    Report(Report),
     /// Choose a guest on the terminal, and run it
     #[command(hide = true)]
     Pick(Pick),

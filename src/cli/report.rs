@@ -1,0 +1,134 @@
+//! `vmrun report`: all that somebody who helps wants to know, in one text that tells nothing about who you are.
+
+use super::args::Report;
+use super::load::{Loaded, Rejected};
+use super::output::{Output, Weight};
+use super::render::{doctor as page, plan_json};
+use super::{Exit, guest, lately, refuse};
+use crate::doctor::mask::{Private, masked};
+use crate::doctor::{self, Subject};
+use crate::host::{Area, Boot, Host, Root, Wants};
+use crate::plan::{Class, Problem};
+use crate::supervise::latest_run;
+use nix::unistd::gethostname;
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Bytes of a log that are taken, from its end.
+const LOG: usize = 64 << 10;
+
+/// Writes the report; without a profile it is about the machine alone.
+pub(super) fn run(args: &Report, output: Output) -> Exit {
+    let root = Root::default();
+    let host = Host::read(&root, &Wants::of(Area::ALL));
+    let mut text = format!("vmrun {}\n", env!("CARGO_PKG_VERSION"));
+    let mut private = private(&host);
+    let passed = match &args.profile {
+        None => None,
+        Some(path) => match of_profile(path, args, &mut text, &mut private) {
+            Ok(passed) => Some(passed),
+            Err(rejected) => return rejected.tell(output),
+        },
+    };
+    let owed: Vec<_> = guest::owed_names().iter().map(ToString::to_string).collect();
+    let boot = Boot::configuration(&root);
+    for passed in [None, passed.as_deref()].iter().take(1 + usize::from(passed.is_some())) {
+        let findings = doctor::examine(&Subject { host: &host, boot: &boot, owed: &owed, passed: *passed });
+        let title = if passed.is_some() { "vmrun check PROFILE: the devices" } else { "vmrun check" };
+        let plain = anstream::adapter::strip_str(&page::page(&findings, true, 100)).to_string();
+        section(&mut text, title, &plain);
+    }
+    section(&mut text, "vmrun host --dump", &serde_json::to_string_pretty(&host).unwrap_or_default());
+    deliver(args, &masked(&text, &private), output)
+}
+
+/// The profile, its plan, and what its last run left; returns the functions that it passes.
+fn of_profile(
+    path: &Path,
+    args: &Report,
+    text: &mut String,
+    private: &mut Private,
+) -> Result<Vec<crate::unit::Bdf>, Rejected> {
+    let loaded = Loaded::read(path, &args.layers)?;
+    let planned = loaded.plan_here();
+    let plan = plan_json(planned.contents());
+    private.serials.extend(serials(&plan.to_string()));
+    let source = fs::read_to_string(path).unwrap_or_default();
+    private.serials.extend(serials(&source));
+    section(text, "profile", &source);
+    let findings = super::render::finding::json(&loaded.sheets, &planned.findings, planned.exit());
+    section(text, "problems and warnings", &format!("{findings:#}"));
+    section(text, "plan", &format!("{plan:#}"));
+    let state = loaded.setting.state_dir.join(loaded.profile.name().as_str());
+    if let Some(good) = lately::last_good(&state) {
+        let now = lately::surroundings(planned.contents(), &planned.host, &Root::default());
+        let changes = serde_json::to_string_pretty(&good.changes(&now)).unwrap_or_default();
+        section(text, &format!("changed since it last worked, {}", good.when), &changes);
+    }
+    section(text, "last end", &fs::read_to_string(state.join("last-exit.json")).unwrap_or_default());
+    let Some(run) = latest_run(&state) else { return Ok(planned.contents().argv.host_functions()) };
+    let mut files: Vec<_> = fs::read_dir(&run).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|it| it == "log" || it == "jsonl")) {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let bytes = fs::read(file).unwrap_or_default();
+        section(text, &name, &String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(LOG)..]));
+    }
+    Ok(planned.contents().argv.host_functions())
+}
+
+fn section(text: &mut String, title: &str, body: &str) {
+    _ = write!(text, "\n==== {title} ====\n{}\n", body.trim_end());
+}
+
+/// Names of people and machines, and the serial numbers of what is plugged in.
+fn private(host: &Host) -> Private {
+    const NOBODY: u32 = 65534;
+    let is_person = |uid: u32| uid >= 1000 && uid != NOBODY;
+    let users = host.users.iter().filter(|user| is_person(user.uid)).map(|user| user.name.clone());
+    let name = gethostname().ok().and_then(|name| name.into_string().ok());
+    let short = name.as_ref().and_then(|name| Some(name.split_once('.')?.0.to_owned()));
+    Private {
+        users: users.collect(),
+        hosts: name.into_iter().chain(short).collect(),
+        serials: host.usb.iter().filter_map(|device| device.serial.clone()).collect(),
+    }
+}
+
+/// What stands behind `serial` in a command line, a profile or JSON.
+fn serials(text: &str) -> Vec<String> {
+    let after = text.split("serial").skip(1);
+    let value = |rest: &str| {
+        let rest = rest.trim_start_matches(['"', '\\', ' ', '=', ':']);
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(rest.len());
+        (end >= 4).then(|| rest[..end].to_owned())
+    };
+    // `serial0` and the like are names of ports.
+    after.filter(|rest| rest.starts_with(['"', '\\', ' ', '=', ':'])).filter_map(value).collect()
+}
+
+/// Writes the file, or standard output for `-`.
+fn deliver(args: &Report, text: &str, output: Output) -> Exit {
+    if args.output == Path::new("-") {
+        return output.answer(text, Exit::Good);
+    }
+    let shown = args.output.display();
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.output);
+    match file.and_then(|mut file| file.write_all(text.as_bytes())) {
+        Ok(()) => {
+            let said = format!(
+                "{shown}: names, serial numbers, MAC addresses and UUIDs are masked; read it before you share it"
+            );
+            output.say(Weight::Info, &said);
+            Exit::Good
+        }
+        Err(error) => {
+            let problem = Problem::new(Class::Denied, "", format!("{shown} cannot be written: {error}"))
+                .fix("name another file: --output FILE; - is standard output");
+            refuse::refuse(&[problem], output)
+        }
+    }
+}
