@@ -9,6 +9,7 @@ mod ending;
 mod explain;
 mod guest;
 mod host;
+mod import;
 mod isolate;
 mod lately;
 mod layers;
@@ -62,6 +63,9 @@ pub enum Exit {
     Unwilling = 7,
     /// `vmrun verify` found something that is not as planned.
     NotAsPlanned = 8,
+
+    /// The profile is made, and something of what it was made of is not in it: of `vmrun import`.
+    Incomplete = 9,
 
     // Refused before anything was touched.
     /// The profile cannot be read, or is wrong on any host.
@@ -180,6 +184,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Recover(args) => guest::recover(args, output),
         Command::Host(args) => host::run(args, output),
         Command::Pick(args) => pick::run(args, output),
+        Command::Import(args) => import::run(args, output),
         Command::Isolate(args) => isolate::run(args, output),
         Command::Rom(args) => rom::run(args, output),
         Command::Schema => schema::run(output),

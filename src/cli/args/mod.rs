@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod guest;
 mod host;
+mod import;
 mod isolate;
 mod layers;
 mod monitor;
@@ -21,6 +22,7 @@ pub use demo::{Demo, Then};
 pub use explain::{Explain, Why};
 pub use guest::{Attach, Events, Logs, Named, Ps, Recover, Status, Stop, Top};
 pub use host::{Host, View};
+pub use import::{Form, Import};
 pub use isolate::{Initramfs, Isolate};
 pub use layers::{HostFile, Layers};
 pub use monitor::{Cable, Cd, CdCommand, Hmp, Net, Qmp, Screenshot, SendKey, Turn, Usb, UsbDevice};
@@ -181,6 +183,9 @@ pub enum Command {
     /// Write what binds a card to vfio-pci at boot, or take it back
     #[command(hide = true)]
     Isolate(Isolate),
+    /// Make a profile of a libvirt guest, or of a script that starts QEMU
+    #[command(hide = true)]
+    Import(Import),
     /// Read and judge the option ROM of a card
     #[command(hide = true)]
     Rom(Rom),

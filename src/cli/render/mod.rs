@@ -5,6 +5,7 @@ pub(super) mod doctor;
 pub(super) mod edits;
 pub(super) mod finding;
 pub(super) mod host;
+pub(super) mod import;
 mod json;
 mod layout;
 mod life;

@@ -1,0 +1,90 @@
+//! `vmrun import`: a profile of what people already have, and a report of what became of each piece of it.
+
+use super::Exit;
+use super::args::{Form, Import as Args};
+use super::output::{Output, Weight};
+use super::refuse::refuse;
+use super::render::import as render;
+use crate::import::{Import, LARGEST, import};
+use crate::plan::{Class, Problem};
+use serde_json::json;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+
+/// Does what follows `vmrun import`.
+pub(super) fn run(args: &Args, output: Output) -> Exit {
+    let made = match of_file(&args.file) {
+        Ok(made) => made,
+        Err(problem) => return refuse(&[problem], output),
+    };
+    let exit = if made.report.is_complete() { Exit::Good } else { Exit::Incomplete };
+    if let Some(path) = &args.output
+        && let Err(problem) = save(path, &made.profile, args.force)
+    {
+        return refuse(&[problem], output);
+    }
+    if output.json {
+        return output.answer_json(&json(&made, exit), exit);
+    }
+    if args.report == Form::Json {
+        output.say(Weight::Info, &format!("{:#}", json(&made, exit)));
+    } else if !(output.quiet && made.report.is_complete()) {
+        output.say(Weight::Info, &render::text(&made, output.width));
+    }
+    match &args.output {
+        Some(_) => exit,
+        None => output.answer(&made.profile, exit),
+    }
+}
+
+fn json(made: &Import, exit: Exit) -> serde_json::Value {
+    json!({
+        "kind": made.kind.as_str(),
+        "complete": made.report.is_complete(),
+        "exit": exit.code(),
+        "entries": made.report.entries,
+        "profile": made.profile,
+    })
+}
+
+fn of_file(path: &Path) -> Result<Import, Problem> {
+    let stdin = path == Path::new("-");
+    let name = if stdin { "standard input".into() } else { path.display().to_string() };
+    let refuse = |class: Class, error: &io::Error| {
+        Problem::new(class, "", format!("{name} cannot be read: {}", error.kind().to_string().to_lowercase()))
+    };
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        // One byte more tells that it is too large.
+        let most = LARGEST as u64 + 1;
+        match stdin {
+            true => io::stdin().take(most).read_to_end(&mut bytes)?,
+            false => File::open(path)?.take(most).read_to_end(&mut bytes)?,
+        };
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => refuse(Class::Denied, &error).fix("run it as root: sudo vmrun …"),
+        _ => refuse(Class::Invalid, &error),
+    })?;
+    import(&name, &bytes)
+}
+
+/// Writes the profile; never over a file without being told.
+fn save(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
+    let shown = path.display();
+    let mut options = OpenOptions::new();
+    options.write(true);
+    let file = if force { options.create(true).truncate(true).open(path) } else { options.create_new(true).open(path) };
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            Problem::new(Class::Invalid, "", format!("{shown} is there already, and is not written over"))
+                .fix("another name, or --force")
+        }
+        ErrorKind::PermissionDenied => Problem::new(Class::Denied, "", format!("{shown} may not be written")),
+        kind => {
+            Problem::new(Class::Missing, "", format!("{shown} cannot be written: {}", kind.to_string().to_lowercase()))
+        }
+    })
+}

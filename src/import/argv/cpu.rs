@@ -1,0 +1,165 @@
+//! `-cpu` and `-smp`.
+
+use super::Line;
+use super::opt::{Opt, is_on};
+use crate::import::page::number;
+use crate::import::xml;
+
+/// Enlightenments by QEMU's names without `hv-`.
+const ENLIGHTENMENTS: [&str; 21] = [
+    "relaxed",
+    "vapic",
+    "time",
+    "vpindex",
+    "runtime",
+    "crash",
+    "frequencies",
+    "reset",
+    "synic",
+    "stimer",
+    "stimer-direct",
+    "tlbflush",
+    "tlbflush-ext",
+    "tlbflush-direct",
+    "ipi",
+    "reenlightenment",
+    "evmcs",
+    "emsr-bitmap",
+    "xmm-input",
+    "avic",
+    "no-nonarch-coresharing",
+];
+
+impl Line<'_> {
+    pub(super) fn cpu(&mut self, opts: &[Opt]) {
+        let mut smp = None;
+        let mut model = false;
+        for opt in opts {
+            match opt.name.as_str() {
+                "cpu" => {
+                    model = true;
+                    self.model(opt);
+                }
+                "smp" => smp = Some(opt),
+                _ => {}
+            }
+        }
+        if !self.whole() {
+            return smp.into_iter().for_each(|opt| opt.lost("the topology is that of <cpu>"));
+        }
+        if !model {
+            self.page.table("cpu").set("model", "qemu64");
+        }
+        smp.into_iter().for_each(|opt| self.topology(opt));
+    }
+
+    fn model(&mut self, opt: &Opt) {
+        let mut parts = opt.value.split(',');
+        let model = parts.next().unwrap_or("host").trim();
+        let cpu = self.page.table("cpu");
+        cpu.set("model", if model.is_empty() { "host" } else { model });
+        opt.rest();
+        let (mut steady, mut movable) = (false, true);
+        for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, value) = match part.split_once('=') {
+                Some((name, value)) => (name, value),
+                None => match (part.strip_prefix('+'), part.strip_prefix('-')) {
+                    (Some(name), _) => (name, "on"),
+                    (_, Some(name)) => (name, "off"),
+                    _ => (part, "on"),
+                },
+            };
+            let name = name.replace('_', "-");
+            steady |= name == "invtsc";
+            movable &= name != "migratable" || is_on(value);
+            self.flag(opt, &name, value);
+        }
+        if matches!(model, "host" | "max" | "") && movable && !steady {
+            let cpu = self.page.table("cpu");
+            cpu.comment("Hidden as by migratable=on, QEMU's choice; a guest that may see it has a steady clock.");
+            cpu.add("flags", "-invtsc");
+        }
+    }
+
+    fn flag(&mut self, opt: &Opt, name: &str, value: &str) {
+        let on = is_on(value);
+        let switch = on || matches!(value, "off" | "no" | "false" | "n" | "0");
+        let cpu = self.page.table("cpu");
+        let hv = name.strip_prefix("hv-");
+        match (name, hv) {
+            ("kvm", _) => cpu.set("hide_kvm", !on),
+            ("hv-spinlocks", _) => {
+                let retries = xml::number(value).unwrap_or(0x1fff);
+                cpu.set("hv_spinlocks", number(retries));
+            }
+            ("hv-vendor-id", _) => {
+                let id: String = value.chars().take(12).collect();
+                if id != value {
+                    opt.translated(format!("`{id}`: QEMU cut the vendor to 12 bytes"));
+                }
+                cpu.set("hv_vendor_id", id);
+            }
+            ("hv-passthrough", _) if on => cpu.set("hv", "max"),
+            (_, Some(hv)) if ENLIGHTENMENTS.contains(&hv) => {
+                if on && cpu.text("hv").is_none() {
+                    cpu.add("hv", hv);
+                }
+            }
+            ("l3-cache", _) => cpu.set("l3_cache", on),
+            ("host-cache-info", _) => cpu.set("host_cache_info", on),
+            ("tsc-frequency" | "tsc-freq", _) => {
+                self.page.table("clock").maybe("tsc_frequency", xml::number(value).map(number));
+            }
+            ("kvmclock", _) if !on => self.page.table("clock").set("kvmclock", false),
+            // What vmrun does itself, or what QEMU tells only.
+            ("check" | "enforce" | "migratable" | "kvmclock", _) => {}
+            (_, Some(_)) => opt.lost(format!("{name}={value}: vmrun knows no such enlightenment")),
+            (name, None) if switch => cpu.add("flags", format!("{}{name}", if on { '+' } else { '-' })),
+            (name, None) => opt.lost(format!("{name}={value}: only flags can be added or taken away")),
+        }
+    }
+
+    /// QEMU: `hw/core/machine-smp.c`: what is not given follows, cores first.
+    fn topology(&mut self, opt: &Opt) {
+        let levels = ["sockets", "dies", "modules", "cores", "threads"];
+        let given = levels.map(|level| opt.number(level).filter(|number| *number > 0));
+        let clusters = opt.number("clusters").filter(|clusters| *clusters > 1);
+        if clusters.is_some() {
+            opt.lost("a PC has no clusters");
+        }
+        let most = opt.number("maxcpus");
+        let count = xml::number(&opt.head).or_else(|| opt.number("cpus")).or(most);
+        let [sockets, dies, modules, cores, threads] = given;
+        let (dies, modules) = (dies.unwrap_or(1), modules.unwrap_or(1));
+        let product = |parts: [u64; 2]| parts.iter().product::<u64>().max(1);
+        let whole = most.or(count);
+        let (sockets, cores, threads) = match (whole, sockets, cores, threads) {
+            (None, sockets, cores, threads) => (sockets.unwrap_or(1), cores.unwrap_or(1), threads.unwrap_or(1)),
+            (Some(all), sockets, None, threads) => {
+                let (sockets, threads) = (sockets.unwrap_or(1), threads.unwrap_or(1));
+                (sockets, (all / (product([sockets, threads]) * dies * modules)).max(1), threads)
+            }
+            (Some(all), None, Some(cores), threads) => {
+                let threads = threads.unwrap_or(1);
+                ((all / (product([cores, threads]) * dies * modules)).max(1), cores, threads)
+            }
+            (Some(all), Some(sockets), Some(cores), None) => {
+                (sockets, cores, (all / (product([sockets, cores]) * dies * modules)).max(1))
+            }
+            (Some(_), Some(sockets), Some(cores), Some(threads)) => (sockets, cores, threads),
+        };
+        let made = sockets * dies * modules * cores * threads;
+        if count.is_some_and(|count| count != made) {
+            opt.translated(format!("{made} vCPUs, all there from the start"));
+        }
+        let cpu = self.page.table("cpu");
+        for (level, value) in
+            [("sockets", sockets), ("dies", dies), ("modules", modules), ("cores", cores), ("threads", threads)]
+        {
+            if value > 1 || level == "cores" {
+                cpu.set(level, number(value));
+            }
+        }
+        opt.rest();
+    }
+}

@@ -1,0 +1,419 @@
+//! `-drive`, `-blockdev`, `-hda` and their kin, with the devices that they hang on.
+
+use super::opt::{Opt, is_on};
+use super::{Line, by_id, named, push};
+use crate::import::page::{Table, number, size};
+use crate::import::xml;
+use toml::Value;
+
+/// Devices that are disks: the driver, the bus of the profile, and whether it is a CD-ROM drive.
+const DRIVERS: [(&str, &str, bool); 16] = [
+    ("virtio-blk-pci", "virtio", false),
+    ("virtio-blk", "virtio", false),
+    ("virtio-blk-device", "virtio", false),
+    ("virtio-blk-pci-non-transitional", "virtio", false),
+    ("virtio-blk-pci-transitional", "virtio", false),
+    ("scsi-hd", "scsi", false),
+    ("scsi-cd", "scsi", true),
+    ("scsi-disk", "scsi", false),
+    ("scsi-block", "scsi", false),
+    ("ide-hd", "ide", false),
+    ("ide-cd", "ide", true),
+    ("ide-drive", "ide", false),
+    ("usb-storage", "usb", false),
+    ("usb-uas", "usb", false),
+    ("nvme", "nvme", false),
+    ("nvme-ns", "nvme", false),
+];
+
+/// Whether `device` is a disk.
+pub(super) fn is_disk(device: &Opt) -> bool {
+    DRIVERS.iter().any(|(driver, ..)| *driver == device.head)
+}
+
+/// Where the drive's data is, and how it is read.
+#[derive(Default)]
+struct Medium {
+    file: Option<String>,
+    format: Option<String>,
+    cdrom: bool,
+}
+
+impl Line<'_> {
+    pub(super) fn disks(&mut self, opts: &[Opt]) {
+        for opt in opts {
+            match opt.name.as_str() {
+                "drive" if !matches!(opt.get("if"), Some("pflash")) => self.drive(opt, opts),
+                "device" if is_disk(opt) => self.device_disk(opt, opts),
+                "hda" | "hdb" | "hdc" | "hdd" | "sda" | "cdrom" => {
+                    let table = push(self.page, "disk", opt);
+                    table.set("file", opt.value.clone());
+                    table.set("format", by_name(&opt.value));
+                    table.set("bus", if self.q35 { "sata" } else { "ide" });
+                    if opt.name == "cdrom" {
+                        table.set("cdrom", true);
+                    } else {
+                        guessed(opt, table);
+                    }
+                    opt.rest();
+                }
+                "fda" | "fdb" => opt.lost("there are no floppy disks"),
+                "sd" | "mtdblock" => opt.lost("a PC has no such memory"),
+                "blockdev" => {
+                    // Named by a device, or by another one.
+                    opt.pairs();
+                }
+                "snapshot" => opt.lost("what the guest writes stays; `qemu-img create -b` makes a layer to throw away"),
+                _ => {}
+            }
+        }
+        self.boot(opts);
+    }
+
+    /// A `-drive` that has its device with it; others are there for the device that names them.
+    fn drive(&mut self, opt: &Opt, opts: &[Opt]) {
+        let interface = opt.get("if").unwrap_or("ide");
+        let bus = match interface {
+            "none" => {
+                let id = opt.get("id").unwrap_or_default();
+                let named = |device: &Opt| device.name == "device" && device.get("drive") == Some(id);
+                if !opts.iter().any(named) {
+                    opt.lost("no device has it");
+                }
+                return;
+            }
+            "virtio" => "virtio",
+            "scsi" => "scsi",
+            "ide" if self.q35 => "sata",
+            "ide" => "ide",
+            "floppy" => return opt.lost("there are no floppy disks"),
+            other => return opt.lost(format!("vmrun has no drives on `{other}`")),
+        };
+        let medium = medium_of(opt);
+        let table = push(self.page, "disk", opt);
+        fill(table, bus, &medium, opt);
+        place(opt);
+        drive_options(opt, table);
+    }
+
+    fn device_disk(&mut self, device: &Opt, opts: &[Opt]) {
+        let Some((_, bus, cdrom)) = DRIVERS.iter().find(|(driver, ..)| *driver == device.head) else { return };
+        let bus = match *bus {
+            // ICH9's ports are SATA; a bare `ide-hd` on a q35 sits there too.
+            "ide" if self.q35 || device.get("bus").is_some_and(|bus| bus.contains("ahci") || bus.contains("sata")) => {
+                "sata"
+            }
+            bus => bus,
+        };
+        let drive = device.get("drive").unwrap_or_default().to_owned();
+        let source = by_id(opts, "drive", &drive);
+        let node = by_id(opts, "blockdev", &drive);
+        let mut medium =
+            source.map(medium_of).or_else(|| node.map(|node| medium_of_node(node, opts))).unwrap_or_default();
+        medium.cdrom = *cdrom || (medium.cdrom && device.head == "ide-drive");
+        let mut table = Table::default();
+        device
+            .comments
+            .iter()
+            .chain(source.into_iter().flat_map(|source| &source.comments))
+            .for_each(|text| table.above(text.clone()));
+        if source.is_none() && node.is_none() && !drive.is_empty() {
+            device.lost(format!("no drive is called `{drive}`"));
+            return;
+        }
+        fill(&mut table, bus, &medium, source.or(node).unwrap_or(device));
+        if let Some(source) = source {
+            place(source);
+            source.get("if");
+            drive_options(source, &mut table);
+        }
+        node.into_iter().for_each(|node| node_options(node, opts, &mut table));
+        self.device_options(device, bus, opts, &mut table);
+        *self.page.push("disk") = table;
+    }
+
+    fn device_options(&mut self, device: &Opt, bus: &str, opts: &[Opt], table: &mut Table) {
+        table.maybe("boot_index", device.number("bootindex").map(number));
+        table.maybe("serial", device.get("serial"));
+        if matches!(bus, "scsi" | "sata" | "ide") {
+            table.maybe("wwn", device.get("wwn"));
+            table.maybe("rotation_rate", device.number("rotation_rate").map(number));
+        }
+        table.maybe("logical_block_size", device.number("logical_block_size").filter(|size| *size != 512).map(number));
+        table
+            .maybe("physical_block_size", device.number("physical_block_size").filter(|size| *size != 512).map(number));
+        table.maybe(
+            "queues",
+            device.any(&["num-queues", "num_queues", "max_ioqpairs"]).and_then(xml::number).map(number),
+        );
+        let controller =
+            device.get("bus").and_then(|bus| bus.split('.').next()).and_then(|id| by_id(opts, "device", id));
+        // A SCSI controller without a name is the only one.
+        let controller = controller
+            .or_else(|| named(opts, "device").find(|it| it.head.starts_with("virtio-scsi")).filter(|_| bus == "scsi"));
+        let thread = device.get("iothread").or_else(|| controller.and_then(|controller| controller.get("iothread")));
+        if let Some(thread) = thread.filter(|_| matches!(bus, "virtio" | "scsi")) {
+            table.set("iothread", iothread_id(thread));
+        }
+        if let Some(queues) =
+            controller.filter(|_| bus == "scsi").and_then(|controller| controller.any(&["num_queues", "num-queues"]))
+        {
+            table.maybe("queues", xml::number(queues).map(number));
+        }
+        if device.flag("write-cache") == Some(false) {
+            table.set("cache", "writethrough");
+        }
+        for (key, value) in device.rest() {
+            match key.as_str() {
+                "id"
+                | "addr"
+                | "bus"
+                | "unit"
+                | "scsi-id"
+                | "lun"
+                | "channel"
+                | "physical-block-size"
+                | "device_id"
+                | "share-rw"
+                | "disable-legacy"
+                | "disable-modern"
+                | "ioeventfd"
+                | "event_idx"
+                | "scsi"
+                | "config-wce"
+                | "write-cache"
+                | "removable"
+                | "discard_granularity"
+                | "multifunction"
+                | "packed"
+                | "queue-size"
+                | "ver"
+                | "model"
+                | "vendor"
+                | "product" => {
+                    device.translated(format!("{key}={value}: vmrun's or QEMU's own choice"));
+                }
+                _ => device.lost(format!("{key}={value}: vmrun has nothing like it")),
+            }
+        }
+    }
+
+    /// `-boot`: letters of kinds become the order of devices.
+    fn boot(&mut self, opts: &[Opt]) {
+        for opt in named(opts, "boot") {
+            let table = self.page.table("boot");
+            table.maybe("menu", opt.flag("menu"));
+            table.maybe("strict", opt.flag("strict"));
+            for key in ["splash", "splash-time", "reboot-timeout", "once"] {
+                if opt.get(key).is_some() {
+                    opt.translated(format!("{key}: left out"));
+                }
+            }
+            let order = opt.get("order").map_or_else(|| opt.head.clone(), str::to_owned);
+            if order.is_empty() || self.page.list("disk").iter().any(|disk| disk.get("boot_index").is_some()) {
+                continue;
+            }
+            opt.translated("boot_index of the devices of that kind");
+            let mut index = 1_i64;
+            for letter in order.chars() {
+                let list = if letter == 'n' { "net" } else { "disk" };
+                for table in self.page.list(list) {
+                    let cdrom = table.get("cdrom").is_some();
+                    if matches!((letter, cdrom), ('c', false) | ('d', true)) && table.get("boot_index").is_none() {
+                        table.set("boot_index", index);
+                        index += 1;
+                    }
+                }
+            }
+            for table in self.page.list("disk").iter_mut().filter(|table| table.get("boot_index").is_none()) {
+                table.set("boot_index", index);
+                index += 1;
+            }
+        }
+    }
+}
+
+/// An id that an iothread of the profile can have.
+pub(super) fn iothread_id(text: &str) -> String {
+    let id: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' }).collect();
+    if id.starts_with(|c: char| c.is_ascii_alphabetic()) && id != "ram0" { id } else { format!("io-{id}") }
+}
+
+/// The format that a file's name tells.
+fn by_name(file: &str) -> &'static str {
+    if file.to_lowercase().ends_with(".qcow2") { "qcow2" } else { "raw" }
+}
+
+/// Notes that nothing but its name tells the format of an image.
+fn guessed(opt: &Opt, table: &mut Table) {
+    let file = table.text("file").unwrap_or_default().to_lowercase();
+    if [".qcow2", ".raw", ".iso"].iter().any(|end| file.ends_with(end)) || file.starts_with("/dev/") {
+        return;
+    }
+    opt.asked("the image's format, which QEMU guessed");
+    table
+        .comment("To decide: QEMU guessed the format; `qemu-img info` tells it, and `vmrun check` when it is another.");
+}
+
+fn fill(table: &mut Table, bus: &str, medium: &Medium, opt: &Opt) {
+    table.maybe("file", medium.file.clone());
+    match medium.format.as_deref() {
+        Some(format @ ("raw" | "qcow2")) if medium.file.is_some() => table.set("format", format),
+        Some("raw" | "qcow2") => {}
+        Some("host_device" | "host_cdrom" | "file") => table.set("format", "raw"),
+        Some(other) => {
+            opt.asked(format!("the image is `{other}`, and vmrun has raw and qcow2"));
+            table.ask(
+                &format!("the image is `{other}`; `qemu-img convert -O qcow2 OLD NEW` makes one of it."),
+                "format = \"qcow2\"",
+            );
+            table.set("format", "raw");
+        }
+        None => {
+            if let Some(file) = &medium.file {
+                table.set("format", by_name(file));
+                if !medium.cdrom {
+                    guessed(opt, table);
+                }
+            }
+        }
+    }
+    table.set("bus", bus);
+    if medium.cdrom {
+        table.set("cdrom", true);
+        if bus == "virtio" || bus == "nvme" {
+            table.set("bus", "sata");
+        }
+    }
+}
+
+fn medium_of(drive: &Opt) -> Medium {
+    let file = drive.any(&["file", "file.filename"]).filter(|file| !file.is_empty()).map(str::to_owned);
+    drive.get("file.driver");
+    let format = drive.any(&["format", "driver"]).map(str::to_owned);
+    let iso = file.as_deref().is_some_and(|file| file.to_lowercase().ends_with(".iso"));
+    let cdrom = drive.get("media").map_or(iso && drive.get("if").is_none(), |media| media == "cdrom");
+    Medium { file, format, cdrom }
+}
+
+/// A node and what lies below it.
+fn medium_of_node(node: &Opt, opts: &[Opt]) -> Medium {
+    let below = node.get("file").and_then(|name| by_id(opts, "blockdev", name));
+    let driver =
+        if node.head.is_empty() { node.get("driver").unwrap_or_default().to_owned() } else { node.head.clone() };
+    let file = node
+        .any(&["filename", "file.filename"])
+        .or_else(|| below.and_then(|below| below.any(&["filename", "file.filename"])));
+    Medium { file: file.map(str::to_owned), format: Some(driver), cdrom: false }
+}
+
+/// Where the drive sits; numbers follow from the order.
+fn place(drive: &Opt) {
+    let placed = ["index", "unit", "bus", "addr"].iter().filter(|key| drive.get(key).is_some()).count();
+    if placed > 0 {
+        drive.translated("its place follows from the order of the profile");
+    }
+}
+
+/// Options of a drive that are keys of a disk.
+fn drive_options(drive: &Opt, table: &mut Table) {
+    let cache = drive.get("cache").filter(|cache| *cache != "default").map(str::to_owned);
+    let direct = drive.flag("cache.direct");
+    let flush = drive.flag("cache.no-flush");
+    let cache = cache.or_else(|| match (direct, flush) {
+        (_, Some(true)) => Some("unsafe".into()),
+        (Some(true), _) => Some("none".into()),
+        _ => None,
+    });
+    let direct = matches!(cache.as_deref(), Some("none" | "directsync" | "off"));
+    match cache.as_deref() {
+        Some("off") => table.set("cache", "none"),
+        Some(cache @ ("none" | "writeback" | "writethrough" | "directsync" | "unsafe")) => table.set("cache", cache),
+        Some(other) => drive.lost(format!("vmrun knows no cache `{other}`")),
+        None => {}
+    }
+    match drive.get("aio") {
+        Some("native") if !direct => drive.translated("aio = \"threads\": native needs a cache of none or directsync"),
+        Some(aio) => table.set("aio", aio),
+        None => {}
+    }
+    if drive.get("discard").is_some_and(|discard| matches!(discard, "unmap" | "on")) {
+        table.set("discard", true);
+    }
+    table.maybe("detect_zeroes", drive.get("detect-zeroes"));
+    if drive.any(&["readonly", "read-only"]).is_some_and(is_on) && table.get("cdrom").is_none() {
+        table.set("readonly", true);
+    }
+    if let Some(serial) = drive.get("serial") {
+        table.set("serial", serial);
+        drive.translated("disk.serial; today's -drive has none");
+    }
+    table.maybe("boot_index", drive.number("bootindex").map(number));
+    limits(drive, table);
+    for (key, value) in drive.rest() {
+        match key.as_str() {
+            "id" | "media" | "if" | "copy-on-read" | "cyls" | "heads" | "secs" | "trans" | "boot" | "node-name"
+            | "werror" | "rerror" | "l2-cache-size" | "cache-size" | "overlap-check" | "locking" | "file.locking"
+            | "force-share" | "file.aio" | "name" => {
+                if !matches!(key.as_str(), "id" | "media" | "if" | "node-name") {
+                    drive.translated(format!("{key}={value}: QEMU's own choice, or gone from it"));
+                }
+            }
+            "snapshot" if !is_on(&value) => {}
+            _ => drive.lost(format!("{key}={value}: vmrun has nothing like it")),
+        }
+    }
+}
+
+/// Options of a node, and of the one below it.
+fn node_options(node: &Opt, opts: &[Opt], table: &mut Table) {
+    let below = node.get("file").and_then(|name| by_id(opts, "blockdev", name));
+    let get = |key: &str| {
+        let nested = format!("file.{key}");
+        node.get(key)
+            .or_else(|| node.get(&nested))
+            .or_else(|| below.and_then(|below| below.get(key)))
+            .map(str::to_owned)
+    };
+    let direct = get("cache.direct").is_some_and(|on| is_on(&on));
+    if get("cache.no-flush").is_some_and(|on| is_on(&on)) {
+        table.set("cache", "unsafe");
+    } else if direct {
+        table.set("cache", "none");
+    }
+    match get("aio").as_deref() {
+        Some("native") if !direct => {}
+        Some(aio) => table.set("aio", aio),
+        None => {}
+    }
+    if get("discard").as_deref() == Some("unmap") {
+        table.set("discard", true);
+    }
+    table.maybe("detect_zeroes", get("detect-zeroes"));
+    if get("read-only").is_some_and(|on| is_on(&on)) && table.get("cdrom").is_none() {
+        table.set("readonly", true);
+    }
+    node.rest();
+    below.into_iter().for_each(|below| _ = below.rest());
+}
+
+/// `throttling.iops-total` and the older `iops`, `bps_rd`.
+fn limits(drive: &Opt, table: &mut Table) {
+    let mut all = toml::Table::new();
+    for unit in ["iops", "bps"] {
+        for (suffix, kind) in [("", "total"), ("_rd", "read"), ("_wr", "write")] {
+            for (old, max) in [("", ""), ("_max", "_max")] {
+                let older = format!("{unit}{suffix}{old}");
+                let newer = format!("throttling.{unit}-{kind}{}", old.replace('_', "-"));
+                if let Some(amount) = drive.any(&[&older, &newer]).and_then(xml::number).filter(|amount| *amount > 0) {
+                    let value = if unit == "bps" { Value::from(size(amount)) } else { number(amount) };
+                    all.insert(format!("{unit}_{kind}{max}"), value);
+                }
+            }
+        }
+    }
+    if !all.is_empty() {
+        table.set("throttle", all);
+    }
+}

@@ -1,0 +1,315 @@
+//! The rest: clock, serial ports, SMBIOS, what a reboot does, what vmrun does itself.
+
+use super::opt::{Opt, is_on};
+use super::{Line, by_id};
+
+/// Options that vmrun gives every guest, or does in its own way.
+const NEEDLESS: &[(&str, &str)] = &[
+    ("nodefaults", "every guest has it"),
+    ("nodefconfig", "every guest has -no-user-config, which it became"),
+    ("no-user-config", "every guest has it"),
+    ("S", "every guest is started paused, and let go when its threads are placed"),
+    ("daemonize", "vmrun stays with its guest"),
+    ("pidfile", "`vmrun status` tells the process"),
+    ("monitor", "vmrun has the monitor: `vmrun hmp`, `vmrun qmp`"),
+    ("mon", "vmrun has the monitor: `vmrun hmp`, `vmrun qmp`"),
+    ("qmp", "vmrun has the monitor: `vmrun qmp`"),
+    ("qmp-pretty", "vmrun has the monitor: `vmrun qmp`"),
+    ("no-shutdown", "QEMU ends with its guest"),
+    ("msg", "vmrun stamps QEMU's log itself"),
+    ("D", "vmrun keeps QEMU's log"),
+    ("sandbox", "every guest has it"),
+    ("no-fd-bootchk", "there are no floppy disks"),
+    ("win2k-hack", "it is for the installer of Windows 2000"),
+    ("no-kvm-pit-reinjection", "see clock.lost_tick_policy"),
+    ("rtc-td-hack", "see clock.driftfix"),
+    ("tdf", "see clock.driftfix"),
+    ("only-migratable", "there is no migration"),
+    ("enable-fips", "it is gone from QEMU"),
+    ("no-kvm-pit", "it is gone from QEMU"),
+    ("no-kqemu", "it is gone from QEMU"),
+];
+
+/// Options of which nothing comes, and why.
+const LOST: &[(&str, &str)] = &[
+    ("runas", "QEMU runs as vmrun's user; `vmrun` as that user, or User= of a unit, does the same"),
+    ("user", "QEMU runs as vmrun's user"),
+    ("run-with", "QEMU runs as vmrun's user"),
+    ("chroot", "QEMU sees the host's files"),
+    ("incoming", "there is no migration"),
+    ("loadvm", "snapshots of running guests are not loaded"),
+    ("readconfig", "give the options of that file"),
+    ("writeconfig", "it is gone from QEMU"),
+    ("gdb", "a debugger would stop vCPUs; `vmrun qmp` can start its server"),
+    ("s", "a debugger would stop vCPUs; `vmrun qmp` can start its server"),
+    ("icount", "it is for the translator"),
+    ("singlestep", "it is for the translator"),
+    ("one-insn-per-tb", "it is for the translator"),
+    ("vcpu", "it is no option of QEMU's own; a patched QEMU pins with it: [cpu.pinning]"),
+    ("set", "name the device's own key, or pass the whole device in [qemu] args"),
+    ("bt", "it is gone from QEMU"),
+    ("startdate", "see clock.base"),
+    ("help", "it starts no guest"),
+    ("h", "it starts no guest"),
+    ("version", "it starts no guest"),
+];
+
+/// Options that other files of this folder read.
+const ELSEWHERE: &[&str] = &[
+    "machine",
+    "M",
+    "accel",
+    "enable-kvm",
+    "no-kvm",
+    "no-acpi",
+    "no-hpet",
+    "no-kvm-irqchip",
+    "name",
+    "uuid",
+    "cpu",
+    "smp",
+    "m",
+    "mem-path",
+    "mem-prealloc",
+    "numa",
+    "overcommit",
+    "realtime",
+    "balloon",
+    "mem-lock",
+    "object",
+    "bios",
+    "pflash",
+    "kernel",
+    "initrd",
+    "append",
+    "dtb",
+    "drive",
+    "blockdev",
+    "hda",
+    "hdb",
+    "hdc",
+    "hdd",
+    "sda",
+    "cdrom",
+    "fda",
+    "fdb",
+    "sd",
+    "mtdblock",
+    "snapshot",
+    "boot",
+    "device",
+    "netdev",
+    "net",
+    "nic",
+    "nographic",
+    "display",
+    "spice",
+    "vnc",
+    "sdl",
+    "curses",
+    "full-screen",
+    "no-quit",
+    "alt-grab",
+    "ctrl-grab",
+    "no-frame",
+    "portrait",
+    "rotate",
+    "g",
+    "vga",
+    "std-vga",
+    "soundhw",
+    "audio",
+    "audiodev",
+    "usbdevice",
+    "usb",
+    "virtfs",
+    "fsdev",
+    "chardev",
+    "tpmdev",
+    "tpm",
+];
+
+/// Options that QEMU takes beside a profile as they are.
+const PASSED: &[&str] = &["k", "L", "trace", "d", "plugin", "add-fd", "option-rom", "seed", "compat", "prom-env"];
+
+impl Line<'_> {
+    pub(super) fn misc(&mut self, opts: &[Opt]) {
+        for opt in opts {
+            let of =
+                |table: &[(&str, &'static str)]| table.iter().find(|(name, _)| *name == opt.name).map(|(_, why)| *why);
+            if let Some(why) = of(NEEDLESS) {
+                opt.needless(why);
+                continue;
+            }
+            if let Some(why) = of(LOST) {
+                opt.lost(why);
+                continue;
+            }
+            match opt.name.as_str() {
+                "rtc" => self.rtc(opt),
+                "localtime" => {
+                    self.page.table("clock").set("base", "localtime");
+                    opt.translated("clock.base; today's QEMU has no -localtime");
+                }
+                "serial" => self.serial(opt, opts),
+                "parallel" if opt.value == "none" => opt.needless("there are no parallel ports"),
+                "parallel" => opt.lost("there are no parallel ports"),
+                "smbios" => self.smbios(opt),
+                "fw_cfg" => {
+                    let name = opt.get("name").map_or_else(|| opt.head.clone(), str::to_owned);
+                    let table = self.page.push("fw_cfg");
+                    table.set("name", name);
+                    table.maybe("file", opt.get("file"));
+                    table.maybe("string", opt.get("string"));
+                }
+                "acpitable" => match opt.get("file") {
+                    Some(file) => self.page.push("acpi_table").set("file", file),
+                    None => opt.lost("a table is a whole file: acpi_table.file"),
+                },
+                "watchdog" => {
+                    self.page.table("watchdog").set("model", opt.value.clone());
+                    opt.rest();
+                    opt.translated("watchdog; today's QEMU has no -watchdog");
+                }
+                "watchdog-action" => self.page.table("watchdog").set("action", opt.value.clone()),
+                "action" => self.action(opt),
+                "no-reboot" => self.page.table("on").set("reboot", "exit"),
+                "global" => self.global(opt),
+                "debugcon" => match opt.value.strip_prefix("file:") {
+                    Some(path) if self.page.known("firmware").is_some() => {
+                        self.page.table("firmware").set("debug_log", path);
+                    }
+                    _ => opt.lost("the firmware's log goes to a file: firmware.debug_log"),
+                },
+                name if PASSED.contains(&name) => self.pass(opt),
+                name if ELSEWHERE.contains(&name) => {}
+                name => opt.lost(format!("QEMU has no option -{name} that is known here")),
+            }
+        }
+    }
+
+    fn rtc(&mut self, opt: &Opt) {
+        let table = self.page.table("clock");
+        match opt.get("base") {
+            Some(base @ ("utc" | "localtime")) => table.set("base", base),
+            Some(other) => {
+                let text = format!("the clock starts with the host's time, not with `{other}`");
+                opt.lost(text);
+            }
+            None => {}
+        }
+        table.maybe("clock", opt.get("clock").filter(|clock| matches!(*clock, "host" | "rt" | "vm")));
+        table.maybe("driftfix", opt.get("driftfix"));
+    }
+
+    fn serial(&mut self, opt: &Opt, opts: &[Opt]) {
+        opt.rest();
+        let (kind, rest) = opt.value.split_once(':').unwrap_or((&opt.value, ""));
+        match kind {
+            "none" => {}
+            "chardev" => {
+                let chardev = by_id(opts, "chardev", rest);
+                let (kind, path) =
+                    chardev.map_or(("null".into(), None), |it| (it.head.clone(), it.get("path").map(str::to_owned)));
+                self.serial_to(opt, &kind, path);
+            }
+            "file" => self.serial_to(opt, "file", Some(rest.to_owned())),
+            "unix" => self.serial_to(opt, "socket", rest.split(',').next().map(str::to_owned)),
+            kind => self.serial_to(opt, kind, None),
+        }
+    }
+
+    /// A serial port to what a chardev of `kind` is.
+    pub(super) fn serial_to(&mut self, opt: &Opt, kind: &str, path: Option<String>) {
+        let taken = self.page.list("serial").iter().any(|port| port.text("to") == Some("console"));
+        let table = self.page.push("serial");
+        match (kind, path) {
+            ("file", Some(path)) => {
+                table.set("to", "file");
+                table.set("path", path);
+            }
+            ("socket", Some(path)) => {
+                table.set("to", "socket");
+                table.set("path", path);
+            }
+            ("null", _) => table.set("to", "none"),
+            _ if !taken => {
+                table.set("to", "console");
+                opt.translated("`vmrun console` shows it");
+            }
+            _ => {
+                table.set("to", "none");
+                opt.lost("a second port to a terminal: to = \"socket\" with a path is to be had");
+            }
+        }
+    }
+
+    fn smbios(&mut self, opt: &Opt) {
+        if opt.get("file").is_some() {
+            return opt.lost("tables are made of names: [smbios.system] and its kin");
+        }
+        let kind = opt.get("type").unwrap_or_default().to_owned();
+        let table = match kind.as_str() {
+            "0" => "smbios.bios",
+            "1" => "smbios.system",
+            "2" => "smbios.board",
+            "3" => "smbios.chassis",
+            "4" => "smbios.processor",
+            "11" => {
+                for text in opt.all("value") {
+                    self.page.table("smbios").add("oem_strings", text);
+                }
+                return;
+            }
+            _ => return opt.lost("vmrun has no such table"),
+        };
+        for (key, value) in opt.rest() {
+            let key = key.replace('-', "_");
+            match key.as_str() {
+                "uuid" => self.page.top().set("uuid", value),
+                key if crate::import::libvirt::knows(table, key) => self.page.table(table).set(key, value),
+                key => opt.lost(format!("{key}={value}: vmrun has nothing like it")),
+            }
+        }
+    }
+
+    fn action(&mut self, opt: &Opt) {
+        match opt.get("reboot") {
+            Some("shutdown") => self.page.table("on").set("reboot", "exit"),
+            Some("reset") => self.page.table("on").set("reboot", "reset"),
+            _ => {}
+        }
+        match opt.get("panic") {
+            Some("pause") => self.page.table("on").set("panic", "pause"),
+            Some("none") => opt.lost("panic=none: a guest that panicked ends, or is paused"),
+            _ => {}
+        }
+        if let Some(action) = opt.get("watchdog") {
+            self.page.table("watchdog").set("action", action);
+        }
+        opt.get("shutdown");
+    }
+
+    fn global(&mut self, opt: &Opt) {
+        let pair = opt.get("driver").zip(opt.get("property")).map(|(driver, property)| format!("{driver}.{property}"));
+        let (name, value) = match pair {
+            Some(name) => (name, opt.get("value").unwrap_or_default().to_owned()),
+            None => opt.rest().into_iter().next().unwrap_or_default(),
+        };
+        let off = matches!(value.as_str(), "1" | "on" | "true");
+        match name.as_str() {
+            "ICH9-LPC.disable_s3" | "PIIX4_PM.disable_s3" => self.page.table("machine").set("s3", !off),
+            "ICH9-LPC.disable_s4" | "PIIX4_PM.disable_s4" => self.page.table("machine").set("s4", !off),
+            "kvm-pit.lost_tick_policy" if value == "delay" || value == "discard" => {
+                self.page.table("clock").set("lost_tick_policy", value);
+            }
+            "cfi.pflash01.secure" => {}
+            "cpu.kvm" => self.page.table("cpu").set("hide_kvm", !is_on(&value)),
+            _ => {
+                opt.rest();
+                self.args.extend(["-global".to_owned(), opt.value.clone()]);
+                opt.translated("passed on in [qemu] args");
+            }
+        }
+    }
+}

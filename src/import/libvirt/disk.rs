@@ -1,0 +1,309 @@
+//! `<disk>`.
+
+use super::{Domain, placed};
+use crate::import::page::{Table, number, size};
+use crate::import::xml::Element;
+use toml::Value;
+
+pub(super) fn import(disk: &Element, domain: &mut Domain) {
+    let target = disk.child("target");
+    let device = disk.attr("device").unwrap_or("disk");
+    placed(disk);
+    disk.attr("type");
+    runtime(disk);
+    if matches!(device, "floppy" | "lun") {
+        return disk.lost(match device {
+            "floppy" => "there are no floppy disks",
+            _ => "a SCSI device of the host cannot be passed by itself; pass its controller with [[pci]]",
+        });
+    }
+    let cdrom = device == "cdrom";
+    let name = target.and_then(|target| target.attr("dev")).unwrap_or_default().to_owned();
+    let Some(bus) = bus(disk, target, &name, domain) else { return };
+    let file = match source(disk, domain) {
+        Source::File(file) => file,
+        Source::Volume(pool, volume) => return volume_of(disk, &pool, &volume, bus, cdrom, domain),
+        Source::Other(why) => return disk.lost(why),
+    };
+    let table = domain.page.push("disk");
+    table.maybe("file", file);
+    let driver = disk.child("driver");
+    let format = driver.and_then(|driver| driver.attr("type")).unwrap_or("raw");
+    match format {
+        "raw" | "qcow2" if table.get("file").is_some() => table.set("format", format),
+        "raw" | "qcow2" => {}
+        "iso" => table.set("format", "raw"),
+        other => {
+            disk.asked(format!("the image is `{other}`, and vmrun has raw and qcow2"));
+            table.ask(
+                &format!("the image is `{other}`. `qemu-img convert -O qcow2 OLD NEW` makes one of it for:"),
+                "format = \"qcow2\"",
+            );
+        }
+    }
+    table.set("bus", bus);
+    if cdrom {
+        table.set("cdrom", true);
+    }
+    driver.into_iter().for_each(|driver| io(driver, table));
+    identity(disk, table);
+    if disk.child("readonly").is_some() && !cdrom {
+        table.set("readonly", true);
+    }
+    if let Some(order) = disk.child("boot").and_then(|boot| boot.number("order")) {
+        table.set("boot_index", number(order));
+    }
+    throttle(disk, table);
+    if let Some(shareable) = disk.child("shareable") {
+        shareable.lost("an image has one guest; QEMU's lock on it stays");
+    }
+}
+
+/// What libvirt notes while the guest runs, and what has no meaning for it.
+fn runtime(disk: &Element) {
+    for name in [
+        "backingStore",
+        "mirror",
+        "transient",
+        "encryption",
+        "auth",
+        "geometry",
+        "vendor",
+        "product",
+        "backenddomain",
+        "throttlefilters",
+    ] {
+        for element in disk.all(name) {
+            match name {
+                "backingStore" | "mirror" => element.needless("the image itself says what lies below it"),
+                "vendor" | "product" => element.lost("a SCSI disk is named by QEMU"),
+                "geometry" => element.lost("cylinders and heads follow from the size"),
+                _ => element.lost("vmrun has nothing like it"),
+            }
+        }
+    }
+    disk.attr("snapshot");
+    disk.attr("model");
+    if disk.attr("sgio").is_some() || disk.attr("rawio").is_some() {
+        disk.translated("raw SCSI commands are not passed");
+    }
+}
+
+fn bus(disk: &Element, target: Option<&Element>, name: &str, domain: &Domain) -> Option<&'static str> {
+    if let Some(target) = target {
+        if target.attr("tray") == Some("open") {
+            target.lost("the tray is closed when the guest starts");
+        }
+        target.attr("removable");
+        let rate = target.number("rotation_rate");
+        _ = rate;
+    }
+    let given = target.and_then(|target| target.attr("bus"));
+    // libvirt goes by the name: `src/conf/domain_conf.c`, virDiskNameToBusDeviceIndex.
+    let by_name = match name.get(..2) {
+        Some("vd") => "virtio",
+        Some("sd") => "scsi",
+        Some("hd") if domain.q35 => "sata",
+        Some("hd") => "ide",
+        _ => "virtio",
+    };
+    match given.unwrap_or(by_name) {
+        "virtio" => Some("virtio"),
+        "sata" => Some("sata"),
+        "ide" if domain.q35 => {
+            disk.translated("a q35 has no IDE controller; SATA looks the same to most guests");
+            Some("sata")
+        }
+        "ide" => Some("ide"),
+        "scsi" => Some("scsi"),
+        "usb" => Some("usb"),
+        "nvme" => Some("nvme"),
+        other => {
+            disk.lost(format!("vmrun has no bus `{other}`"));
+            None
+        }
+    }
+}
+
+/// Where a disk's data is.
+enum Source {
+    /// A file, or nothing in the drive.
+    File(Option<String>),
+    /// A volume of a pool.
+    Volume(String, String),
+    /// Elsewhere, and why that is not to be had.
+    Other(String),
+}
+
+fn source(disk: &Element, _: &Domain) -> Source {
+    let Some(source) = disk.child("source") else { return Source::File(None) };
+    source.attr("index");
+    source.attr("startupPolicy").into_iter().for_each(|_| source.translated("an image that is not there is refused"));
+    for name in [
+        "seclabel",
+        "encryption",
+        "reservations",
+        "slices",
+        "initiator",
+        "privateData",
+        "cookies",
+        "ssl",
+        "readahead",
+        "timeout",
+        "config",
+        "auth",
+        "snapshot",
+    ] {
+        source.all(name).for_each(|element| element.lost("vmrun has nothing like it"));
+    }
+    let path = |name: &str| source.attr(name).filter(|path| !path.is_empty()).map(str::to_owned);
+    match disk.attr("type").unwrap_or("file") {
+        "file" => Source::File(path("file")),
+        "block" => Source::File(path("dev")),
+        "volume" => {
+            source.attr("mode");
+            Source::Volume(path("pool").unwrap_or_default(), path("volume").unwrap_or_default())
+        }
+        "network" => {
+            source.take();
+            let protocol = source.attr("protocol").unwrap_or_default();
+            Source::Other(format!(
+                "an image behind `{protocol}`: a disk is a file or a block device of the host; mount or map it first"
+            ))
+        }
+        "dir" => Source::Other("a folder as a FAT disk; [[share]] shares folders".into()),
+        "nvme" => Source::Other("an NVMe disk through QEMU's own driver; pass it whole with [[pci]]".into()),
+        other => Source::Other(format!("vmrun has no disks of type `{other}`")),
+    }
+}
+
+/// libvirt's own pool keeps its volumes in one folder; where others are, only libvirt knows.
+fn volume_of(disk: &Element, pool: &str, volume: &str, bus: &str, cdrom: bool, domain: &mut Domain) {
+    disk.take();
+    disk.asked(format!("where the volume `{volume}` of the pool `{pool}` is, only libvirt knows"));
+    let path = format!("/var/lib/libvirt/images/{volume}");
+    let table = domain.page.push("disk");
+    table.ask(
+        &format!("`virsh vol-path --pool {pool} {volume}` tells where it is; the drive is a CD-ROM drive without a disc until then:"),
+        &format!("file = {}", Value::from(path)),
+    );
+    if !cdrom {
+        table.comment("format = \"raw\"   # or qcow2; and without the next line");
+    }
+    table.set("cdrom", true);
+    table.set("bus", if matches!(bus, "virtio" | "nvme") { "sata" } else { bus });
+}
+
+fn io(driver: &Element, table: &mut Table) {
+    driver.attr("name");
+    let cache = driver.attr("cache").filter(|cache| *cache != "default");
+    table.maybe("cache", cache);
+    match driver.attr("io") {
+        // QEMU: aio=native needs cache.direct=on.
+        Some("native") if !matches!(cache, Some("none" | "directsync")) => {
+            driver.translated("aio = \"threads\": native needs a cache of none or directsync");
+        }
+        Some(io) => table.set("aio", io),
+        None => {}
+    }
+    match driver.attr("discard") {
+        Some("unmap") => table.set("discard", true),
+        Some("ignore") => table.set("discard", false),
+        _ => {}
+    }
+    table.maybe("detect_zeroes", driver.attr("detect_zeroes"));
+    let bus = table.text("bus").unwrap_or_default().to_owned();
+    if let Some(id) = driver.number("iothread") {
+        match bus.as_str() {
+            "virtio" | "scsi" => table.set("iothread", super::tune::iothread(id)),
+            _ => driver.lost(format!("a disk on {bus} has no iothread")),
+        }
+    }
+    table.maybe("queues", driver.number("queues").map(number));
+    for map in driver.child("iothreads").into_iter().flat_map(|map| map.all("iothread")) {
+        map.all("queue").for_each(|queue| _ = queue.attr("id"));
+        if let Some(id) = map.number("id") {
+            table.add("iothread_queues", super::tune::iothread(id));
+        }
+    }
+    for (name, why) in [
+        ("error_policy", "a guest that cannot write stops, and goes on with `vmrun resume`"),
+        ("rerror_policy", "a guest that cannot read is told so"),
+        ("copy_on_read", "images without backing files have no use for it"),
+        ("ioeventfd", "QEMU's own choice is the faster"),
+        ("event_idx", "QEMU's own choice is the faster"),
+        ("packed", "rings are split"),
+        ("queue_size", "QEMU's own size is taken"),
+        ("iommu", "there is no virtual IOMMU"),
+        ("ats", "there is no virtual IOMMU"),
+        ("page_per_vq", "it is for other hosts' needs"),
+        ("max_bytes", "no limit is set"),
+        ("discard_no_unref", "it is qcow2's own choice"),
+    ] {
+        if driver.attr(name).is_some() {
+            driver.translated(format!("{name}: {why}"));
+        }
+    }
+    for name in ["metadata_cache", "statistics"] {
+        driver.all(name).for_each(|element| element.lost("QEMU's own choice is taken"));
+    }
+}
+
+fn identity(disk: &Element, table: &mut Table) {
+    table.maybe("serial", disk.text_of("serial"));
+    if let Some(wwn) = disk.text_of("wwn") {
+        table.set("wwn", if wwn.starts_with("0x") { wwn.to_owned() } else { format!("0x{wwn}") });
+    }
+    if let Some(blocks) = disk.child("blockio") {
+        table.maybe("logical_block_size", blocks.number("logical_block_size").map(number));
+        table.maybe("physical_block_size", blocks.number("physical_block_size").map(number));
+        if blocks.attr("discard_granularity").is_some() {
+            blocks.lost("the granularity of discards is QEMU's");
+        }
+    }
+    let rate = disk.child("target").and_then(|target| target.number("rotation_rate"));
+    if matches!(table.text("bus"), Some("scsi" | "sata" | "ide")) {
+        table.maybe("rotation_rate", rate.map(number));
+    }
+}
+
+fn throttle(disk: &Element, table: &mut Table) {
+    let Some(tune) = disk.child("iotune") else { return };
+    let mut limits = toml::Table::new();
+    for element in tune.each() {
+        let amount: u64 = element.text().parse().unwrap_or(0);
+        let (kind, rest) = element.name.split_once('_').unwrap_or((&element.name, ""));
+        let max = rest.strip_suffix("_sec_max").map(|kind| (kind, "_max"));
+        let Some((unit, suffix)) = max.or_else(|| rest.strip_suffix("_sec").map(|kind| (kind, ""))) else {
+            element.lost("lengths and groups of bursts are not set");
+            continue;
+        };
+        let key = match unit {
+            "bytes" => format!("bps_{kind}{suffix}"),
+            "iops" => format!("iops_{kind}{suffix}"),
+            _ => continue,
+        };
+        if amount > 0 {
+            let value = if unit == "bytes" { Value::from(size(amount)) } else { number(amount) };
+            limits.insert(key, value);
+        }
+    }
+    if !limits.is_empty() {
+        table.set("throttle", limits);
+    }
+}
+
+/// Turns `<os><boot>` into the order of devices: libvirt takes the first device of each kind.
+pub(super) fn order(domain: &mut Domain) {
+    for (index, dev) in (1_i64..).zip(domain.boot.clone()) {
+        let list = if dev == "network" { "net" } else { "disk" };
+        let fits = |table: &&mut Table| match dev.as_str() {
+            "hd" => table.get("cdrom").is_none(),
+            "cdrom" => table.get("cdrom").is_some(),
+            _ => true,
+        };
+        if let Some(table) = domain.page.list(list).iter_mut().find(fits) {
+            table.set("boot_index", index);
+        }
+    }
+}
