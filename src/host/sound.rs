@@ -18,16 +18,20 @@ pub(super) fn servers(root: &Root, uid: u32) -> Vec<PathBuf> {
 mod test {
     use super::servers;
     use crate::host::tree::lay_out;
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket};
+    use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixListener;
     use std::path::PathBuf;
 
     #[test]
     fn only_a_socket_with_a_listener_is_a_server() {
         let tree = lay_out(&[("/run/user/1000/pulse/x", "")]);
-        let pulse = UnixListener::bind(tree.root.resolve("/run/user/1000/pulse/native")).unwrap();
-        drop(UnixListener::bind(tree.root.resolve("/run/user/1000/pipewire-0")).unwrap());
+        let _pulse = UnixListener::bind(tree.root.resolve("/run/user/1000/pulse/native")).unwrap();
+        // Nobody ever listens, rather than no longer: a child that another test forks just now would hold a listener.
+        let unheard = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        let left_over = tree.root.resolve("/run/user/1000/pipewire-0");
+        bind(unheard.as_raw_fd(), &UnixAddr::new(&left_over).unwrap()).unwrap();
+        assert!(left_over.exists());
         assert_eq!(servers(&tree.root, 1000), [PathBuf::from("/run/user/1000/pulse/native")]);
-        drop(pulse);
-        assert_eq!(servers(&tree.root, 1000), Vec::<PathBuf>::new());
     }
 }
