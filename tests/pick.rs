@@ -4,55 +4,10 @@
 
 mod support;
 
-use nix::pty::{OpenptyResult, Winsize, openpty};
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
+use support::person::Person;
 use support::setup;
 use support::vmrun::Bench;
-
-/// A person at a terminal of 80x24 before a running program.
-struct Person {
-    child: Child,
-    terminal: File,
-    seen: String,
-}
-
-impl Person {
-    fn before(mut command: Command) -> Self {
-        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
-        let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
-        let end = |slave: &OwnedFd| Stdio::from(slave.try_clone().unwrap());
-        let child = command.stdin(end(&slave)).stdout(end(&slave)).stderr(end(&slave)).spawn().unwrap();
-        Self { child, terminal: File::from(master), seen: String::new() }
-    }
-
-    fn types(&mut self, keys: &str) {
-        self.terminal.write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// Waits until `text` is on the screen.
-    fn sees(&mut self, text: &str) {
-        while !self.seen.contains(text) {
-            assert!(self.reads(), "`{text}` never came:\n{}", self.seen);
-        }
-    }
-
-    fn reads(&mut self) -> bool {
-        let mut piece = [0; 4096];
-        // The kernel says EIO when the program has closed its end.
-        let length = self.terminal.read(&mut piece).unwrap_or(0);
-        self.seen += &String::from_utf8_lossy(&piece[..length]);
-        length > 0
-    }
-
-    /// The exit code, and all that was on the screen.
-    fn leaves(mut self) -> (i32, String) {
-        while self.reads() {}
-        (self.child.wait().unwrap().code().unwrap(), self.seen)
-    }
-}
 
 /// Two profiles in a folder of their own: one that boots the demo guest, one with a mistake.
 fn guests() -> Bench {

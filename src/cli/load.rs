@@ -3,7 +3,7 @@
 use super::args::{HostFile, Layers};
 use super::output::{Output, Weight};
 use super::render::finding::{self, Finding, Findings};
-use super::{Exit, layers, place, trust};
+use super::{Exit, layers, place, profiles, trust};
 use crate::host::{Area, Caller, Host, Root};
 use crate::plan::{Class, Contents, Kept, Plan, Problem, Refusal};
 use crate::profile::source::{self, Keys, Rejection, Rest, Sheets};
@@ -41,11 +41,12 @@ pub(super) struct Rejected {
 }
 
 impl Loaded {
-    /// Reads the profile in the file `path`, with what lies below and above it.
+    /// Reads the profile in the file `path`, or of that name, with what lies below and above it.
     ///
     /// # Errors
     /// When the file cannot be read or has mistakes; all of them.
     pub(super) fn read(path: &Path, layers: &Layers) -> Result<Self, Rejected> {
+        let path = &profiles::file(path);
         let sheets = layers::read(path, layers).map_err(|error| unreadable(path, &error))?;
         Self::of(path, sheets)
     }
@@ -130,7 +131,8 @@ impl Loaded {
         self.plan_for(Host::read(root, &self.profile.wants(&self.setting)))
     }
 
-    fn plan_for(&self, host: Host) -> Planned {
+    /// Plans it for `host`.
+    pub(super) fn plan_for(&self, host: Host) -> Planned {
         let plan = self.profile.plan(&host, &self.setting);
         let (problems, contents): (&[Problem], &Contents) = match &plan {
             Ok(plan) => (&[], plan),

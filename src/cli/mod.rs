@@ -5,6 +5,7 @@ mod broken;
 mod busy;
 mod check;
 mod demo;
+mod edit;
 mod ending;
 mod explain;
 mod guest;
@@ -13,11 +14,14 @@ mod import;
 mod isolate;
 mod lately;
 mod layers;
+mod list;
 mod load;
+mod new;
 pub mod output;
 mod pick;
 mod place;
 mod plan;
+mod profiles;
 mod progress;
 mod refuse;
 mod render;
@@ -157,6 +161,9 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         broken::leave_at_once(output);
     }
     match &cli.command {
+        Command::Edit(args) => edit::run(args, output),
+        Command::List(_) => list::run(output),
+        Command::New(args) => new::run(args, output),
         Command::Run(args) => run::run(args, output),
         Command::Plan(args) => plan::run(args, output),
         Command::Check(args) => check::run(args, output),
@@ -219,7 +226,8 @@ fn profile_at(words: &[OsString], error: &clap::Error) -> Option<usize> {
     let is_it = |word: &OsString| word.to_string_lossy() == *unknown;
     let at = words.iter().skip(1).position(is_it)? + 1;
     let path = Path::new(&words[at]);
-    (path.extension() == Some(OsStr::new("toml")) || path.is_file()).then_some(at)
+    let is_one = path.extension() == Some(OsStr::new("toml")) || path.is_file() || profiles::named(path).is_some();
+    is_one.then_some(at)
 }
 
 /// Prints what clap says: help and version, or what is wrong with the command line.

@@ -4,6 +4,7 @@
 //! - [`linux_guest`]: a disk image with Debian's kernel that UEFI firmware boots and that says what it sees.
 //! - [`vmrun`]: the freshly built vmrun on a profile, in folders of its own.
 //! - [`demo_guest`]: the guest of `vmrun demo` in a bare QEMU, its report and QEMU's monitor.
+//! - [`person`]: a person at a terminal.
 //! - [`modules`]: the order in which kernel modules load.
 //! - [`samba`], [`barrier`]: companion services with private configuration, for a profile's `[[service]]`; [`companion`] starts one.
 //!
@@ -16,6 +17,7 @@ pub(crate) mod companion;
 pub(crate) mod demo_guest;
 pub(crate) mod linux_guest;
 pub(crate) mod modules;
+pub(crate) mod person;
 pub(crate) mod samba;
 pub(crate) mod setup;
 pub(crate) mod vmrun;

@@ -1,8 +1,11 @@
 //! What a shell is offered for a word, asked of vmrun itself while it is typed.
 
-use crate::cli::guest;
+use crate::cli::{guest, profiles};
 use crate::unit::GuestName;
+use clap_complete::engine::{ArgValueCompleter, PathCompleter, ValueCompleter};
 use clap_complete::{ArgValueCandidates, CompletionCandidate};
+use std::ffi::OsStr;
+use std::path::Path;
 
 /// Names of guests that run, or whose run was cut short.
 pub(super) fn running() -> ArgValueCandidates {
@@ -16,4 +19,14 @@ pub(super) fn known() -> ArgValueCandidates {
 
 fn candidates(names: Vec<GuestName>) -> Vec<CompletionCandidate> {
     names.into_iter().map(|name| CompletionCandidate::new(name.as_str())).collect()
+}
+
+/// Profiles: those that are found by name, and files.
+pub(super) fn profile() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let named = profiles::names().into_iter().filter(|name| name.starts_with(&*typed.to_string_lossy()));
+        let is_one = |path: &Path| path.is_dir() || path.extension().is_some_and(|it| it == "toml");
+        let files = PathCompleter::any().filter(is_one).complete(typed);
+        named.map(CompletionCandidate::new).chain(files).collect()
+    })
 }

@@ -5,6 +5,7 @@
 
 mod complete;
 mod demo;
+mod edit;
 mod explain;
 mod guest;
 mod host;
@@ -12,6 +13,7 @@ mod import;
 mod isolate;
 mod layers;
 mod monitor;
+mod new;
 mod pick;
 mod plan;
 mod report;
@@ -19,6 +21,7 @@ mod rom;
 mod run;
 
 pub use demo::{Demo, Then};
+pub use edit::{Edit, List};
 pub use explain::{Explain, Why};
 pub use guest::{Attach, Events, Logs, Named, Ps, Recover, Status, Stop, Top};
 pub use host::{Host, View};
@@ -26,6 +29,7 @@ pub use import::{Form, Import};
 pub use isolate::{Initramfs, Isolate};
 pub use layers::{HostFile, Layers};
 pub use monitor::{Cable, Cd, CdCommand, Hmp, Net, Qmp, Screenshot, SendKey, Turn, Usb, UsbDevice};
+pub use new::{GuestKind, New};
 pub use pick::Pick;
 pub use plan::{Check, Plan};
 pub use report::Report;
@@ -89,6 +93,8 @@ pub enum Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Ask what a new guest should be like, and write its profile
+    New(New),
     /// Run a guest until it ends, then put the host back
     Run(Run),
     /// Show everything that would be done, without doing it
@@ -96,6 +102,8 @@ pub enum Command {
     /// Examine the machine, or say whether a profile can run; needs no root
     Check(Check),
     /// Run a tiny guest of our own that reports what it sees
+    // The last line of the list of commands names it.
+    #[command(hide = true)]
     Demo(Demo),
     /// List the guests that run
     Ps(Ps),
@@ -103,6 +111,12 @@ pub enum Command {
     Status(Status),
     /// Press a guest's power button and wait for its end
     Stop(Stop),
+    /// Change a profile in $EDITOR; saved only if valid
+    #[command(hide = true)]
+    Edit(Edit),
+    /// List the profiles that are found by name
+    #[command(hide = true)]
+    List(List),
     /// Be with a guest again whose vmrun was killed
     #[command(hide = true)]
     Attach(Attach),
@@ -203,7 +217,7 @@ pub fn command() -> clap::Command {
         command.get_subcommands().filter(|it| it.is_hide_set()).map(clap::Command::get_name).collect();
     let more = format!(
         "Also: {};\n\
-         `vmrun help NAME` tells of each. Start with `vmrun demo`.",
+         `vmrun help NAME` tells of each. Start with `vmrun demo` or `vmrun new`.",
         further.join(", ")
     );
     command.build();

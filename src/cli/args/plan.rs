@@ -1,5 +1,6 @@
 //! The command lines of `vmrun plan` and `vmrun check`, which plan and start nothing.
 
+use super::complete::profile;
 use super::{HostFile, Layers};
 use clap::Args;
 use std::path::PathBuf;
@@ -10,8 +11,8 @@ use std::path::PathBuf;
                         Exit status: 0; 10 when the profile is wrong; 11 when it cannot run on this\n\
                         host, and the plan is shown all the same.")]
 pub struct Plan {
-    /// The profile, a TOML file
-    #[arg(value_name = "PROFILE")]
+    /// The profile, by its file or its name
+    #[arg(value_name = "PROFILE", add = profile())]
     pub profile: PathBuf,
     /// What is laid over it.
     #[command(flatten)]
@@ -33,8 +34,8 @@ pub struct Plan {
                         Exit status: 0; 1 the machine has a fault (`vmrun why ID` explains it); 10 the\n\
                         profile is wrong; 11 impossible here; 12 missing; 13 not permitted; 14 in use.")]
 pub struct Check {
-    /// The profile, a TOML file; without it the machine is examined
-    #[arg(value_name = "PROFILE")]
+    /// The profile, by file or name; without it the machine is examined
+    #[arg(value_name = "PROFILE", add = profile())]
     pub profile: Option<PathBuf>,
     /// Show what is well too
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! The command line of `vmrun run`.
 
 use super::Layers;
+use super::complete::profile;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -12,8 +13,8 @@ use std::path::PathBuf;
                         Exit status: 0 good end; 10 to 14 refused, nothing touched; 20 to 22 not\n\
                         started; 30 to 35 ended badly; 41 host not restored: `vmrun recover`.")]
 pub struct Run {
-    /// The profile, a TOML file
-    #[arg(value_name = "PROFILE")]
+    /// The profile, by its file or its name
+    #[arg(value_name = "PROFILE", add = profile())]
     pub profile: PathBuf,
     /// What is laid over it.
     #[command(flatten)]

@@ -2,10 +2,10 @@
 
 use crate::cli::args::Layers;
 use crate::cli::load::Loaded;
+use crate::cli::profiles;
 use crate::cli::render::host::name;
 use crate::host::PciFunction;
 use crate::plan::{Class, Problem};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A profile, and what is said of it.
@@ -21,7 +21,7 @@ pub(super) struct Entry {
 /// # Errors
 /// When there are none.
 pub(super) fn find(places: &[PathBuf]) -> Result<Vec<Entry>, Vec<Problem>> {
-    let paths: Vec<_> = places.iter().flat_map(|place| profiles(place)).collect();
+    let paths: Vec<_> = places.iter().flat_map(|place| profiles::at(place)).collect();
     if paths.is_empty() {
         let names: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
         let problem = Problem::new(Class::Missing, "", format!("there is no profile in {}", names.join(" or ")));
@@ -31,16 +31,6 @@ pub(super) fn find(places: &[PathBuf]) -> Result<Vec<Entry>, Vec<Problem>> {
     let widest = said.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     let text = |(name, what): (String, String)| format!("{name:widest$}  {what}").trim_end().to_owned();
     Ok(paths.into_iter().zip(said.into_iter().map(text)).map(|(path, text)| Entry { path, text }).collect())
-}
-
-fn profiles(place: &Path) -> Vec<PathBuf> {
-    if !place.is_dir() {
-        return if place.exists() { vec![place.to_owned()] } else { Vec::new() };
-    }
-    let entries = fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut found: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == "toml")).collect();
-    found.sort();
-    found
 }
 
 /// The name of a profile, and what its guest gets. One with mistakes is shown: to choose it tells them.

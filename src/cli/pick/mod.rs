@@ -7,15 +7,13 @@ mod terminal;
 
 use super::args::{Pick, Run};
 use super::output::{Output, Weight};
-use super::place;
+use super::profiles;
 use super::refuse::refuse;
 use super::{Exit, run as runner};
-use crate::host::Caller;
 use crate::plan::{Class, Problem};
 use entry::Entry;
 use menu::{Menu, Step};
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::PathBuf;
 use terminal::Raw;
 
 /// Lets the user choose among profiles, and runs the chosen one as `vmrun run` does.
@@ -24,7 +22,7 @@ pub(super) fn run(args: &Pick, output: Output) -> Exit {
         let problem = Problem::new(Class::Invalid, "", "to choose takes a terminal, and this is none");
         return refuse(&[problem.fix("name the profile: vmrun run PROFILE")], output);
     }
-    let places = if args.places.is_empty() { usual_places() } else { args.places.clone() };
+    let places = if args.places.is_empty() { profiles::places() } else { args.places.clone() };
     let entries = match entry::find(&places) {
         Ok(entries) => entries,
         Err(problems) => return refuse(&problems, output),
@@ -40,17 +38,6 @@ pub(super) fn run(args: &Pick, output: Output) -> Exit {
         Some(entry) => runner::run(&Run { profile: entry.path.clone(), layers: args.layers.clone() }, output),
         None => Exit::Good,
     }
-}
-
-/// Where profiles are found by name.
-fn usual_places() -> Vec<PathBuf> {
-    let caller = Caller::current();
-    // Under sudo the user's own come before root's.
-    let invoker = caller.invoker.and_then(|_| place::home(&caller)).map(|home| home.join(".config"));
-    let homes = invoker.into_iter().chain(caller.config).map(|config| config.join("vmrun"));
-    let mut places: Vec<_> = homes.chain([PathBuf::from("/etc/vmrun")]).collect();
-    places.dedup();
-    places
 }
 
 fn choose(entries: &[Entry]) -> io::Result<Option<&Entry>> {

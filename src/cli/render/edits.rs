@@ -11,11 +11,16 @@ pub(in crate::cli) fn diff(edits: &[FileEdit]) -> String {
 }
 
 fn one(edit: &FileEdit) -> String {
-    let (from, to) = (edit.from.as_deref().unwrap_or_default(), edit.to.as_deref().unwrap_or_default());
     let path = edit.path.display().to_string();
     let name = |there: bool| if there { path.as_str() } else { "/dev/null" };
+    let texts = (edit.from.as_deref().unwrap_or_default(), edit.to.as_deref().unwrap_or_default());
+    unified(texts, (name(edit.from.is_some()), name(edit.to.is_some())))
+}
+
+/// What makes the second of two texts of the first, under their names; empty when they are one.
+pub(in crate::cli) fn unified((from, to): (&str, &str), names: (&str, &str)) -> String {
     let diff = TextDiff::from_lines(from, to);
-    let text = diff.unified_diff().header(name(edit.from.is_some()), name(edit.to.is_some())).to_string();
+    let text = diff.unified_diff().header(names.0, names.1).to_string();
     text.lines().fold(String::new(), |mut text, line| {
         let style = style(line);
         _ = writeln!(text, "{style}{line}{style:#}");

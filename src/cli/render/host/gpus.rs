@@ -30,7 +30,7 @@ fn write(host: &Host, page: &mut Page) {
     }
 }
 
-fn cards(host: &Host) -> Vec<&PciFunction> {
+pub(super) fn cards(host: &Host) -> Vec<&PciFunction> {
     host.pci.iter().filter(|function| verdict::is_display(function)).collect()
 }
 
@@ -48,7 +48,7 @@ fn describe(host: &Host, card: &PciFunction, page: &mut Page) {
     page.row(2, "reset", PLAIN, &groups::reset(card));
 }
 
-fn group(host: &Host, card: &PciFunction) -> String {
+pub(super) fn group(host: &Host, card: &PciFunction) -> String {
     let Some(group) = card.iommu_group else { return "none".to_owned() };
     let others = verdict::mates(host, card).into_iter().filter(|other| other.bdf != card.bdf && !other.bridge);
     let others: Vec<_> = others.map(|other| format!("{} ({})", other.bdf, name::class(other))).collect();
@@ -67,7 +67,7 @@ fn outputs(card: &PciFunction, page: &mut Page) {
     }
 }
 
-fn plugged(connector: &Connector) -> String {
+pub(super) fn plugged(connector: &Connector) -> String {
     let monitor = connector.monitor.as_deref().unwrap_or("a monitor");
     match (connector.connected, connector.enabled) {
         (Some(true), true) => format!("{monitor}, in use"),

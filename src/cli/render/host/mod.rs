@@ -2,6 +2,7 @@
 //!
 //! Each view is a page in lines of a given width, with terminal styles and readable without, and a JSON value.
 
+mod card;
 mod cpus;
 mod firmware;
 mod gpus;
@@ -13,6 +14,7 @@ mod summary;
 mod usb;
 mod verdict;
 
+pub(in crate::cli) use card::{Card, cards};
 pub(in crate::cli) use cpus::{json as cpus_json, text as cpus};
 pub(in crate::cli) use firmware::{json as firmware_json, text as firmware};
 pub(in crate::cli) use gpus::{json as gpus_json, text as gpus};

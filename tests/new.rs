@@ -1,0 +1,298 @@
+//! `vmrun new`, `list` and `edit`: a newcomer's first evening, by flags and by answers on a terminal.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[allow(dead_code, reason = "each test binary uses a part")]
+#[path = "support/person.rs"]
+mod person;
+
+use person::Person;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A home of its own.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn profile(&self, name: &str) -> PathBuf {
+        self.path(&format!("config/vmrun/{name}.toml"))
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.profile(name)).unwrap()
+    }
+
+    /// vmrun of a user who lives here, whoever runs the test: `sudo` and a desktop are not seen.
+    fn vmrun(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vmrun"));
+        command.current_dir(self.0.path()).env("HOME", self.0.path()).env("XDG_CONFIG_HOME", self.path("config"));
+        command.env("XDG_DATA_HOME", self.path("data")).env("VMRUN_RUNTIME_DIR", self.path("run"));
+        command.env("VMRUN_STATE_DIR", self.path("state")).env("XDG_CACHE_HOME", self.path("cache"));
+        for name in ["SUDO_UID", "PKEXEC_UID", "DISPLAY", "WAYLAND_DISPLAY", "JOURNAL_STREAM", "VISUAL", "EDITOR"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.vmrun().args(arguments).output().unwrap()
+    }
+
+    /// `vmrun new NAME` for a captured host, its profile and disk in this home.
+    fn new_for(&self, host: &str, name: &str, more: &[&str]) -> Output {
+        let profile = self.profile(name);
+        let mut words = vec!["new", name, "--yes", "--host", host, "--output", profile.to_str().unwrap()];
+        words.extend(more);
+        self.run(&words)
+    }
+
+    fn disk(&self, name: &str) -> String {
+        format!("{}:8G", self.path(&format!("data/vmrun/{name}")).display())
+    }
+}
+
+fn captured(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts").join(format!("{name}.json")).display().to_string()
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// An editor that runs `script` with the file as `$1`.
+fn editor(home: &Home, script: &str) -> String {
+    let path = home.path("editor");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+/// An ISO 9660 image with the volume `label` and `names` at its root.
+fn iso(label: &str, names: &[&str]) -> Vec<u8> {
+    let mut image = vec![0; 20 * 2048];
+    let at = 16 * 2048;
+    image[at] = 1;
+    image[at + 1..at + 6].copy_from_slice(b"CD001");
+    image[at + 40..at + 72].fill(b' ');
+    image[at + 40..at + 40 + label.len()].copy_from_slice(label.as_bytes());
+    image[at + 158..at + 162].copy_from_slice(&18_u32.to_le_bytes());
+    image[at + 166..at + 170].copy_from_slice(&2048_u32.to_le_bytes());
+    let mut record = 18 * 2048;
+    for name in names {
+        let length = (33 + name.len()).next_multiple_of(2);
+        image[record] = u8::try_from(length).unwrap();
+        image[record + 32] = u8::try_from(name.len()).unwrap();
+        image[record + 33..record + 33 + name.len()].copy_from_slice(name.as_bytes());
+        record += length;
+    }
+    image
+}
+
+#[test]
+fn flags_make_a_profile_with_the_spare_card_and_a_variant_for_the_installation() {
+    let home = Home::new();
+    fs::write(home.path("win.iso"), iso("CCCOMA_X64FRE_EN-US_DV9", &["BOOTMGR.;1", "SETUP.EXE;1", "SOURCES"])).unwrap();
+    fs::write(home.path("drivers.iso"), iso("virtio-win-0.1.271", &["NETKVM", "VIOSTOR"])).unwrap();
+    let more = ["--iso", "win.iso", "--iso", "drivers.iso", "--memory", "16G", "--disk", &home.disk("games.img")];
+    let made = home.new_for(&captured("x3d-two-gpus"), "games", &more);
+    assert_eq!(made.status.code(), Some(0), "{}", told(&made));
+    let text = home.text("games");
+    for line in [
+        "#:schema schema.json",
+        "guest = \"windows11\"",
+        "secure_boot = true",
+        "size = \"16G\"",
+        "# NVIDIA GeForce RTX 4090, with what shares its IOMMU group.",
+        "device = \"01:00\"",
+        "[variant.install]",
+        "# installs Windows, volume CCCOMA_X64FRE_EN-US_DV9",
+    ] {
+        assert!(text.lines().any(|it| it == line), "`{line}` is not in\n{text}");
+    }
+    assert_eq!(fs::metadata(home.path("data/vmrun/games.img")).unwrap().len(), 8 << 30);
+    assert!(home.path("config/vmrun/schema.json").is_file());
+    assert!(told(&made).contains("vmrun run games --variant install"), "{}", told(&made));
+}
+
+#[test]
+fn what_was_made_is_planned_by_its_name_with_and_without_the_variant() {
+    let home = Home::new();
+    fs::write(home.path("debian.iso"), iso("Debian 12", &["DISTS", "POOL"])).unwrap();
+    let disk = home.disk("box.qcow2");
+    let made = home.new_for(&captured("zen3"), "box", &["--iso", "debian.iso", "--disk", &disk, "--card", "none"]);
+    assert_eq!(made.status.code(), Some(0), "{}", told(&made));
+    let plan = |more: &[&str]| {
+        let words = [&["plan", "box", "--argv", "--lines"], more].concat();
+        String::from_utf8(home.run(&words).stdout).unwrap()
+    };
+    let (normal, install) = (plan(&[]), plan(&["--variant", "install"]));
+    assert!(normal.contains("box.qcow2") && !normal.contains("debian.iso"), "{normal}");
+    assert!(install.contains("debian.iso"), "{install}");
+}
+
+#[test]
+fn each_captured_host_gets_a_guest_that_its_planner_finds_no_fault_with() {
+    for host in ["hybrid-one-gpu", "no-iommu", "quad-ht", "two-nodes", "two-sockets", "x3d-two-gpus", "zen3"] {
+        let home = Home::new();
+        // Neither the host's firmware nor what uses its card is the newcomer's guest's fault.
+        let made = home.new_for(&captured(host), "a", &["--guest", "linux", "--disk", &home.disk("a.img")]);
+        assert_eq!(made.status.code(), Some(0), "{host}: {}", told(&made));
+        assert!(!told(&made).contains("error: cpu"), "{host}: {}", told(&made));
+        assert!(!told(&made).contains("error: memory"), "{host}: {}", told(&made));
+    }
+}
+
+#[test]
+fn a_guest_that_cannot_run_there_is_not_written() {
+    let home = Home::new();
+    let disk = home.disk("a.img");
+    let refused = home.new_for(&captured("no-iommu"), "a", &["--guest", "linux", "--disk", &disk, "--card", "01:00"]);
+    assert_eq!(refused.status.code(), Some(11), "{}", told(&refused));
+    assert!(!home.profile("a").exists() && !home.path("data").exists());
+    let unknown = home.new_for(&captured("zen3"), "a", &["--disk", &disk, "--card", "7f:00.0"]);
+    assert_eq!(unknown.status.code(), Some(10));
+    assert!(told(&unknown).contains("`7f:00.0` is no graphics card; there are 0000:"), "{}", told(&unknown));
+}
+
+#[test]
+fn a_name_is_taken_once_and_no_terminal_is_told() {
+    let home = Home::new();
+    let more = ["--card", "none", "--disk", &home.disk("a.img")];
+    assert_eq!(home.new_for(&captured("zen3"), "a", &more).status.code(), Some(0));
+    let again = home.new_for(&captured("zen3"), "a", &["--card", "none", "--disk", &home.disk("b.img")]);
+    assert_eq!(again.status.code(), Some(14), "{}", told(&again));
+    assert!(!home.path("data/vmrun/b.img").exists());
+    let asked = home.run(&["new", "b"]);
+    assert!(told(&asked).contains("to ask takes a terminal"), "{}", told(&asked));
+}
+
+#[test]
+fn answers_on_a_terminal_make_the_same() {
+    let home = Home::new();
+    fs::write(home.path("debian.iso"), iso("Debian 12", &["DISTS", "POOL"])).unwrap();
+    let mut command = home.vmrun();
+    command.args(["new", "--host", &captured("x3d-two-gpus")]).arg("--output").arg(home.profile("first"));
+    command.env("TERM", "linux").env_remove("COLUMNS");
+    let mut person = Person::before(command);
+    let asked = [
+        ("debian.iso]: ", "\n"),
+        ("[linux]: ", "\n"),
+        ("name\u{1b}[0m [linux]: ", "first\n"),
+        ("card\u{1b}[0m [1]: ", "9\n"),
+        ("card\u{1b}[0m [1]: ", "none\n"),
+        ("cores\u{1b}[0m", "4\n"),
+        ("memory\u{1b}[0m", "2\n"),
+        ("disk\u{1b}[0m", "first.img:1G\n"),
+        ("sound\u{1b}[0m", "none\n"),
+        ("network\u{1b}[0m [user]: ", "\n"),
+        ("[Y/n] ", "y\n"),
+    ];
+    for (question, answer) in asked {
+        person.sees_anew(question);
+        person.types(answer);
+    }
+    person.sees("is written");
+    let (code, seen) = person.leaves();
+    assert_eq!(code, 0, "{seen}");
+    let text = home.text("first");
+    assert!(seen.contains("`9` is no graphics card"), "{seen}");
+    assert!(text.contains("cores = 4\n") && text.contains("size = \"2G\"\n"), "{text}");
+    // Only what holds a path of the test's own may be wider.
+    let narrow = |line: &&str| strip(line).chars().count() > 80 && !line.contains(home.0.path().to_str().unwrap());
+    let wide = seen.lines().find(narrow);
+    assert_eq!(wide, None, "{seen}");
+}
+
+/// Without terminal styles.
+fn strip(line: &str) -> String {
+    let mut pieces = line.split('\u{1b}');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| text + piece.split_once('m').map_or("", |(_, rest)| rest))
+}
+
+/// A home with the profile `a` in it.
+fn with_profile() -> Home {
+    let home = Home::new();
+    fs::create_dir_all(home.path("config/vmrun")).unwrap();
+    fs::write(home.profile("a"), "# mine\nschema = 1\nname = \"alpha\"\n[memory]\nsize = \"1G\" # enough\n").unwrap();
+    home
+}
+
+fn edit(home: &Home, script: &str) -> Command {
+    let mut command = home.vmrun();
+    command.args(["edit", "a"]).env("EDITOR", editor(home, script));
+    command
+}
+
+#[test]
+fn an_edit_is_shown_as_what_becomes_of_the_plan_and_keeps_comments() {
+    let home = with_profile();
+    let edited = edit(&home, "sed -i s/1G/2G/ \"$1\"").output().unwrap();
+    assert_eq!(edited.status.code(), Some(0), "{}", told(&edited));
+    let diff = String::from_utf8_lossy(&edited.stdout).into_owned();
+    assert!(diff.contains("--- plan before") && diff.contains("\n+"), "{diff}");
+    assert_eq!(home.text("a"), "# mine\nschema = 1\nname = \"alpha\"\n[memory]\nsize = \"2G\" # enough\n");
+    let unchanged = edit(&home, "true").output().unwrap();
+    assert!(told(&unchanged).contains("nothing was changed"));
+}
+
+#[test]
+fn an_edit_with_mistakes_leaves_the_profile_as_it_was() {
+    let home = with_profile();
+    let before = home.text("a");
+    let edited = edit(&home, "sed -i s/size/sice/ \"$1\"").output().unwrap();
+    assert_eq!(edited.status.code(), Some(10));
+    assert!(told(&edited).contains("sice") && told(&edited).contains("is as it was"), "{}", told(&edited));
+    assert_eq!(home.text("a"), before);
+    assert_eq!(fs::read_dir(home.path("config/vmrun")).unwrap().count(), 1, "the copy is gone");
+    let broken = edit(&home, "exit 3").output().unwrap();
+    assert_eq!(broken.status.code(), Some(12), "{}", told(&broken));
+}
+
+#[test]
+fn mistakes_can_be_mended_dropped_or_kept() {
+    let home = with_profile();
+    let mend = "if grep -q sice \"$1\"; then sed -i s/sice/size/ \"$1\"; else sed -i 's/size = \"1G\"/sice = \"3G\"/' \"$1\"; fi";
+    let mut person = Person::before(edit(&home, mend));
+    person.sees("[E/d/k] ");
+    person.types("e\n");
+    let (code, seen) = person.leaves();
+    assert_eq!(code, 0, "{seen}");
+    assert!(home.text("a").contains("size = \"3G\""));
+    let mut person = Person::before(edit(&home, "echo '[nothing]' >> \"$1\""));
+    person.sees("[E/d/k] ");
+    person.types("k\n");
+    let (code, seen) = person.leaves();
+    assert_eq!(code, 10, "{seen}");
+    assert!(!home.text("a").contains("[nothing]"));
+    assert_eq!(fs::read_dir(home.path("config/vmrun")).unwrap().count(), 2, "the copy is kept");
+}
+
+#[test]
+fn profiles_are_listed_and_completed_by_name() {
+    let home = with_profile();
+    fs::write(home.profile("b"), "broken").unwrap();
+    let list = String::from_utf8(home.run(&["list"]).stdout).unwrap();
+    assert!(list.lines().any(|line| line.starts_with("  a ") && line.contains("alpha")), "{list}");
+    assert!(list.lines().any(|line| line.starts_with("  b ") && line.contains("has mistakes")), "{list}");
+    let mut complete = home.vmrun();
+    complete
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "2")
+        .env("_CLAP_IFS", "\n")
+        .env("_CLAP_COMPLETE_COMP_TYPE", "9");
+    let words = complete.args(["--", "vmrun", "run", ""]).output().unwrap();
+    let words = String::from_utf8(words.stdout).unwrap();
+    assert!(words.lines().any(|word| word == "a") && words.lines().any(|word| word == "b"), "{words}");
+}
