@@ -5,14 +5,13 @@
 //! piece goes into the [`Report`]: kept, translated, left out for a reason, or asked about. A piece that nobody looked at is
 //! lost, and is told as such, so that nothing goes in silence.
 
-// Rows of one kind stand together, also where what is done is what the last row does.
-#![allow(clippy::match_same_arms, clippy::unused_self, clippy::too_many_lines, clippy::naive_bytecount)]
-
 mod argv;
+mod beside;
 mod libvirt;
 mod page;
 mod report;
 mod script;
+mod setting;
 mod shell;
 mod xml;
 
@@ -74,7 +73,7 @@ pub fn import(name: &str, bytes: &[u8]) -> Result<Import, Problem> {
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).matches('\n').count() + 1;
         refuse(format!("{name} is not UTF-8 text, from line {line} on")).fix("iconv -f UTF-16 -t UTF-8 FILE")
     })?;
     if let Some(at) = text.find('\0') {

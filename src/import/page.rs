@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use toml::Value;
 
 /// Tables in the order in which they are written.
-const ORDER: [&str; 37] = [
+const ORDER: [&str; 38] = [
     "machine",
     "cpu",
     "cpu.smp_cache",
     "cpu.pinning",
     "memory",
     "numa",
+    "tune",
     "firmware",
     "tpm",
     "clock",
@@ -239,16 +240,9 @@ impl Page {
         self.lists.get(name).map_or(0, Vec::len)
     }
 
-    /// The text of the profile.
-    pub(super) fn render(&self) -> String {
+    /// The text of all tables.
+    pub(super) fn tables(&self) -> String {
         let mut out = String::new();
-        self.head.iter().for_each(|text| comment(text, &mut out));
-        if !self.head.is_empty() {
-            out.push('\n');
-        }
-        self.top.above.iter().for_each(|text| comment(text, &mut out));
-        out.push_str("schema = 1\n");
-        self.top.render(&mut out);
         for name in ORDER.into_iter().chain(LAST) {
             let single = self.tables.get(name).into_iter().map(|table| (format!("[{name}]"), table));
             let list = self.lists.get(name).into_iter().flatten().map(|table| (format!("[[{name}]]"), table));
@@ -260,6 +254,20 @@ impl Page {
                 table.render(&mut out);
             }
         }
+        out
+    }
+
+    /// The text of the profile.
+    pub(super) fn render(&self) -> String {
+        let mut out = String::new();
+        self.head.iter().for_each(|text| comment(text, &mut out));
+        if !self.head.is_empty() {
+            out.push('\n');
+        }
+        self.top.above.iter().for_each(|text| comment(text, &mut out));
+        out.push_str("schema = 1\n");
+        self.top.render(&mut out);
+        out.push_str(&self.tables());
         if !self.tail.is_empty() {
             out.push('\n');
         }

@@ -1,9 +1,10 @@
 //! A script, or a bare command line, that starts QEMU.
 
 use super::argv::{self, Place, Word};
+use super::beside::Beside;
 use super::page::{Page, guest_name};
 use super::report::{Fate, Report};
-use super::shell::{self, Command};
+use super::shell::{self, Command, End};
 use crate::plan::{Class, Problem};
 use crate::unit::CpuSet;
 
@@ -23,7 +24,8 @@ pub(super) fn is_one(text: &str) -> bool {
 
 /// The profile's text, and what became of each command.
 pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem> {
-    let commands = shell::commands(text);
+    let script = shell::read(text);
+    let commands = &script.commands;
     let starts = |command: &Command| command.words.iter().position(|word| is_qemu(&word.text) && !talks(command));
     let Some((place, at)) = commands.iter().enumerate().find_map(|(place, command)| Some((place, starts(command)?)))
     else {
@@ -38,29 +40,63 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
     page.head(format!("Made by `vmrun import` of {name}. `vmrun check` says whether it can run here."));
     let stem = name.rsplit('/').next().unwrap_or(name);
     page.top().set("name", guest_name(stem.split('.').next().unwrap_or(stem)));
+
     let mut env = Vec::new();
-    for (i, command) in commands.iter().enumerate() {
-        let first = command.words.first().map_or("", |word| &word.text);
-        match i {
-            i if i == place => {
-                wrapped(&command.words[..at], &mut env, &mut page, &mut report);
-                let kvm = command.words[at].text.contains("kvm");
-                report.note(command.words[at].line, command.words[at].text.clone(), Fate::Kept);
-                argv::import(&command.words[at + 1..], &env, Place::Whole { kvm }, &mut page, &mut report);
-            }
-            _ if first == "export" || is_assignment(first) => {
-                for word in &command.words {
-                    if let Some((key, value)) = word.text.split_once('=').filter(|(key, _)| key.starts_with("QEMU_")) {
-                        env.push((key.to_owned(), value.to_owned(), word.line));
-                    }
+    commands.iter().filter(|command| sets(command)).for_each(|command| values(command, &mut env, &mut report));
+    let qemu = &commands[place];
+    wrapped(&qemu.words[..at], &mut env, &mut page, &mut report);
+    let program = &qemu.words[at];
+    report.note(program.line, program.text.clone(), Fate::Kept);
+    if !qemu.redirects.is_empty() {
+        let fate = Fate::Needless("vmrun keeps what QEMU prints: `vmrun logs`".into());
+        report.note(program.line, qemu.redirects.join(" "), fate);
+    }
+    let whole = Place::Whole { kvm: program.text.contains("kvm") };
+    argv::import(&qemu.words[at + 1..], &env, whole, &mut page, &mut report);
+
+    // After QEMU's own, so that it is known what the guest has.
+    for (before, part) in [(true, &commands[..place]), (false, &commands[place + 1..])] {
+        let mut beside = Beside { before, page: &mut page, report: &mut report };
+        let lines = part.chunk_by(|command, _| command.end == End::Pipe).enumerate();
+        for (i, line) in lines.filter(|(_, line)| !sets(&line[0])) {
+            match line {
+                // Of `qemu | tee log`.
+                [reader] if !before && i == 0 && qemu.end == End::Pipe => {
+                    beside.note(reader, Fate::Needless("vmrun keeps what QEMU prints: `vmrun logs`".into()));
                 }
-                let fate = Fate::Translated("its value stands where it is used".into());
-                note(command, fate, &mut report);
+                line => beside.pipeline(line),
             }
-            _ => around(command, i < place, &mut page, &mut report),
         }
     }
+    script.set_aside.iter().for_each(|(line, text)| set_aside(*line, text, &mut page, &mut report));
     Ok((page.render(), report.sorted()))
+}
+
+/// Whether a command sets variables and does nothing else.
+fn sets(command: &Command) -> bool {
+    let first = command.words.first().map_or("", |word| word.text.as_str());
+    matches!(first, "export" | "declare" | "local" | "readonly")
+        || !command.words.is_empty() && command.words.iter().all(|word| is_assignment(&word.text))
+}
+
+fn values(command: &Command, env: &mut Vec<(String, String, usize)>, report: &mut Report) {
+    for word in &command.words {
+        if let Some((key, value)) = word.text.split_once('=').filter(|(key, _)| key.starts_with("QEMU_")) {
+            env.push((key.to_owned(), value.to_owned(), word.line));
+        }
+    }
+    let line = command.words.first().map_or(0, |word| word.line);
+    report.note(line, command.line(), Fate::Translated("its value stands where it is used".into()));
+}
+
+/// An option that is commented out in the script, and is in the profile.
+fn set_aside(line: usize, text: &str, page: &mut Page, report: &mut Report) {
+    let words: Vec<_> = shell::read(text).commands.into_iter().flat_map(|command| command.words).collect();
+    let mut scratch = Page::default();
+    argv::import(&words, &[], Place::Libvirt { q35: false }, &mut scratch, &mut Report::default());
+    page.tail(format!("Commented out in the script, too: {text}"));
+    scratch.tables().lines().filter(|line| !line.is_empty()).for_each(|line| page.tail(line));
+    report.note(line, format!("# {text}"), Fate::Translated("commented out in the profile, too".into()));
 }
 
 /// Whether a command only speaks of QEMU, or looks for it.
@@ -93,12 +129,6 @@ fn talks(command: &Command) -> bool {
 fn is_assignment(word: &str) -> bool {
     let name = word.split_once('=').map(|(name, _)| name.trim_end_matches('+'));
     name.is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
-}
-
-fn note(command: &Command, fate: Fate, report: &mut Report) {
-    let line = command.words.first().map_or(0, |word| word.line);
-    let text: Vec<_> = command.words.iter().map(|word| word.text.replace('\u{1f}', " ")).collect();
-    report.note(line, text.join(" "), fate);
 }
 
 /// What stands before QEMU in its command: programs that set something and then start it.
@@ -156,62 +186,4 @@ fn wrapped(words: &[Word], env: &mut Vec<(String, String, usize)>, page: &mut Pa
         };
         report.note(word.line, word.text.clone(), fate);
     }
-}
-
-/// A command beside QEMU's.
-fn around(command: &Command, before: bool, page: &mut Page, report: &mut Report) {
-    let text: Vec<&str> = command.words.iter().map(|word| word.text.as_str()).collect();
-    let fate = match &text[..] {
-        [
-            "echo" | "printf" | "sleep" | "exit" | "wait" | "set" | "clear" | "[" | "[[" | "if" | "then" | "else"
-            | "fi" | "while" | "do" | "done" | "until" | "cd" | "}" | "{" | "trap" | "function" | "shift" | "true"
-            | "break" | "return",
-            ..,
-        ] => Fate::Needless("vmrun tells, waits and checks itself".into()),
-        ["pkill" | "kill" | "killall" | "pgrep", ..] => Fate::Needless("what vmrun started it also ends".into()),
-        ["systemctl", "start", units @ ..] if before => {
-            for unit in units.iter().filter(|unit| !unit.starts_with('-')) {
-                let whole = if unit.contains('.') { (*unit).to_owned() } else { format!("{unit}.service") };
-                page.push("service").set("unit", whole);
-            }
-            Fate::Translated("a [[service]], stopped with the guest".into())
-        }
-        ["systemctl", "stop", ..] if !before => Fate::Translated("the [[service]] is stopped with the guest".into()),
-        ["modprobe", module, ..] if module.starts_with("vfio") || module.starts_with("kvm") => {
-            Fate::Needless("vmrun loads vfio-pci itself".into())
-        }
-        ["sudo", "-u", user, run @ ..] if command.background => companion(Some(user), run, before, page),
-        run if command.background => companion(None, run, before, page),
-        _ => {
-            let at = if before { "pre" } else { "post" };
-            let run = toml::Value::from(text.iter().map(|word| toml::Value::from(*word)).collect::<Vec<_>>());
-            page.tail(format!(
-                "To decide: the script runs this {} the guest. As a hook:",
-                if before { "before" } else { "after" }
-            ));
-            page.tail("[[hook]]");
-            page.tail(format!("at = \"{at}\""));
-            page.tail(format!("run = {run}"));
-            Fate::Asked("whether the guest needs it; it is written as a hook that is commented out".into())
-        }
-    };
-    note(command, fate, report);
-}
-
-/// A program that runs beside the guest.
-fn companion(user: Option<&str>, run: &[&str], before: bool, page: &mut Page) -> Fate {
-    let known = page
-        .list("service")
-        .iter()
-        .any(|service| service.get("run").is_some_and(|known| known.to_string().contains(run.first().unwrap_or(&""))));
-    if known {
-        return Fate::Needless("it is a [[service]] already".into());
-    }
-    let table = page.push("service");
-    table.set("run", run.iter().map(|word| toml::Value::from(*word)).collect::<Vec<_>>());
-    table.maybe("user", user);
-    if !before {
-        table.set("start", "after");
-    }
-    Fate::Translated("a [[service]] that vmrun watches".into())
 }

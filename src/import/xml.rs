@@ -275,14 +275,14 @@ impl Tree<'_> {
     fn line_of(&mut self, at: usize) -> usize {
         let at = at.min(self.text.len());
         if at > self.upto {
-            self.line += self.text.as_bytes()[self.upto..at].iter().filter(|byte| **byte == b'\n').count();
+            self.line += self.text.get(self.upto..at).unwrap_or_default().matches('\n').count();
             self.upto = at;
         }
         self.line
     }
 
     fn refuse(&self, at: usize, what: &str) -> Problem {
-        let line = self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1;
         Problem::new(Class::Invalid, "", format!("{}: line {line} {what}", self.name))
     }
 

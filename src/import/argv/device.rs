@@ -1,6 +1,6 @@
 //! `-device` other than disks and network cards, `-usbdevice`, and what is left of `-object`.
 
-use super::opt::{Opt, is_on};
+use super::opt::Opt;
 use super::{Line, by_id, disk, display, named, net, push, sound};
 use crate::import::page::{number, size};
 use crate::import::xml;
@@ -68,7 +68,10 @@ impl Line<'_> {
                     opt.lost("without SPICE nothing redirects USB devices");
                 }
             }
-            _ if driver.starts_with("virtio-scsi") => self.scsi(opt),
+            _ if driver.starts_with("virtio-scsi") => {
+                opt.rest();
+                opt.translated("made when a disk sits on it");
+            }
             "ahci" | "ich9-ahci" | "piix3-ide" | "piix4-ide" => {
                 opt.rest();
                 opt.translated("made when a disk sits on it");
@@ -125,7 +128,7 @@ impl Line<'_> {
     }
 
     /// A device that the profile has no table for, as JSON: QEMU makes others first, and they would take places of vmrun's.
-    fn other(&mut self, opt: &Opt, driver: &str) {
+    pub(super) fn other(&mut self, opt: &Opt, driver: &str) {
         let mut device = Map::new();
         device.insert("driver".into(), json!(driver));
         for (key, value) in opt.pairs() {
@@ -139,138 +142,7 @@ impl Line<'_> {
         opt.translated("passed on in [qemu] args");
     }
 
-    fn vfio(&mut self, opt: &Opt) {
-        let given = opt.get("host").map(str::to_owned);
-        let path = opt.get("sysfsdev").map(str::to_owned);
-        let host = given.or_else(|| path.as_deref()?.strip_prefix("/sys/bus/pci/devices/").map(str::to_owned));
-        let Some(host) = host else {
-            return match path {
-                Some(_) => self.other(opt, &opt.head),
-                None => opt.lost("no address of the host is given"),
-            };
-        };
-        let pc = !self.q35;
-        let table = push(self.page, "pci", opt);
-        match host.parse::<crate::unit::Bdf>() {
-            Ok(bdf) => table.set("host", bdf.to_string()),
-            Err(_) => {
-                opt.asked(format!("which function `{host}` is"));
-                table.ask(
-                    &format!("the file computes the address: `{host}`. `lspci -D` lists them."),
-                    "host = \"0000:01:00.0\"",
-                );
-                table.set("host", "0000:01:00.0");
-            }
-        }
-        let bus = opt.get("bus").map(str::to_owned);
-        let root = bus.as_deref().is_none_or(|bus| bus == "pci.0");
-        if let Some(addr) = opt.get("addr") {
-            match slot(addr).filter(|_| root && pc) {
-                Some(addr) => table.set("addr", addr),
-                None => opt.translated("behind a root port of its own, at an address that is the same at every start"),
-            }
-        } else if bus.is_some() {
-            opt.translated("behind a root port of its own");
-        }
-        if opt.any(&["x-vga", "x_vga"]).is_some_and(is_on) {
-            table.set("x_vga", true);
-        }
-        match opt.get("romfile") {
-            Some("") => table.set("rom", "off"),
-            Some(file) => table.set("rom", file),
-            None => {}
-        }
-        table.maybe("rombar", opt.get("rombar").map(|on| on != "0" && on != "off"));
-        let mut spoof = toml::Table::new();
-        for (key, name) in [
-            ("x-pci-vendor-id", "vendor_id"),
-            ("x-pci-device-id", "device_id"),
-            ("x-pci-sub-vendor-id", "sub_vendor_id"),
-            ("x-pci-sub-device-id", "sub_device_id"),
-        ] {
-            if let Some(id) = opt.number(key).and_then(|id| i64::try_from(id).ok()) {
-                spoof.insert(name.into(), id.into());
-            }
-        }
-        if !spoof.is_empty() {
-            table.set("spoof", spoof);
-        }
-        for (key, value) in opt.rest() {
-            match key.as_str() {
-                "id" | "multifunction" => {}
-                "bootindex" => opt.lost("a passed card is booted from when no disk is"),
-                "display" if value == "off" => {}
-                _ => opt.lost(format!("{key}={value}: vmrun has nothing like it")),
-            }
-        }
-    }
-
-    fn usb_host(&mut self, opt: &Opt) {
-        let ids = opt.any(&["vendorid"]).and_then(xml::number).zip(opt.get("productid").and_then(xml::number));
-        let port = opt.get("hostbus").zip(opt.get("hostport")).map(|(bus, port)| format!("{bus}-{port}"));
-        opt.any(&["hostaddr", "bus", "port", "isobufs", "isobsize", "loglevel", "pipeline"]);
-        opt.rest();
-        if ids.is_none() && port.is_none() {
-            return self.unknown_usb(opt);
-        }
-        let reset = opt.flag("guest-reset");
-        let table = push(self.page, "usb", opt);
-        match (ids, port) {
-            (Some((vendor, product)), _) => table.set("id", format!("{vendor:04x}:{product:04x}")),
-            (None, Some(port)) => table.set("port", port),
-            (None, None) => {}
-        }
-        if reset == Some(false) {
-            table.set("guest_reset", false);
-        }
-    }
-
-    fn unknown_usb(&mut self, opt: &Opt) {
-        opt.asked("which USB device it is; its number changes with each plug");
-        self.page.tail(format!(
-            "To decide: `{}` named a USB device by its number, which changes with each plug. `lsusb` tells its ids:",
-            opt.shown()
-        ));
-        self.page.tail("[[usb]]");
-        self.page.tail("id = \"046d:c29b\"");
-    }
-
-    /// `-usbdevice`, which QEMU has only for its own devices today.
-    fn usbdevice(&mut self, opt: &Opt) {
-        let value = opt.value.as_str();
-        let (kind, rest) = value.split_once(':').unwrap_or((value, ""));
-        opt.rest();
-        match kind {
-            "tablet" | "mouse" | "keyboard" => {
-                let name = if kind == "keyboard" { "usb-kbd".into() } else { format!("usb-{kind}") };
-                self.input(opt, &name);
-            }
-            "host" => match rest.split_once(':') {
-                Some((vendor, product)) => {
-                    let hex = |text: &str| u16::from_str_radix(text.trim_start_matches("0x"), 16).ok();
-                    match hex(vendor).zip(hex(product)) {
-                        Some((vendor, product)) => {
-                            push(self.page, "usb", opt).set("id", format!("{vendor:04x}:{product:04x}"));
-                            opt.translated("usb; today's QEMU has no -usbdevice host");
-                        }
-                        None => self.unknown_usb(opt),
-                    }
-                }
-                None => self.unknown_usb(opt),
-            },
-            "disk" => {
-                let file = rest.rsplit(':').next().unwrap_or(rest).to_owned();
-                let table = push(self.page, "disk", opt);
-                table.set("file", file);
-                table.set("format", "raw");
-                table.set("bus", "usb");
-                opt.translated("a disk on usb");
-            }
-            _ => opt.lost("vmrun has no such USB device"),
-        }
-    }
-
-    fn controller(&mut self, opt: &Opt, driver: &str) {
+    pub(super) fn controller(&mut self, opt: &Opt, driver: &str) {
         self.usb.push(driver.to_owned());
         let ports = opt.any(&["p2", "p3"]).and_then(xml::number);
         if let Some(ports) = ports {
@@ -309,17 +181,12 @@ impl Line<'_> {
         }
     }
 
-    fn input(&mut self, opt: &Opt, kind: &str) {
+    pub(super) fn input(&mut self, opt: &Opt, kind: &str) {
         opt.rest();
         push(self.page, "input", opt).set("kind", kind);
         if opt.name == "usbdevice" {
             opt.translated("input");
         }
-    }
-
-    fn scsi(&mut self, opt: &Opt) {
-        opt.rest();
-        opt.translated("made when a disk sits on it");
     }
 
     fn rng(&mut self, opt: &Opt, opts: &[Opt]) {
@@ -330,97 +197,6 @@ impl Line<'_> {
         let table = self.page.table("rng");
         table.maybe("source", source);
         table.maybe("rate", bytes.map(|bytes| size((bytes.saturating_mul(1000) / period).max(1))));
-    }
-
-    fn channel(&mut self, opt: &Opt, opts: &[Opt]) {
-        let name = opt.get("name").unwrap_or_default().to_owned();
-        let chardev = opt.get("chardev").and_then(|id| by_id(opts, "chardev", id));
-        opt.rest();
-        match name.as_str() {
-            "org.qemu.guest_agent.0" => {
-                let path = chardev.and_then(|chardev| chardev.get("path")).map(str::to_owned);
-                self.page.table("agent").maybe("path", path);
-            }
-            "com.redhat.spice.0" if self.page.get("display", "kind").and_then(toml::Value::as_str) == Some("spice") => {
-                self.page.table("display").set("agent", true);
-            }
-            name => opt.lost(format!("a channel `{name}` is not to be had")),
-        }
-    }
-
-    fn debugcon(&mut self, opt: &Opt, opts: &[Opt]) {
-        let chardev = opt.get("chardev").and_then(|id| by_id(opts, "chardev", id));
-        let path =
-            chardev.filter(|chardev| chardev.head == "file").and_then(|chardev| chardev.get("path")).map(str::to_owned);
-        opt.rest();
-        match path.filter(|_| self.page.known("firmware").is_some()) {
-            Some(path) => self.page.table("firmware").set("debug_log", path),
-            None => opt.lost("the firmware's log goes to a file: firmware.debug_log"),
-        }
-    }
-
-    fn tpm(&mut self, opt: &Opt, driver: &str) {
-        opt.rest();
-        let table = self.page.table("tpm");
-        table.set("model", driver);
-        if table.get("state").is_none() {
-            opt.asked("where the TPM's state is: swtpm was started by something else");
-            table.ask(
-                "vmrun starts swtpm itself, with a new state unless it is told of the old one: disk encryption and sign-in of Windows hang on it.",
-                "state = \"/path/of/--tpmstate\"",
-            );
-        } else {
-            opt.translated("vmrun starts swtpm itself");
-        }
-    }
-
-    fn shared_memory(&mut self, opt: &Opt, opts: &[Opt]) {
-        let backend = opt.get("memdev").and_then(|id| by_id(opts, "object", id));
-        let bytes = backend.and_then(|backend| backend.get("size")).and_then(|size| super::memory::amount(size, 1));
-        let bytes = bytes.or_else(|| opt.get("size").and_then(|size| super::memory::amount(size, 1 << 20)));
-        let path = backend.and_then(|backend| backend.get("mem-path")).map(str::to_owned);
-        let path = path.or_else(|| opt.get("shm").map(|name| format!("/dev/shm/{name}")));
-        backend.into_iter().for_each(|backend| _ = backend.rest());
-        opt.rest();
-        let table = self.page.table("looking_glass");
-        table.set("size", size(bytes.unwrap_or(32 << 20)));
-        table.maybe("path", path.filter(|path| path != "/dev/shm/looking-glass"));
-    }
-
-    fn virtiofs(&mut self, opt: &Opt) {
-        let tag = opt.get("tag").unwrap_or("share").to_owned();
-        let queue = opt.number("queue-size");
-        opt.rest();
-        let table = push(self.page, "share", opt);
-        table.set("kind", "virtiofs");
-        opt.asked("which folder it is: virtiofsd was started by something else");
-        table.ask(
-            "vmrun starts virtiofsd itself; the folder that it shares is the one of --shared-dir.",
-            "source = \"/srv\"",
-        );
-        table.set("source", "/srv");
-        table.set("tag", tag);
-        table.set("readonly", true);
-        table.maybe("queue_size", queue.map(number));
-    }
-
-    fn share(&mut self, opt: &Opt, folder: &Opt) {
-        let table = push(self.page, "share", opt);
-        table.set("kind", "9p");
-        table.maybe("source", folder.get("path"));
-        table.maybe("tag", opt.any(&["mount_tag"]));
-        match folder.get("security_model") {
-            Some("mapped") => table.set("security_model", "mapped-xattr"),
-            Some(model) => table.set("security_model", model),
-            None => table.set("security_model", "none"),
-        }
-        if folder.any(&["readonly"]).is_some_and(is_on) {
-            table.set("readonly", true);
-        }
-        table.maybe("multidevs", folder.get("multidevs"));
-        folder.any(&["writeout"]);
-        opt.rest();
-        folder.rest();
     }
 
     fn object(&mut self, opt: &Opt, opts: &[Opt]) {
@@ -467,13 +243,4 @@ fn typed(key: &str, value: &str) -> Value {
         "off" | "false" | "no" => json!(false),
         _ => xml::number(value).map_or_else(|| json!(value), |number| json!(number)),
     }
-}
-
-/// `0x9`, `9`, `09.1` as a profile has it; `None` for what is the chipset's own.
-fn slot(text: &str) -> Option<String> {
-    let (device, function) = text.split_once('.').unwrap_or((text, "0"));
-    let device =
-        u8::from_str_radix(device.trim_start_matches("0x"), 16).ok().filter(|device| (2..32).contains(device))?;
-    let function = u8::from_str_radix(function.trim_start_matches("0x"), 16).ok().filter(|function| *function < 8)?;
-    Some(format!("{device:02x}.{function:x}"))
 }

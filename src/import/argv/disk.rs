@@ -1,10 +1,9 @@
 //! `-drive`, `-blockdev`, `-hda` and their kin, with the devices that they hang on.
 
-use super::opt::{Opt, is_on};
+use super::node::{device_options, drive_options, node_options};
+use super::opt::Opt;
 use super::{Line, by_id, named, push};
-use crate::import::page::{Table, number, size};
-use crate::import::xml;
-use toml::Value;
+use crate::import::page::Table;
 
 /// Devices that are disks: the driver, the bus of the profile, and whether it is a CD-ROM drive.
 const DRIVERS: [(&str, &str, bool); 16] = [
@@ -128,82 +127,18 @@ impl Line<'_> {
             drive_options(source, &mut table);
         }
         node.into_iter().for_each(|node| node_options(node, opts, &mut table));
-        self.device_options(device, bus, opts, &mut table);
+        device_options(device, bus, opts, &mut table);
         *self.page.push("disk") = table;
-    }
-
-    fn device_options(&mut self, device: &Opt, bus: &str, opts: &[Opt], table: &mut Table) {
-        table.maybe("boot_index", device.number("bootindex").map(number));
-        table.maybe("serial", device.get("serial"));
-        if matches!(bus, "scsi" | "sata" | "ide") {
-            table.maybe("wwn", device.get("wwn"));
-            table.maybe("rotation_rate", device.number("rotation_rate").map(number));
-        }
-        table.maybe("logical_block_size", device.number("logical_block_size").filter(|size| *size != 512).map(number));
-        table
-            .maybe("physical_block_size", device.number("physical_block_size").filter(|size| *size != 512).map(number));
-        table.maybe(
-            "queues",
-            device.any(&["num-queues", "num_queues", "max_ioqpairs"]).and_then(xml::number).map(number),
-        );
-        let controller =
-            device.get("bus").and_then(|bus| bus.split('.').next()).and_then(|id| by_id(opts, "device", id));
-        // A SCSI controller without a name is the only one.
-        let controller = controller
-            .or_else(|| named(opts, "device").find(|it| it.head.starts_with("virtio-scsi")).filter(|_| bus == "scsi"));
-        let thread = device.get("iothread").or_else(|| controller.and_then(|controller| controller.get("iothread")));
-        if let Some(thread) = thread.filter(|_| matches!(bus, "virtio" | "scsi")) {
-            table.set("iothread", iothread_id(thread));
-        }
-        if let Some(queues) =
-            controller.filter(|_| bus == "scsi").and_then(|controller| controller.any(&["num_queues", "num-queues"]))
-        {
-            table.maybe("queues", xml::number(queues).map(number));
-        }
-        if device.flag("write-cache") == Some(false) {
-            table.set("cache", "writethrough");
-        }
-        for (key, value) in device.rest() {
-            match key.as_str() {
-                "id"
-                | "addr"
-                | "bus"
-                | "unit"
-                | "scsi-id"
-                | "lun"
-                | "channel"
-                | "physical-block-size"
-                | "device_id"
-                | "share-rw"
-                | "disable-legacy"
-                | "disable-modern"
-                | "ioeventfd"
-                | "event_idx"
-                | "scsi"
-                | "config-wce"
-                | "write-cache"
-                | "removable"
-                | "discard_granularity"
-                | "multifunction"
-                | "packed"
-                | "queue-size"
-                | "ver"
-                | "model"
-                | "vendor"
-                | "product" => {
-                    device.translated(format!("{key}={value}: vmrun's or QEMU's own choice"));
-                }
-                _ => device.lost(format!("{key}={value}: vmrun has nothing like it")),
-            }
-        }
     }
 
     /// `-boot`: letters of kinds become the order of devices.
     fn boot(&mut self, opts: &[Opt]) {
         for opt in named(opts, "boot") {
-            let table = self.page.table("boot");
-            table.maybe("menu", opt.flag("menu"));
-            table.maybe("strict", opt.flag("strict"));
+            for key in ["menu", "strict"] {
+                if let Some(on) = opt.flag(key) {
+                    self.page.table("boot").set(key, on);
+                }
+            }
             for key in ["splash", "splash-time", "reboot-timeout", "once"] {
                 if opt.get(key).is_some() {
                     opt.translated(format!("{key}: left out"));
@@ -313,107 +248,5 @@ fn place(drive: &Opt) {
     let placed = ["index", "unit", "bus", "addr"].iter().filter(|key| drive.get(key).is_some()).count();
     if placed > 0 {
         drive.translated("its place follows from the order of the profile");
-    }
-}
-
-/// Options of a drive that are keys of a disk.
-fn drive_options(drive: &Opt, table: &mut Table) {
-    let cache = drive.get("cache").filter(|cache| *cache != "default").map(str::to_owned);
-    let direct = drive.flag("cache.direct");
-    let flush = drive.flag("cache.no-flush");
-    let cache = cache.or_else(|| match (direct, flush) {
-        (_, Some(true)) => Some("unsafe".into()),
-        (Some(true), _) => Some("none".into()),
-        _ => None,
-    });
-    let direct = matches!(cache.as_deref(), Some("none" | "directsync" | "off"));
-    match cache.as_deref() {
-        Some("off") => table.set("cache", "none"),
-        Some(cache @ ("none" | "writeback" | "writethrough" | "directsync" | "unsafe")) => table.set("cache", cache),
-        Some(other) => drive.lost(format!("vmrun knows no cache `{other}`")),
-        None => {}
-    }
-    match drive.get("aio") {
-        Some("native") if !direct => drive.translated("aio = \"threads\": native needs a cache of none or directsync"),
-        Some(aio) => table.set("aio", aio),
-        None => {}
-    }
-    if drive.get("discard").is_some_and(|discard| matches!(discard, "unmap" | "on")) {
-        table.set("discard", true);
-    }
-    table.maybe("detect_zeroes", drive.get("detect-zeroes"));
-    if drive.any(&["readonly", "read-only"]).is_some_and(is_on) && table.get("cdrom").is_none() {
-        table.set("readonly", true);
-    }
-    if let Some(serial) = drive.get("serial") {
-        table.set("serial", serial);
-        drive.translated("disk.serial; today's -drive has none");
-    }
-    table.maybe("boot_index", drive.number("bootindex").map(number));
-    limits(drive, table);
-    for (key, value) in drive.rest() {
-        match key.as_str() {
-            "id" | "media" | "if" | "copy-on-read" | "cyls" | "heads" | "secs" | "trans" | "boot" | "node-name"
-            | "werror" | "rerror" | "l2-cache-size" | "cache-size" | "overlap-check" | "locking" | "file.locking"
-            | "force-share" | "file.aio" | "name" => {
-                if !matches!(key.as_str(), "id" | "media" | "if" | "node-name") {
-                    drive.translated(format!("{key}={value}: QEMU's own choice, or gone from it"));
-                }
-            }
-            "snapshot" if !is_on(&value) => {}
-            _ => drive.lost(format!("{key}={value}: vmrun has nothing like it")),
-        }
-    }
-}
-
-/// Options of a node, and of the one below it.
-fn node_options(node: &Opt, opts: &[Opt], table: &mut Table) {
-    let below = node.get("file").and_then(|name| by_id(opts, "blockdev", name));
-    let get = |key: &str| {
-        let nested = format!("file.{key}");
-        node.get(key)
-            .or_else(|| node.get(&nested))
-            .or_else(|| below.and_then(|below| below.get(key)))
-            .map(str::to_owned)
-    };
-    let direct = get("cache.direct").is_some_and(|on| is_on(&on));
-    if get("cache.no-flush").is_some_and(|on| is_on(&on)) {
-        table.set("cache", "unsafe");
-    } else if direct {
-        table.set("cache", "none");
-    }
-    match get("aio").as_deref() {
-        Some("native") if !direct => {}
-        Some(aio) => table.set("aio", aio),
-        None => {}
-    }
-    if get("discard").as_deref() == Some("unmap") {
-        table.set("discard", true);
-    }
-    table.maybe("detect_zeroes", get("detect-zeroes"));
-    if get("read-only").is_some_and(|on| is_on(&on)) && table.get("cdrom").is_none() {
-        table.set("readonly", true);
-    }
-    node.rest();
-    below.into_iter().for_each(|below| _ = below.rest());
-}
-
-/// `throttling.iops-total` and the older `iops`, `bps_rd`.
-fn limits(drive: &Opt, table: &mut Table) {
-    let mut all = toml::Table::new();
-    for unit in ["iops", "bps"] {
-        for (suffix, kind) in [("", "total"), ("_rd", "read"), ("_wr", "write")] {
-            for (old, max) in [("", ""), ("_max", "_max")] {
-                let older = format!("{unit}{suffix}{old}");
-                let newer = format!("throttling.{unit}-{kind}{}", old.replace('_', "-"));
-                if let Some(amount) = drive.any(&[&older, &newer]).and_then(xml::number).filter(|amount| *amount > 0) {
-                    let value = if unit == "bps" { Value::from(size(amount)) } else { number(amount) };
-                    all.insert(format!("{unit}_{kind}{max}"), value);
-                }
-            }
-        }
-    }
-    if !all.is_empty() {
-        table.set("throttle", all);
     }
 }

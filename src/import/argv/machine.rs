@@ -73,7 +73,6 @@ impl Line<'_> {
             let on = is_on(&value);
             let machine = self.page.table("machine");
             match key.replace('_', "-").as_str() {
-                "type" => {}
                 "kernel-irqchip" => self.irqchip(&value),
                 "mem-merge" if on => machine.set("mem_merge", true),
                 "hpet" => machine.set("hpet", on),
@@ -89,7 +88,7 @@ impl Line<'_> {
                     }
                 }
                 // Named by the backends themselves.
-                "memory-backend" | "pflash0" | "pflash1" => {}
+                "type" | "memory-backend" | "pflash0" | "pflash1" => {}
                 "igd-passthru"
                 | "kvm-shadow-mem"
                 | "nvdimm"

@@ -71,9 +71,9 @@ impl Line<'_> {
             }
         }
         // Pages of a pool are touched first unless said.
-        let memory = self.page.table("memory");
-        if memory.get("hugepages").is_some() && memory.get("prealloc").and_then(toml::Value::as_bool) == Some(true) {
-            memory.remove("prealloc");
+        let prealloc = self.page.get("memory", "prealloc").and_then(toml::Value::as_bool);
+        if self.page.get("memory", "hugepages").is_some() && prealloc == Some(true) {
+            self.page.table("memory").remove("prealloc");
         }
     }
 

@@ -11,7 +11,10 @@ mod machine;
 mod memory;
 mod misc;
 mod net;
+mod node;
 mod opt;
+mod passed;
+mod shared;
 mod sound;
 
 pub(in crate::import) use opt::Word;

@@ -19,7 +19,6 @@ pub(super) fn import(element: &Element, domain: &mut Domain) {
         "iommu" | "redirfilter" => {}
         "smartcard" => element.lost("smart cards are not passed; pass the reader with [[usb]]"),
         "memory" => element.lost("memory cannot be plugged in; `size` in [memory] holds all of it"),
-        "nvram" | "lease" | "crypto" | "pstore" => element.lost("vmrun has nothing like it"),
         _ => element.lost("vmrun has nothing like it"),
     }
 }

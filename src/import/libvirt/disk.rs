@@ -95,13 +95,10 @@ fn bus(disk: &Element, target: Option<&Element>, name: &str, domain: &Domain) ->
             target.lost("the tray is closed when the guest starts");
         }
         target.attr("removable");
-        let rate = target.number("rotation_rate");
-        _ = rate;
     }
     let given = target.and_then(|target| target.attr("bus"));
     // libvirt goes by the name: `src/conf/domain_conf.c`, virDiskNameToBusDeviceIndex.
     let by_name = match name.get(..2) {
-        Some("vd") => "virtio",
         Some("sd") => "scsi",
         Some("hd") if domain.q35 => "sata",
         Some("hd") => "ide",

@@ -54,8 +54,11 @@ pub(super) fn import(root: &Element, domain: &mut Domain) {
             },
             "hap" | "viridian" | "privnet" => feature.needless("it is Xen's or LXC's"),
             "msrs" => feature.lost("what becomes of unknown registers is set in the module kvm: ignore_msrs"),
-            "ps2" if on == Some(false) => feature.lost("the chipset has its PS/2 controller"),
-            "ps2" => {}
+            "ps2" => {
+                if on == Some(false) {
+                    feature.lost("the chipset has its PS/2 controller");
+                }
+            }
             other => feature.lost(format!("a PC under vmrun has no `{other}`")),
         }
     }

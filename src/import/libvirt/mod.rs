@@ -286,6 +286,6 @@ fn placed(element: &Element) {
     }
     for address in element.all("address") {
         address.take();
-        address.translated("vmrun deals out addresses, the same at every start");
+        address.translated("the guest finds it at another address once, and at the same one from then on");
     }
 }

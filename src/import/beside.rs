@@ -1,0 +1,212 @@
+//! What a script does beside QEMU: companions, units, settings of the host, and conditions.
+
+use super::page::Page;
+use super::report::{Fate, Report};
+use super::setting::{self, Write};
+use super::shell::{self, Command, End};
+
+/// Commands before QEMU, or after it.
+pub(super) struct Beside<'b> {
+    pub(super) before: bool,
+    pub(super) page: &'b mut Page,
+    pub(super) report: &'b mut Report,
+}
+
+/// Words of the shell's that a command may follow.
+const LEADING: [&str; 7] = ["then", "else", "do", "{", "!", "time", "exec"];
+
+impl Beside<'_> {
+    /// Finds out what commands that feed each other are for.
+    pub(super) fn pipeline(&mut self, line: &[Command]) {
+        let fate = match self.written(line) {
+            Some(fate) => fate,
+            None if line.len() == 1 => {
+                let words: Vec<_> = line[0].words.iter().map(|word| word.text.as_str()).collect();
+                self.alone(&words, &line[0])
+            }
+            None => self.hook(line),
+        };
+        line.iter().for_each(|command| self.note(command, fate.clone()));
+    }
+
+    /// Tells what became of `command`.
+    pub(super) fn note(&mut self, command: &Command, fate: Fate) {
+        let line = command.words.first().map_or(0, |word| word.line);
+        self.report.note(line, command.line(), fate);
+    }
+
+    /// What became of settings of the host; `None` when `line` is none, or one that nobody knows.
+    fn written(&mut self, line: &[Command]) -> Option<Fate> {
+        let writes = setting::writes(line)?;
+        let fates = writes.iter().map(|Write { path, value }| setting::apply(path, value, self.before, self.page));
+        let fates: Vec<_> = fates.collect::<Option<_>>()?;
+        let unsettled = fates.iter().find(|fate| !fate.is_settled()).cloned();
+        unsettled.or_else(|| fates.into_iter().next())
+    }
+
+    fn alone(&mut self, words: &[&str], command: &Command) -> Fate {
+        let own = |why: &str| Fate::Needless(why.into());
+        match words {
+            [word, rest @ ..] if LEADING.contains(word) && !rest.is_empty() => self.alone(rest, command),
+            ["sudo" | "doas", "-u", user, run @ ..] if command.end == End::Background => {
+                self.companion(Some(user), run)
+            }
+            ["sudo" | "doas", rest @ ..] if rest.first().is_some_and(|word| !word.starts_with('-')) => {
+                self.alone(rest, command)
+            }
+            [] | ["sleep" | "wait" | "clear" | "exit" | "true" | ":", ..] => own("vmrun waits, and knows how it ended"),
+            ["echo" | "printf", ..] if !command.redirects.iter().any(|to| to.contains('/')) => {
+                own("vmrun tells itself")
+            }
+            [
+                "then" | "else" | "fi" | "do" | "done" | "esac" | "{" | "}" | "break" | "continue" | "shift" | "return"
+                | "set" | ";;" | "function",
+                ..,
+            ] => own("a part of the script's own course"),
+            ["if" | "elif" | "while" | "until" | "for" | "case" | "[" | "[[" | "test", ..] => self.condition(command),
+            ["cd", to @ ..] => self.folder(to),
+            ["trap", action, ..] => self.at_the_end(action),
+            ["pgrep" | "pidof" | "ps", ..] => own("vmrun knows what it started"),
+            ["pkill" | "kill" | "killall", names @ ..] => self.end_of(names, command),
+            ["ulimit", ..] => own("vmrun raises the limit of locked memory itself"),
+            ["modprobe", names @ ..]
+                if names.iter().any(|name| name.starts_with("vfio") || name.starts_with("kvm")) =>
+            {
+                own("vmrun loads vfio-pci itself, and the host KVM")
+            }
+            ["virsh", "nodedev-detach" | "nodedev-reattach", ..] if self.page.count("pci") > 0 => {
+                own("vmrun takes the functions of [[pci]] from their drivers, and gives them back")
+            }
+            ["systemctl", action, units @ ..] => self.units(action, units, command),
+            ["service", unit, action] => self.units(action, &[unit], command),
+            [word, ..] if word.starts_with('-') => {
+                Fate::Lost("a comment above it ended QEMU's command, and the shell took this for a program".into())
+            }
+            run if command.end == End::Background => self.companion(None, run),
+            _ => self.hook(std::slice::from_ref(command)),
+        }
+    }
+
+    /// Services that are started before the guest, and stopped after it.
+    fn units(&mut self, action: &str, units: &[&str], command: &Command) -> Fate {
+        let plain = units.iter().all(|unit| !unit.starts_with('-') && !unit.contains('$'));
+        match action {
+            "start" if self.before && plain => {
+                for unit in units {
+                    let whole = if unit.contains('.') { (*unit).to_owned() } else { format!("{unit}.service") };
+                    self.page.push("service").set("unit", whole);
+                }
+                Fate::Translated("a [[service]], stopped with the guest".into())
+            }
+            "stop" if !self.before && plain && units.iter().all(|unit| self.has_unit(unit)) => {
+                Fate::Translated("the [[service]] is stopped with the guest".into())
+            }
+            "status" | "is-active" => Fate::Needless("it only asks".into()),
+            _ => self.hook(std::slice::from_ref(command)),
+        }
+    }
+
+    fn has_unit(&mut self, unit: &str) -> bool {
+        let stem = unit.strip_suffix(".service").unwrap_or(unit);
+        let known = |known: &str| known.strip_suffix(".service").unwrap_or(known) == stem;
+        self.page.list("service").iter().any(|service| service.text("unit").is_some_and(known))
+    }
+
+    /// Whether a companion is the program `name`.
+    fn has_companion(&mut self, name: &str) -> bool {
+        let name = name.rsplit('/').next().unwrap_or(name);
+        let program = |service: &super::page::Table| {
+            let run = service.get("run")?.as_array()?.first()?.as_str()?;
+            Some(run.rsplit('/').next().unwrap_or(run).to_owned())
+        };
+        self.page.list("service").iter().any(|service| program(service).is_some_and(|program| program == name))
+    }
+
+    /// `kill` and its kin: what vmrun started it also ends.
+    fn end_of(&mut self, names: &[&str], command: &Command) -> Fate {
+        let last = names.last().copied().unwrap_or_default();
+        // A number that the script remembered is that of something which it started.
+        if last.starts_with("qemu") || last.starts_with('$') || self.has_companion(last) {
+            return Fate::Needless("what vmrun started it also ends".into());
+        }
+        self.hook(std::slice::from_ref(command))
+    }
+
+    /// Both branches of a condition are read, so it matters what it asks.
+    fn condition(&mut self, command: &Command) -> Fate {
+        let line = command.line();
+        let asked = ["EUID", "UID", "id -u", "pgrep", "pidof", "kill -0", "whoami"];
+        if asked.iter().any(|word| line.contains(word)) {
+            return Fate::Needless("vmrun asks itself whether it is root, and what runs".into());
+        }
+        self.page
+            .tail(format!("To decide: `{line}` is not asked; what stands behind it is here as if it always held."));
+        Fate::Asked("whether what stands behind it belongs to the guest".into())
+    }
+
+    fn folder(&mut self, to: &[&str]) -> Fate {
+        let to = to.join(" ");
+        if to.contains("dirname") || to.contains("BASH_SOURCE") {
+            return Fate::Needless("paths of a profile start at its own folder; put it beside the script".into());
+        }
+        if !self.before {
+            return Fate::Needless("nothing of the guest's depends on it".into());
+        }
+        self.page
+            .tail(format!("To decide: relative paths of the script start in {to}; those here start at this file."));
+        Fate::Asked("where relative paths start".into())
+    }
+
+    /// `trap`: what the script does however it ends.
+    fn at_the_end(&mut self, action: &str) -> Fate {
+        if matches!(action, "" | "-" | ":") {
+            return Fate::Needless("a hook at post runs however the guest ends".into());
+        }
+        let mut after = Beside { before: false, page: &mut *self.page, report: &mut Report::default() };
+        shell::read(action).commands.iter().for_each(|inner| after.pipeline(std::slice::from_ref(inner)));
+        Fate::Asked("what of it is needed; a hook at post runs however the guest ends".into())
+    }
+
+    /// A program that runs beside the guest.
+    fn companion(&mut self, user: Option<&str>, run: &[&str]) -> Fate {
+        if run.first().is_some_and(|name| self.has_companion(name)) {
+            return Fate::Needless("it is a [[service]] already".into());
+        }
+        let table = self.page.push("service");
+        table.set("run", run.iter().map(|word| toml::Value::from(*word)).collect::<Vec<_>>());
+        table.maybe("user", user);
+        if !self.before {
+            table.set("start", "after");
+        }
+        Fate::Translated("a [[service]] that vmrun watches".into())
+    }
+
+    /// Writes `line` as a hook that is commented out.
+    fn hook(&mut self, line: &[Command]) -> Fate {
+        if line.iter().flat_map(|command| &command.redirects).any(|to| to.contains("<<")) {
+            let shown: Vec<_> = line.iter().map(Command::line).collect();
+            let shown = shown.join(" | ");
+            self.page
+                .tail(format!("To decide: `{shown}` has its text in the script; make a hook of both if it is needed."));
+            return Fate::Asked("whether the guest needs it; its text stands in the script".into());
+        }
+        let shell = line.len() > 1 || line.iter().any(|command| !command.redirects.is_empty() || needs_shell(command));
+        let words: Vec<_> = if shell {
+            let line: Vec<_> = line.iter().map(Command::line).collect();
+            ["sh", "-c", &line.join(" | ")].map(toml::Value::from).into()
+        } else {
+            line.iter().flat_map(|command| &command.words).map(|word| toml::Value::from(word.text.as_str())).collect()
+        };
+        let (when, at) = if self.before { ("before", "pre") } else { ("after", "post") };
+        self.page.tail(format!("To decide: the script runs this {when} the guest. As a hook:"));
+        self.page.tail("[[hook]]");
+        self.page.tail(format!("at = \"{at}\""));
+        self.page.tail(format!("run = {}", toml::Value::from(words)));
+        Fate::Asked("whether the guest needs it; it is written as a hook that is commented out".into())
+    }
+}
+
+/// Whether a word has what only a shell puts in.
+fn needs_shell(command: &Command) -> bool {
+    command.words.iter().any(|word| word.text.contains(['$', '*', '?']))
+}
