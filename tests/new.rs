@@ -120,9 +120,24 @@ fn flags_make_a_profile_with_the_spare_card_and_a_variant_for_the_installation()
     ] {
         assert!(text.lines().any(|it| it == line), "`{line}` is not in\n{text}");
     }
-    assert_eq!(fs::metadata(home.path("data/vmrun/games.img")).unwrap().len(), 8 << 30);
+    // The disk belongs on the machine that was described.
+    assert!(!home.path("data").exists());
+    let make = format!("qemu-img create -f raw {} 8G", home.path("data/vmrun/games.img").display());
+    assert!(told(&made).contains(&make), "{}", told(&made));
     assert!(home.path("config/vmrun/schema.json").is_file());
     assert!(told(&made).contains("vmrun run games --variant install"), "{}", told(&made));
+}
+
+#[test]
+fn a_disk_is_made_on_the_machine_that_it_is_for() {
+    let home = Home::new();
+    let (disk, profile) = (home.disk("here.img"), home.profile("here"));
+    let to = profile.to_str().unwrap();
+    let words = ["new", "here", "--yes", "--card", "none", "--guest", "linux", "--disk", &disk, "--output", to];
+    let made = home.run(&words);
+    assert_eq!(made.status.code(), Some(0), "{}", told(&made));
+    assert_eq!(fs::metadata(home.path("data/vmrun/here.img")).unwrap().len(), 8 << 30);
+    assert!(!told(&made).contains("qemu-img"), "{}", told(&made));
 }
 
 #[test]
@@ -295,4 +310,14 @@ fn profiles_are_listed_and_completed_by_name() {
     let words = complete.args(["--", "vmrun", "run", ""]).output().unwrap();
     let words = String::from_utf8(words.stdout).unwrap();
     assert!(words.lines().any(|word| word == "a") && words.lines().any(|word| word == "b"), "{words}");
+}
+
+#[test]
+fn a_name_that_nobody_has_is_told_with_the_places_that_were_looked_in() {
+    let home = with_profile();
+    let asked = home.run(&["check", "nosuch"]);
+    assert_eq!(asked.status.code(), Some(10));
+    let said = told(&asked);
+    assert!(said.contains("no file nosuch, and no profile of that name"), "{said}");
+    assert!(said.contains(&home.path("config/vmrun").display().to_string()) && said.contains("/etc/vmrun"), "{said}");
 }

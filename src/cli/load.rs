@@ -47,7 +47,10 @@ impl Loaded {
     /// When the file cannot be read or has mistakes; all of them.
     pub(super) fn read(path: &Path, layers: &Layers) -> Result<Self, Rejected> {
         let path = &profiles::file(path);
-        let sheets = layers::read(path, layers).map_err(|error| unreadable(path, &error))?;
+        let sheets = layers::read(path, layers).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound if profiles::could_be_name(path) => unknown(path),
+            _ => unreadable(path, &error),
+        })?;
         Self::of(path, sheets)
     }
 
@@ -191,6 +194,15 @@ impl Rejected {
         output.say(Weight::Error, &finding::text(&sheets, &findings, output.width));
         exit
     }
+}
+
+/// A word that is neither a file nor the name of a profile.
+fn unknown(name: &Path) -> Rejected {
+    let places: Vec<_> = profiles::places().iter().map(|place| place.display().to_string()).collect();
+    let what = format!("there is no file {}, and no profile of that name", name.display());
+    let problem =
+        Problem::new(Class::Invalid, "", what).why(format!("profiles are looked for in {}", places.join(" and ")));
+    unusable(name, &problem.fix("vmrun list   # those that there are; `vmrun new` makes one, `vmrun demo` needs none"))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Rejected {

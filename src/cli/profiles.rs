@@ -36,11 +36,14 @@ pub(super) fn file(word: &Path) -> PathBuf {
 
 /// The profile called `word`; `None` when it is a path, or there is none.
 pub(super) fn named(word: &Path) -> Option<PathBuf> {
-    let name = word.to_str().filter(|word| !word.contains('/') && !word.is_empty())?;
-    if word.exists() || word.extension().is_some_and(|it| it == "toml") {
-        return None;
-    }
+    let name = word.to_str().filter(|_| could_be_name(word) && !word.exists())?;
     places().into_iter().map(|place| place.join(format!("{name}.toml"))).find(|path| path.is_file())
+}
+
+/// Whether `word` is a name rather than a path.
+pub(super) fn could_be_name(word: &Path) -> bool {
+    let plain = word.to_str().is_some_and(|word| !word.contains('/') && !word.is_empty());
+    plain && word.extension().is_none_or(|it| it != "toml")
 }
 
 /// The profiles in a folder, sorted by name, or the file `place` itself.

@@ -56,16 +56,17 @@ fn resettable(subject: &Subject<'_>) -> Vec<Found> {
     functions.iter().flat_map(one).collect()
 }
 
-/// Models that need the module vendor-reset; its `src/device-db.h`.
-const BROKEN: [(RangeInclusive<u16>, &str); 8] = [
+/// Models that the module vendor-reset was written for, by the families in its `src/device-db.h`.
+const BROKEN: [(RangeInclusive<u16>, &str); 9] = [
     (0x67c0..=0x67df, "Polaris 10"),
+    (0x6fdf..=0x6fdf, "Polaris 10"),
     (0x67e0..=0x67ff, "Polaris 11"),
     (0x6980..=0x699f, "Polaris 12"),
     (0x6860..=0x687f, "Vega 10"),
-    (0x69a0..=0x69af, "Vega 12"),
     (0x66a0..=0x66af, "Vega 20"),
     (0x7310..=0x731f, "Navi 10"),
     (0x7340..=0x734f, "Navi 14"),
+    (0x7360..=0x7362, "Navi 12"),
 ];
 
 fn amd(subject: &Subject<'_>) -> Vec<Found> {

@@ -18,6 +18,7 @@ use super::{Exit, place, profiles};
 use crate::host::{Area, Caller, Host, Root, Wants};
 use crate::plan::{Class, Problem};
 use crate::profile::reference::schema;
+use crate::unit::Size;
 use choice::Choice;
 use found::{Found, screen};
 use nix::unistd::{Gid, Uid, User, chown};
@@ -30,6 +31,9 @@ use talk::{End, Talk};
 const SCHEMA: &str = "/usr/share/vmrun/schema.json";
 /// The same, written beside the profiles where there is no package.
 const OWN_SCHEMA: &str = "schema.json";
+
+/// Longest command whose neighbours stand in line with it, in columns.
+const COLUMN: usize = 33;
 
 /// Asks, shows, writes.
 pub(super) fn run(args: &New, output: Output) -> Exit {
@@ -65,14 +69,14 @@ fn attempt(args: &New, output: Output) -> Result<Exit, End> {
     verdict::tell(&path, &text, &choice, &found, output)?;
     if let Some(talk) = &mut talk {
         talk.say(&format!("\n{text}"))?;
-        let made =
-            choice.disk.size.map_or(String::new(), |size| format!(" and a disk of {size}, which grows as it fills"));
+        let made = disk_to_make(args, &choice)
+            .map_or(String::new(), |size| format!(" and a disk of {size}, which grows as it fills"));
         if !talk::agreed(&format!("write {}{made}?", path.display()))? {
             return Err(End::Left);
         }
     }
-    write(&path, &text, packaged, &choice)?;
-    output.say(Weight::Info, &next(&path, &choice));
+    write(&path, &text, packaged, disk_to_make(args, &choice), &choice)?;
+    output.say(Weight::Info, &next(&path, args, &choice));
     Ok(Exit::Good)
 }
 
@@ -88,13 +92,18 @@ fn talk(args: &New, output: Output) -> Result<Option<Talk>, End> {
     }
 }
 
-fn write(path: &Path, text: &str, packaged: bool, choice: &Choice) -> Result<(), End> {
+/// Size of the disk that is made now; none for a guest of another machine, whose disks are not here.
+fn disk_to_make(args: &New, choice: &Choice) -> Option<Size> {
+    choice.disk.size.filter(|_| args.host.is_none())
+}
+
+fn write(path: &Path, text: &str, packaged: bool, size: Option<Size>, choice: &Choice) -> Result<(), End> {
     let folder = place::folder_of(path);
     make_folder(&folder)?;
     if !packaged {
         put(&folder.join(OWN_SCHEMA), &format!("{:#}\n", schema()))?;
     }
-    if let Some(size) = choice.disk.size {
+    if let Some(size) = size {
         make_folder(&place::folder_of(&choice.disk.path))?;
         disk::make(&choice.disk, size)?;
         own(&choice.disk.path);
@@ -135,19 +144,27 @@ fn own(path: &Path) {
 }
 
 /// What comes next, to be typed as it stands.
-fn next(path: &Path, choice: &Choice) -> String {
+fn next(path: &Path, args: &New, choice: &Choice) -> String {
     let word = match profiles::named(Path::new(choice.name.as_str())) {
         Some(named) if named == *path => choice.name.to_string(),
         _ => path.display().to_string(),
     };
     let word = shlex::try_quote(&word).map_or(word.clone(), Into::into);
-    let mut lines = vec![format!("{} is written", path.display())];
+    let mut rows = Vec::new();
+    if let Some(size) = choice.disk.size.filter(|_| args.host.is_some()) {
+        let disk = choice.disk.path.display().to_string();
+        let disk = shlex::try_quote(&disk).map_or(disk.clone(), Into::into);
+        let make = format!("qemu-img create -f {} {disk} {size}", choice.disk.format);
+        rows.push((make, "makes its disk, on that machine".to_owned()));
+    }
     if !choice.discs.is_empty() {
-        lines.push(format!("  vmrun run {word} --variant install    installs it, {}", screen().said));
+        rows.push((format!("vmrun run {word} --variant install"), format!("installs it, {}", screen().said)));
     }
     let root = if choice.card.is_some() { "sudo " } else { "" };
     let then = if choice.discs.is_empty() { "runs it" } else { "from then on" };
-    lines.push(format!("  {root}vmrun run {word}    {then}"));
-    lines.push(format!("  vmrun edit {word}    changes it; `vmrun explain` tells of every key"));
-    lines.join("\n")
+    rows.push((format!("{root}vmrun run {word}"), then.to_owned()));
+    rows.push((format!("vmrun edit {word}"), "changes it; `vmrun explain` tells of keys".to_owned()));
+    let wide = rows.iter().map(|(command, _)| command.len()).max().unwrap_or(0).min(COLUMN);
+    let lines = rows.iter().map(|(command, then)| format!("  {command:wide$}  {then}"));
+    std::iter::once(format!("{} is written", path.display())).chain(lines).collect::<Vec<_>>().join("\n")
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 /// What of the host is set for the guest while it runs, and put back afterwards. All of it needs root. Most of it is about
 /// the guest's host CPUs: those that its vCPUs are pinned to.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tune {
     /// Keeps the host's processes off the guest's host CPUs: systemd's slices are narrowed, and QEMU is moved into a scope
@@ -137,24 +137,7 @@ impl Tune {
     }
 
     fn is_given(&self) -> bool {
-        let Self {
-            isolate,
-            irqs_away,
-            kernel_work_away,
-            governor,
-            preference,
-            cpu_latency,
-            halt_poll_ns,
-            ignore_msrs,
-            report_ignored_msrs,
-            transparent_hugepage,
-            transparent_hugepage_defrag,
-            ksm,
-        } = self;
-        let words = [governor, preference, transparent_hugepage, transparent_hugepage_defrag];
-        let flags = [isolate, irqs_away, kernel_work_away, ignore_msrs, report_ignored_msrs, ksm];
-        let numbers = cpu_latency.is_some() || halt_poll_ns.is_some();
-        numbers || words.iter().any(|word| word.is_some()) || flags.iter().any(|flag| flag.is_some())
+        *self != Self::default()
     }
 
     fn judge_root(&self, scene: &Scene, draft: &mut Draft) {
