@@ -17,8 +17,8 @@ pub(super) fn draft(governor: Option<&str>, preference: Option<&str>, ground: &G
     let host = ground.scene.host;
     let Some(frequency) = &host.frequency else {
         let key = if governor.is_some() { "tune.governor" } else { "tune.preference" };
-        return draft.refuse(
-            Problem::new(Class::Impossible, key, "nothing sets frequencies on this host")
+        return draft.warn(
+            Problem::new(Class::Impossible, key, "nothing sets frequencies on this host; the guest runs at those it has")
                 .why("/sys/devices/system/cpu/cpu0/cpufreq is not there; a firmware that hides its tables, or a guest's kernel")
                 .fix("leave it out"),
         );
