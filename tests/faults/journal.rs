@@ -1,5 +1,6 @@
 //! A vmrun that dies at every moment at which something was written, and one that finishes what it left.
 
+use crate::among_mounts;
 use crate::support::setup::qemus;
 use crate::support::vmrun::Bench;
 use std::fs;
@@ -187,12 +188,7 @@ fn row_067_a_full_disk_is_told_before_anything_is_done() {
     let bench = bench("then=poweroff");
     let script = "mount -t tmpfs -o size=16k none \"$VMRUN_RUNTIME_DIR\" && \"$0\" run \"$1\"; said=$?
                   ls -A \"$VMRUN_RUNTIME_DIR\"; exit $said";
-    let ended = std::process::Command::new("unshare")
-        .args(["--mount", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_vmrun"), &profile(&bench)])
-        .env("VMRUN_RUNTIME_DIR", bench.path("runtime"))
-        .env("VMRUN_STATE_DIR", bench.path("state"))
-        .output()
-        .unwrap();
+    let ended = among_mounts(&bench, script, &profile(&bench));
     let text = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(13), "{text}");
     assert!(text.contains("No space left"), "{text}");

@@ -8,3 +8,16 @@ mod signals;
 mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
+
+use std::process::{Command, Output};
+use support::vmrun::Bench;
+
+/// What `script` does among mounts of its own, as `$0` vmrun and as `$1` the profile.
+fn among_mounts(bench: &Bench, script: &str, profile: &str) -> Output {
+    Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_vmrun"), profile])
+        .env("VMRUN_RUNTIME_DIR", bench.path("runtime"))
+        .env("VMRUN_STATE_DIR", bench.path("state"))
+        .output()
+        .unwrap()
+}

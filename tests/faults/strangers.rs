@@ -1,11 +1,11 @@
 //! Somebody else who may write to what root obeys, or who stands where vmrun wants to.
 
+use crate::among_mounts;
 use crate::support::setup::qemus;
 use crate::support::vmrun::{Bench, Ended};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// nobody, who is on every machine.
 const STRANGER: u32 = 65534;
@@ -92,13 +92,7 @@ fn row_074_a_runtime_folder_that_cannot_be_written_to_is_told() {
     let (bench, profile) = bench("");
     let script = "mount --bind \"$VMRUN_RUNTIME_DIR\" \"$VMRUN_RUNTIME_DIR\" &&
                   mount -o remount,bind,ro \"$VMRUN_RUNTIME_DIR\" && exec \"$0\" run \"$1\"";
-    let ended = Command::new("unshare")
-        .args(["--mount", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_vmrun")])
-        .arg(&profile)
-        .env("VMRUN_RUNTIME_DIR", bench.path("runtime"))
-        .env("VMRUN_STATE_DIR", bench.path("state"))
-        .output()
-        .unwrap();
+    let ended = among_mounts(&bench, script, profile.to_str().unwrap());
     let text = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(13), "{text}");
     assert!(text.contains("Read-only file system"), "{text}");
