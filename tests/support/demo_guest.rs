@@ -161,8 +161,9 @@ impl Monitor {
     /// # Panics
     /// When QEMU refuses it or ends.
     pub(crate) fn execute(&mut self, command: &str, arguments: &Value) -> Value {
-        let request = json!({ "execute": command, "arguments": arguments });
-        writeln!(self.stream.get_mut(), "{request}").expect("QEMU's monitor is open");
+        // In one piece: QEMU obeys at the last bracket, and may be gone before a line feed that comes after it.
+        let request = format!("{}\n", json!({ "execute": command, "arguments": arguments }));
+        self.stream.get_mut().write_all(request.as_bytes()).expect("QEMU's monitor is open");
         loop {
             let mut answer = self.read();
             if answer.get("event").is_some() {
