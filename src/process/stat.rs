@@ -58,14 +58,14 @@ pub(super) fn open(pid: u32) -> io::Result<OwnedFd> {
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-fn has_ended(pidfd: &OwnedFd) -> bool {
+/// Whether the process of `pidfd` has ended with all its threads.
+pub(super) fn has_ended(pidfd: &OwnedFd) -> bool {
     let mut polled = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(pidfd), nix::poll::PollFlags::POLLIN)];
     nix::poll::poll(&mut polled, nix::poll::PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// What vmrun needs of `/proc/PID/stat`.
 pub(super) struct Stat {
-    pub(super) state: u8,
     pub(super) group: i32,
     pub(super) start_ticks: u64,
 }
@@ -91,7 +91,6 @@ fn parse(stat: &[u8]) -> Option<Stat> {
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let field = |number: usize| fields.get(number - 3).copied();
     Some(Stat {
-        state: *field(3)?.as_bytes().first()?,
         group: field(5)?.parse().ok()?,
         start_ticks: field(22)?.parse().ok()?,
     })
@@ -109,7 +108,7 @@ mod test {
     #[test]
     fn a_name_with_brackets_and_bytes_does_not_move_the_fields() {
         let stat = parse(b"7 (x) \xff S 9) Z 1 70 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0").unwrap();
-        assert_eq!((stat.state, stat.group, stat.start_ticks), (b'Z', 70, 4711));
+        assert_eq!((stat.group, stat.start_ticks), (70, 4711));
     }
 
     #[test]

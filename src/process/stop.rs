@@ -72,18 +72,49 @@ pub(super) async fn ended(pidfd: &AsyncFd<OwnedFd>) {
 fn members(group: Pid) -> Vec<AsyncFd<OwnedFd>> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| runs_in(*pid, group)).filter_map(|pid| hold(pid, group)).collect()
+    pids.filter(|pid| is_in(*pid, group)).filter_map(|pid| hold(pid, group)).collect()
 }
 
-/// A member held by a pidfd. Looked at again, since the number may have been given out anew before it was held.
+/// A member held by a pidfd. Looked at again, since the number may have been given out anew before it was held. Only
+/// the pidfd tells whether it has ended: a process whose main thread is a zombie still holds its files, and their
+/// locks, as long as another thread of it is on its way out.
 fn hold(pid: u32, group: Pid) -> Option<AsyncFd<OwnedFd>> {
     let pidfd = stat::open(pid).ok()?;
-    if !runs_in(pid, group) {
+    if stat::has_ended(&pidfd) || !is_in(pid, group) {
         return None;
     }
     watched(pidfd).ok()
 }
 
-fn runs_in(pid: u32, group: Pid) -> bool {
-    stat::read(&stat::path(pid)).is_some_and(|stat| stat.group == group.as_raw() && stat.state != b'Z')
+fn is_in(pid: u32, group: Pid) -> bool {
+    stat::read(&stat::path(pid)).is_some_and(|stat| stat.group == group.as_raw())
+}
+
+#[cfg(test)]
+mod test {
+    use super::{end_group, members};
+    use nix::unistd::Pid;
+    use std::io::Read;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    /// Its main thread has ended, another one waits.
+    const HEADLESS: &str = "import ctypes, threading, time\n\
+        threading.Thread(target=lambda: (time.sleep(0.2), print(flush=True), time.sleep(600))).start()\n\
+        ctypes.CDLL(None).syscall(60, 0)";
+
+    #[tokio::test]
+    async fn a_process_without_its_main_thread_has_not_ended() {
+        let mut python = Command::new("python3");
+        let mut child = python.args(["-c", HEADLESS]).process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+        let group = Pid::from_raw(child.id().cast_signed());
+        let stat = std::fs::read_to_string(super::stat::path(child.id())).unwrap();
+        assert!(stat.contains(") Z "), "{stat}");
+        assert_eq!(members(group).len(), 1);
+        end_group(group, Duration::from_secs(60)).await;
+        assert!(members(group).is_empty());
+        child.wait().unwrap();
+    }
 }
