@@ -90,10 +90,7 @@ fn parse(stat: &[u8]) -> Option<Stat> {
     let rest = std::str::from_utf8(&stat[end + 1..]).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let field = |number: usize| fields.get(number - 3).copied();
-    Some(Stat {
-        group: field(5)?.parse().ok()?,
-        start_ticks: field(22)?.parse().ok()?,
-    })
+    Some(Stat { group: field(5)?.parse().ok()?, start_ticks: field(22)?.parse().ok()? })
 }
 
 #[cfg(test)]

@@ -232,6 +232,10 @@ impl Guest {
     /// # Errors
     /// [`QemuError::Pin`].
     pub fn place_newcomers(&mut self) -> Result<Vec<Pinned>, QemuError> {
+        if self.exited {
+            // Somebody else may have its number by now.
+            return Ok(Vec::new());
+        }
         self.threads.as_mut().map_or_else(|| Ok(Vec::new()), Threads::place_newcomers)
     }
 

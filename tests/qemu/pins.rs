@@ -16,6 +16,7 @@ for_each_qemu! {
     a_real_time_vcpu_does_not_hand_its_class_on
     a_newcomer_with_a_vcpus_mask_is_moved
     a_vhost_worker_outside_of_qemu_is_found_by_its_name
+    a_qemu_that_has_ended_has_no_newcomers
 }
 
 fn iothread(run: Run, id: &str) -> Run {
@@ -156,4 +157,13 @@ async fn a_vhost_worker_outside_of_qemu_is_found_by_its_name(qemu: (&str, &str))
     worker.wait().unwrap();
     assert_eq!((found.unwrap().what, cpus.as_str()), (Thread::Vhost, "0"));
     assert!(unasked.pinned().iter().all(|thread| thread.what != Thread::Vhost));
+}
+
+async fn a_qemu_that_has_ended_has_no_newcomers(qemu: (&str, &str)) {
+    let run = Run::new(qemu).tcg();
+    let mut booting = run.spawn().unwrap();
+    let told = booting.told().await.unwrap();
+    let mut threads = Threads::pin(booting.pid(), &Pins::default(), &told, false).unwrap();
+    booting.kill().await.unwrap();
+    assert_eq!(threads.place_newcomers().unwrap(), []);
 }

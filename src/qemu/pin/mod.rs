@@ -109,12 +109,16 @@ impl Threads {
     /// Takes note of threads that are new since, and moves those that inherited the mask of a vCPU or an iothread to
     /// the emulator's host CPUs. Returns the new ones.
     ///
-    /// To be called when something happened (an event), not by the clock.
+    /// To be called when something happened (an event), not by the clock. A process that has ended has none.
     ///
     /// # Errors
-    /// [`QemuError::Pin`] when the kernel refuses, and when the process is gone.
+    /// [`QemuError::Pin`] when the kernel refuses.
     pub fn place_newcomers(&mut self) -> Result<Vec<Pinned>, QemuError> {
-        let tasks = proc::tasks(self.pid)?;
+        let tasks = match proc::tasks(self.pid) {
+            // Its last events are heard after its end, and that is told by itself.
+            Err(QemuError::Pin { source: Some(source), .. }) if is_gone(&source) => return Ok(Vec::new()),
+            tasks => tasks?,
+        };
         self.pinned.retain(|thread| thread.what == Thread::Vhost || tasks.binary_search(&thread.tid).is_ok());
         let before = self.pinned.len();
         self.place_rest(&tasks, false)?;
@@ -176,8 +180,9 @@ impl fmt::Display for Thread {
     }
 }
 
+/// Whether the kernel knows no such thread, or `/proc` no such process.
 fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::ESRCH as i32)
+    [Errno::ESRCH, Errno::ENOENT].iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
 }
 
 fn thread(what: &Thread, tid: i32) -> String {
