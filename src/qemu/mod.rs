@@ -19,7 +19,7 @@ mod tap;
 pub use descriptors::{QMP_SOCKET, qmp_socket};
 pub use error::QemuError;
 pub use guest::{Booting, Guest, News, Paused};
-pub use pin::{Pinned, Thread, Threads, Told, is_in_place};
+pub use pin::{Pinned, Thread, Threads, Told, is_in_place, stay_off};
 pub use qmp::{
     Call, Event, Events, Iothread, Qmp, QmpError, QueryCpus, QueryIothreads, QueryStatus, QueryVersion, RunState,
     Status, Vcpu, Version, VersionNumbers,

@@ -169,6 +169,17 @@ pub fn is_in_place(thread: &Pinned) -> bool {
     Mask::read(thread.tid).map_or(true, |now| now == Mask::of(&thread.cpus))
 }
 
+/// Keeps the calling thread, and those that it starts from now on, off the host CPUs `cpus`; where there are no others it
+/// stays where it is.
+pub fn stay_off(cpus: &CpuSet) {
+    let Ok(now) = Mask::read(0) else { return };
+    let rest = now.cpus().without(cpus);
+    if !rest.is_empty() {
+        // It is a courtesy: whoever may not, watches from where it is.
+        let _ = Mask::of(&rest).apply(0);
+    }
+}
+
 impl fmt::Display for Thread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -12,6 +12,7 @@ use crate::cli::args::Top;
 use crate::cli::output::Output;
 use crate::host::Root;
 use crate::plan::Plan;
+use crate::qemu::stay_off;
 use crate::supervise::{Ask, Client, plan_of};
 use rate::{Look, rate};
 use sample::Sample;
@@ -30,6 +31,8 @@ struct Watched {
     roles: Roles,
     /// The answer to `query-cpus-fast`, for the names that QEMU's statistics have.
     cpus: Value,
+    /// This process, and the guest's supervisor, which asks QEMU for it.
+    watchers: [u32; 2],
 }
 
 /// Watches until the guest ends, the user leaves, or all looks are taken.
@@ -39,6 +42,8 @@ pub(in crate::cli) fn top(args: &Top, output: Output) -> Exit {
 
 async fn watch(args: &Top, output: Output) -> Result<Exit, Refused> {
     let mut watched = Watched::open(&run_dir(&args.name)).await?;
+    // Reading thousands of files on a vCPU's host CPU would be what the guest suffers from.
+    stay_off(&watched.plan.pins.guest());
     let live = !output.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     let mut screen = live.then(Screen::enter).transpose()?;
     let mut ticks = interval(args.interval.get().max(std::time::Duration::from_millis(100)));
@@ -53,7 +58,7 @@ async fn watch(args: &Top, output: Output) -> Result<Exit, Refused> {
         }
         // Its end is the end of the show.
         let Ok(after) = watched.sample().await else { break };
-        let look = rate(&before, &after, &watched.plan.pins, &watched.roles);
+        let look = rate(&before, &after, &watched.plan.pins, &watched.roles, &watched.watchers);
         if show(args, &look, screen.as_ref(), output)? != Exit::Good {
             return Ok(Exit::Internal);
         }
@@ -76,7 +81,7 @@ fn show(args: &Top, look: &Look, screen: Option<&Screen>, output: Output) -> io:
     Ok(match screen {
         Some(_) => {
             let (width, height) = Screen::size();
-            let mut page = view::page(name, look, width);
+            let mut page = view::with_hint(view::page(name, look, width), width);
             page.truncate(height.saturating_sub(1));
             Screen::draw(&page)?;
             Exit::Good
@@ -97,12 +102,14 @@ impl Watched {
         let mut client = Client::connect(dir).await?;
         let starting = || Refused::Said("its QEMU does not run yet, or no more".into());
         let status = client.ask(&Ask::Status {}).await?;
-        let pid = status["qemu"].as_u64().and_then(|pid| u32::try_from(pid).ok()).ok_or_else(starting)?;
+        let number = |key: &str| status[key].as_u64().and_then(|pid| u32::try_from(pid).ok());
+        let pid = number("qemu").ok_or_else(starting)?;
+        let watchers = [std::process::id(), number("supervisor").unwrap_or_default()];
         let plan = plan_of(dir).map_err(|error| Refused::Said(error.to_string()))?.ok_or_else(starting)?;
         let cpus = query(&mut client, "query-cpus-fast", Map::new()).await?;
         let iothreads = query(&mut client, "query-iothreads", Map::new()).await?;
         let roles = Roles::of(&cpus, &iothreads);
-        Ok(Self { client, root: Root::default(), pid, plan, roles, cpus })
+        Ok(Self { client, root: Root::default(), pid, plan, roles, cpus, watchers })
     }
 
     async fn sample(&mut self) -> Result<Sample, Refused> {

@@ -70,9 +70,13 @@ pub(super) struct Rest {
 }
 
 /// From `before` to `after`.
-pub(super) fn rate(before: &Sample, after: &Sample, pins: &Pins, roles: &Roles) -> Look {
+///
+/// Who only runs because somebody watches, the processes `watchers`, is no disturber.
+pub(super) fn rate(before: &Sample, after: &Sample, pins: &Pins, roles: &Roles, watchers: &[u32]) -> Look {
     let seconds = after.at.duration_since(before.at).as_secs_f64().max(0.001);
-    let span = Span { before, after, seconds, others: after.with_others(before).into_values().collect() };
+    let of_watchers = |tid: &u32| after.ran.get(tid).is_some_and(|ran| watchers.contains(&ran.pid));
+    let others = after.with_others(before).into_iter().filter(|(tid, _)| !of_watchers(tid)).map(|(_, other)| other);
+    let span = Span { before, after, seconds, others: others.collect() };
     let index = |thread: &ThreadFact| match roles.role(thread.tid) {
         Some(Role::Vcpu(index)) => Some(*index),
         Some(Role::Iothread(_)) | None => None,

@@ -27,6 +27,17 @@ pub(super) fn page(name: &str, look: &Look, width: usize) -> Vec<String> {
     lines.into_iter().map(|line| cut(&line, width)).collect()
 }
 
+/// The same with how to leave at the end of the first line, where there is room.
+pub(super) fn with_hint(mut lines: Vec<String>, width: usize) -> Vec<String> {
+    const HINT: &str = "q quits";
+    if let Some(first) = lines.first_mut()
+        && let Some(room) = width.checked_sub(first.chars().count() + HINT.len()).filter(|room| *room >= 2)
+    {
+        _ = write!(first, "{:room$}{HINT}", "");
+    }
+    lines
+}
+
 fn row(vcpu: &Vcpu) -> String {
     let text = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), short);
     let threads = vcpu.disturbers.iter().filter(|it| it.ms >= NOTICED).map(|it| format!("{} {:.2} ms", it.name, it.ms));
@@ -70,7 +81,7 @@ fn cut(line: &str, width: usize) -> String {
 #[cfg(test)]
 mod test {
     use super::super::rate::{Disturber, Look, Rest, Source, Vcpu};
-    use super::page;
+    use super::{page, with_hint};
 
     fn look() -> Look {
         let disturber = |name: &str, ms| Disturber { name: name.into(), tid: 9, ms };
@@ -114,6 +125,9 @@ mod test {
                 "vfio-msix[0](0000:0a:00.0): 1200/s on 2",
             ]
         );
+        let hinted = with_hint(page("windows", &look(), 80), 80);
+        assert_eq!(hinted[0], format!("{:<73}q quits", "windows  2 vCPUs  12k exits/s  195 % busy"));
+        assert_eq!(with_hint(vec!["windows".into()], 15), ["windows"]);
         assert!(page("windows", &look(), 60).iter().all(|line| line.chars().count() <= 60));
     }
 }
