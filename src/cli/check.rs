@@ -7,8 +7,8 @@ use super::render::{doctor as page, finding};
 use super::{Exit, guest, lately, refuse};
 use crate::doctor::{self, Finding, Subject, Verdict};
 use crate::host::{Area, Boot, Host, Root, Wants};
-use crate::plan::{Class, Problem};
-use crate::unit::Bdf;
+use crate::plan::{Class, Contents, Problem};
+use crate::unit::{Bdf, CpuSet};
 use serde_json::json;
 use std::io::{IsTerminal, stderr};
 use std::path::Path;
@@ -33,7 +33,7 @@ fn of_machine(args: &Check, output: Output) -> Exit {
         Ok(seen) => seen,
         Err(rejected) => return rejected.tell(output),
     };
-    let findings = seen.examine(None);
+    let findings = seen.examine(None, None);
     let exit = exit(&findings);
     if output.json {
         return output.answer_json(&json!({ "v": 1, "findings": findings, "exit": exit.code() }), exit);
@@ -51,7 +51,7 @@ fn of_profile(profile: &Path, args: &Check, output: Output) -> Exit {
         Ok(planned) => planned,
         Err(rejected) => return rejected.tell(output),
     };
-    let findings = match of_passed(&planned.contents().argv.host_functions(), &args.host) {
+    let findings = match of_guest(planned.contents(), &args.host) {
         Ok(findings) => findings,
         Err(rejected) => return rejected.tell(output),
     };
@@ -93,13 +93,17 @@ fn of_profile(profile: &Path, args: &Check, output: Output) -> Exit {
     exit
 }
 
-/// What may hurt a guest with the functions `passed`. The machine is looked at anew and more closely: what is planned
-/// must not depend on who asks.
-fn of_passed(passed: &[Bdf], host: &HostFile) -> Result<Vec<Finding>, Rejected> {
+/// What may hurt the guest that is planned, for the sake of the functions that it gets. The machine is looked at anew and
+/// more closely: what is planned must not depend on who asks. What the plan itself sets right is no finding.
+fn of_guest(contents: &Contents, host: &HostFile) -> Result<Vec<Finding>, Rejected> {
+    let passed = contents.argv.host_functions();
     if passed.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(Seen::of(host)?.examine(Some(passed)))
+    let seen = Seen::of(host)?;
+    let seen = Seen { host: doctor::as_planned(&seen.host, contents), ..seen };
+    let pinned = contents.pins.guest();
+    Ok(seen.examine(Some(&passed), Some(&pinned).filter(|cpus| !cpus.is_empty())))
 }
 
 fn exit(findings: &[Finding]) -> Exit {
@@ -125,7 +129,8 @@ impl Seen {
         Ok(Self { host: Host::read(&root, &Wants::of(Area::ALL)), boot: Boot::configuration(&root), owed })
     }
 
-    fn examine(&self, passed: Option<&[Bdf]>) -> Vec<Finding> {
-        doctor::examine(&Subject { host: &self.host, boot: &self.boot, owed: &self.owed, passed })
+    fn examine(&self, passed: Option<&[Bdf]>, pinned: Option<&CpuSet>) -> Vec<Finding> {
+        let Self { host, boot, owed } = self;
+        doctor::examine(&Subject { host, boot, owed, passed, pinned })
     }
 }

@@ -8,7 +8,7 @@ use super::{Exit, guest, lately, refuse};
 use crate::doctor::mask::{Private, masked};
 use crate::doctor::{self, Subject};
 use crate::host::{Area, Boot, Host, Root, Wants};
-use crate::plan::{Class, Problem};
+use crate::plan::{Class, Contents, Problem};
 use crate::supervise::latest_run;
 use nix::unistd::gethostname;
 use std::fmt::Write as _;
@@ -26,32 +26,35 @@ pub(super) fn run(args: &Report, output: Output) -> Exit {
     let host = Host::read(&root, &Wants::of(Area::ALL));
     let mut text = format!("vmrun {}\n", env!("CARGO_PKG_VERSION"));
     let mut private = private(&host);
-    let passed = match &args.profile {
+    let planned = match &args.profile {
         None => None,
         Some(path) => match of_profile(path, args, &mut text, &mut private) {
-            Ok(passed) => Some(passed),
+            Ok(contents) => Some(contents),
             Err(rejected) => return rejected.tell(output),
         },
     };
     let owed: Vec<_> = guest::owed_names().iter().map(ToString::to_string).collect();
     let boot = Boot::configuration(&root);
-    for passed in [None, passed.as_deref()].iter().take(1 + usize::from(passed.is_some())) {
-        let findings = doctor::examine(&Subject { host: &host, boot: &boot, owed: &owed, passed: *passed });
-        let title = if passed.is_some() { "vmrun check PROFILE: the devices" } else { "vmrun check" };
-        let plain = anstream::adapter::strip_str(&page::page(&findings, true, 100)).to_string();
-        section(&mut text, title, &plain);
+    let machine = Subject { host: &host, boot: &boot, owed: &owed, passed: None, pinned: None };
+    section(&mut text, "vmrun check", &told(&machine));
+    if let Some(contents) = planned {
+        let (passed, pinned) = (contents.argv.host_functions(), contents.pins.guest());
+        let host = doctor::as_planned(&host, &contents);
+        let pinned = Some(&pinned).filter(|cpus| !cpus.is_empty());
+        let guest = Subject { host: &host, boot: &boot, owed: &owed, passed: Some(&passed), pinned };
+        section(&mut text, "vmrun check PROFILE: the devices", &told(&guest));
     }
     section(&mut text, "vmrun host --dump", &serde_json::to_string_pretty(&host).unwrap_or_default());
     deliver(args, &masked(&text, &private), output)
 }
 
-/// The profile, its plan, and what its last run left; returns the functions that it passes.
-fn of_profile(
-    path: &Path,
-    args: &Report,
-    text: &mut String,
-    private: &mut Private,
-) -> Result<Vec<crate::unit::Bdf>, Rejected> {
+/// All findings, without colours.
+fn told(subject: &Subject<'_>) -> String {
+    anstream::adapter::strip_str(&page::page(&doctor::examine(subject), true, 100)).to_string()
+}
+
+/// The profile, its plan, and what its last run left; returns what is planned.
+fn of_profile(path: &Path, args: &Report, text: &mut String, private: &mut Private) -> Result<Contents, Rejected> {
     let loaded = Loaded::read(path, &args.layers)?;
     let planned = loaded.plan_here();
     let plan = plan_json(planned.contents());
@@ -69,7 +72,7 @@ fn of_profile(
         section(text, &format!("changed since it last worked, {}", good.when), &changes);
     }
     section(text, "last end", &fs::read_to_string(state.join("last-exit.json")).unwrap_or_default());
-    let Some(run) = latest_run(&state) else { return Ok(planned.contents().argv.host_functions()) };
+    let Some(run) = latest_run(&state) else { return Ok(planned.contents().clone()) };
     let mut files: Vec<_> = fs::read_dir(&run).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     files.sort();
     for file in files.iter().filter(|file| file.extension().is_some_and(|it| it == "log" || it == "jsonl")) {
@@ -77,7 +80,7 @@ fn of_profile(
         let bytes = fs::read(file).unwrap_or_default();
         section(text, &name, &String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(LOG)..]));
     }
-    Ok(planned.contents().argv.host_functions())
+    Ok(planned.contents().clone())
 }
 
 fn section(text: &mut String, title: &str, body: &str) {

@@ -18,6 +18,7 @@ mod leftovers;
 pub mod mask;
 mod memory;
 mod network;
+mod planned;
 mod reset;
 mod rights;
 mod services;
@@ -25,8 +26,10 @@ mod tpm;
 mod tuning;
 pub mod why;
 
+pub use planned::as_planned;
+
 use crate::host::{Boot, Host, PciFunction};
-use crate::unit::Bdf;
+use crate::unit::{Bdf, CpuSet};
 use serde::Serialize;
 
 /// What is examined.
@@ -40,6 +43,8 @@ pub struct Subject<'a> {
     pub owed: &'a [String],
     /// The functions that a profile passes; `None` when it is about the machine alone.
     pub passed: Option<&'a [Bdf]>,
+    /// The host CPUs that its vCPUs are pinned to; `None` when they are not, and for the machine alone.
+    pub pinned: Option<&'a CpuSet>,
 }
 
 /// How something is.

@@ -19,7 +19,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "isolated-cpus",
         why: "on CPUs of isolcpus nothing is balanced: threads that share a mask there all stay on its first CPU",
-        of_profiles: true,
+        // Planning looks at where the vCPUs are.
+        of_profiles: false,
         judge: isolated,
     },
 ];
@@ -45,7 +46,9 @@ fn governor(subject: &Subject<'_>) -> Vec<Found> {
         (subject.host, "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor, energy_performance_preference");
     let Some(frequency) = &host.frequency else { return Vec::new() };
     let with_preference = !frequency.preferences.is_empty();
-    let slow = host.cpus.iter().filter(|cpu| match with_preference {
+    // Of a guest that is pinned no other CPU matters.
+    let cpus: Vec<_> = host.cpus.iter().filter(|cpu| subject.pinned.is_none_or(|its| its.contains(cpu.id))).collect();
+    let slow = cpus.iter().filter(|cpu| match with_preference {
         true => cpu.preference.as_deref() == Some("power"),
         false => cpu.governor.as_deref() == Some("powersave") && !frequency.driver.starts_with("intel_pstate"),
     });
@@ -54,15 +57,23 @@ fn governor(subject: &Subject<'_>) -> Vec<Found> {
     if count == 0 {
         return ok(format!("{driver} lets host CPUs run fast when they are busy"), read);
     }
-    let (word, file) = match with_preference {
-        true => ("balance_performance", "energy_performance_preference"),
-        false if frequency.governors.iter().any(|it| it == "schedutil") => ("schedutil", "scaling_governor"),
-        false => ("performance", "scaling_governor"),
+    let (word, file, key) = match with_preference {
+        true => ("balance_performance", "energy_performance_preference", "preference"),
+        false if frequency.governors.iter().any(|it| it == "schedutil") => {
+            ("schedutil", "scaling_governor", "governor")
+        }
+        false => ("performance", "scaling_governor", "governor"),
     };
     warn(
-        format!("{driver} keeps {count} of {} host CPUs slow", host.cpus.len()),
+        match subject.pinned {
+            Some(_) => format!("{driver} keeps {count} of the guest's {} host CPUs slow", cpus.len()),
+            None => format!("{driver} keeps {count} of {} host CPUs slow", cpus.len()),
+        },
         read,
-        format!("echo {word} | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/{file}"),
+        format!(
+            "echo {word} | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/{file}\n\
+             or let vmrun do it for the guest's CPUs and time: vmrun explain tune.{key}"
+        ),
     )
 }
 

@@ -41,6 +41,12 @@ pub enum Sched {
 }
 
 impl Pins {
+    /// The host CPUs of all vCPUs; none when they are not placed.
+    #[must_use]
+    pub fn guest(&self) -> CpuSet {
+        self.vcpus.iter().filter_map(|place| place.cpus.as_ref()).fold(CpuSet::default(), |all, cpus| all.union(cpus))
+    }
+
     /// Whether no thread is placed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

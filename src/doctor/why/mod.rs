@@ -25,12 +25,22 @@ pub fn topics() -> impl Iterator<Item = Topic> {
     TEXTS.iter().map(|(id, text)| of(id, text))
 }
 
-/// The id that is most like `word`; `None` when none is.
+/// The id that is most like `word`, or whose text has that word; `None` when there is none.
 #[must_use]
 pub fn nearest(word: &str) -> Option<&'static str> {
-    let distances = TEXTS.iter().map(|(id, _)| (strsim::osa_distance(id, word), *id));
-    let near = distances.filter(|(distance, id)| *distance <= 3 || id.contains(word) || word.contains(id));
-    near.min().map(|(_, id)| id)
+    let near = TEXTS.iter().map(|(id, _)| (strsim::osa_distance(id, word), *id));
+    let contained = near.clone().filter(|(_, id)| id.contains(word) || word.contains(id)).min();
+    // A slip in three letters; of a short word more would make it any other.
+    let misspelt = || near.clone().filter(|(distance, _)| *distance <= word.len().min(9) / 3).min();
+    contained.or_else(misspelt).map(|(_, id)| id).or_else(|| mentioned(word))
+}
+
+/// The first text that has `word` in its title, else in itself: a symptom's before a check's.
+fn mentioned(word: &str) -> Option<&'static str> {
+    let word = word.to_lowercase();
+    let has = |text: &str| word.len() >= 3 && text.to_lowercase().contains(&word);
+    let titled = topics().find(|topic| has(topic.title));
+    titled.or_else(|| topics().find(|topic| has(topic.text))).map(|topic| topic.id)
 }
 
 fn of(id: &'static str, text: &'static str) -> Topic {

@@ -39,6 +39,24 @@ fn each_view_reads_as_its_golden_in_80_columns() {
 }
 
 #[test]
+fn what_check_finds_reads_as_its_golden_in_80_columns() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/host");
+    let pages = [("x3d-two-gpus", true), ("hybrid-one-gpu", false), ("no-iommu", false)];
+    let differing: Vec<_> = pages
+        .into_iter()
+        .filter_map(|(host, all)| {
+            let file = file(host);
+            let mut words = vec!["check", "--host", &file];
+            words.extend(all.then_some("--all"));
+            let shown = output(&words);
+            assert_eq!((shown.status.code(), text(&shown.stderr)), (Some(1), ""), "{host}");
+            held_in(&folder, &format!("{host}.check.txt"), text(&shown.stdout))
+        })
+        .collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
 fn no_view_is_wider_than_the_terminal() {
     for (host, view) in each() {
         for columns in [60, 80, 140] {
