@@ -121,6 +121,17 @@ impl Argv {
         self.devices.push(json_arg("-device", json, origin));
     }
 
+    /// Says where another part of the device or back end with the id `id` came from. Nothing when it was not added, as where
+    /// there was no room for it.
+    pub fn explain(&mut self, id: &str, origin: Origin) {
+        let (json, older) = (format!("\"id\":\"{id}\""), format!("id={id}"));
+        let is_it = |value: &str| value.contains(&json) || value.split(',').any(|part| part == older);
+        let is_own = |arg: &&mut Arg| arg.value.as_deref().is_some_and(is_it);
+        if let Some(arg) = self.backends.iter_mut().chain(&mut self.devices).find(is_own) {
+            arg.origins.push(origin);
+        }
+    }
+
     /// Adds one of the user's own arguments as it is.
     pub fn user(&mut self, argument: impl Into<String>, origin: Origin) {
         self.user.push(Arg { option: argument.into(), value: None, origins: vec![origin] });

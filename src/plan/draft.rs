@@ -1,8 +1,8 @@
 //! The plan while it is made, and after.
 
 use super::{
-    Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Kept, NewFile, OnPanic, OnReboot, OnTimeout, Pins,
-    Problem, Seat, Service, Slots, Transparent, UsbWanted,
+    Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Identities, Kept, NewFile, OnPanic, OnReboot,
+    OnTimeout, Pins, Problem, Seat, Service, Slots, Transparent, UsbWanted,
 };
 use crate::unit::{Bdf, GuestName, Period, Size, Version};
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,8 @@ pub struct Draft {
     pub contents: Contents,
     /// Guest PCI addresses dealt so far.
     pub slots: Slots,
+    /// What devices call themselves where the profile does not say.
+    pub identities: Identities,
     problems: Vec<Problem>,
 }
 
@@ -135,7 +137,7 @@ impl Draft {
             run_dir,
             warnings: Vec::new(),
         };
-        Self { contents, slots: Slots::default(), problems: Vec::new() }
+        Self { contents, slots: Slots::default(), identities: Identities::default(), problems: Vec::new() }
     }
 
     /// Notes a reason to refuse.
@@ -166,8 +168,9 @@ impl Draft {
     /// # Errors
     /// All problems that were noted, with the contents so that they can be shown.
     pub fn finish(self) -> Result<Plan, Box<Refusal>> {
-        let Self { contents, slots, problems } = self;
+        let Self { contents, slots, identities, problems } = self;
         let (seats, kept) = slots.seats();
+        let kept = kept.with_identities(identities.after());
         let contents = Contents { seats, kept, ..contents };
         if problems.is_empty() {
             return Ok(Plan(contents));

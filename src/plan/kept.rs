@@ -1,11 +1,12 @@
-//! Guest PCI addresses from run to run: a guest that finds a device elsewhere takes it for a new one.
+//! What is kept of a guest's devices from run to run: a guest that finds one elsewhere, or under another name, takes it for
+//! a new one.
 
 use super::Chipset;
 use crate::unit::PciSlot;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The addresses that a guest's devices had.
+/// The addresses that a guest's devices had, and what they called themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// The chipset whose addresses they are.
@@ -14,6 +15,9 @@ pub struct Kept {
     /// By what names a device whatever else there is, like `disk /srv/vm/a.raw`; on q35 the address of its root port.
     #[serde(default)]
     addresses: BTreeMap<String, PciSlot>,
+    /// The hardware addresses and serial numbers that the profile does not give, by what names the device whatever its turn.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    identities: BTreeMap<String, String>,
 }
 
 /// Where one device of the guest sits.
@@ -45,13 +49,24 @@ impl Kept {
     /// Addresses of a machine with `chipset`.
     #[must_use]
     pub fn new(chipset: Chipset, addresses: BTreeMap<String, PciSlot>) -> Self {
-        Self { chipset, addresses }
+        Self { chipset, addresses, identities: BTreeMap::new() }
     }
 
-    /// Whether there is none.
+    /// The same with what devices called themselves.
+    #[must_use]
+    pub fn with_identities(self, identities: BTreeMap<String, String>) -> Self {
+        Self { identities, ..self }
+    }
+
+    /// What devices called themselves, by name.
+    pub(super) fn identities(&self) -> &BTreeMap<String, String> {
+        &self.identities
+    }
+
+    /// Whether nothing is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.addresses.is_empty()
+        self.addresses.is_empty() && self.identities.is_empty()
     }
 
     /// The address of the device `name` on `chipset`.
@@ -73,6 +88,6 @@ impl Kept {
                 addresses.insert(name.clone(), *addr);
             }
         }
-        Self { chipset, addresses }
+        Self::new(chipset, addresses)
     }
 }

@@ -68,7 +68,7 @@ mod watchdog;
 pub use setting::Setting;
 
 use crate::host::{Area, Host, Wants};
-use crate::plan::{Draft, Plan, Refusal, Slots};
+use crate::plan::{Draft, Identities, Plan, Refusal, Slots};
 use crate::unit::GuestName;
 use scene::Scene;
 use schemars::JsonSchema;
@@ -250,6 +250,7 @@ impl Profile {
         };
         let mut draft = Draft::new(name.clone(), emulator, setting.run_dir.clone());
         draft.slots = Slots::new(machine.chipset(), setting.kept.clone());
+        draft.identities = Identities::new(&setting.kept);
         let site = pinning::Site::of(pci, memory, numa, host);
         let cpu = &cpu.placed(&site, host, &mut draft);
 

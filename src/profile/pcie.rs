@@ -10,7 +10,8 @@ use serde::Deserialize;
 /// finds every device where it was. After a start the address of each device is kept in `addresses.json` in the guest's
 /// state folder, by what names the device whatever its turn (a disk's file, an interface's MAC, a card's address on the
 /// host), and it is the same the next time; `vmrun plan` says of each address whether it is kept. An `addr` of the
-/// profile wins. Without the file, or with another `machine.type`, addresses are dealt anew.
+/// profile wins. Without the file, or with another `machine.type`, addresses are dealt anew. In the same file are the
+/// hardware addresses of interfaces, and the serial numbers of NVMe disks, that the profile does not give.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pcie {

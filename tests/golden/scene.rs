@@ -24,6 +24,7 @@
 //! | `# image: PATH {…}` | what the host knows of an image, as JSON |
 //! | `# rom: PATH {…}` | what an option ROM holds, as JSON |
 //! | `# kept: 10.1 NAME` | the device NAME, like `disk /srv/vm/a.raw`, had this address at the last start |
+//! | `# called: vmrun-1 NAME` | the device NAME, like `net bridge br0`, called itself that at the last start |
 //! | `# virtiofsd: {…}` | the virtiofsd of the host, as JSON |
 //! | `# euid: 1000` | the user that vmrun runs as |
 //!
@@ -45,6 +46,7 @@ pub(crate) struct Scene {
     host: Host,
     paths: Vec<(PathBuf, PathFact)>,
     kept: BTreeMap<String, PciSlot>,
+    called: BTreeMap<String, String>,
 }
 
 impl Scene {
@@ -60,7 +62,8 @@ impl Scene {
         let lines = text.lines().map_while(|line| line.strip_prefix("# "));
         let lines: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
         let machine = lines.iter().find(|(key, _)| *key == "host").map_or("zen3", |(_, name)| name);
-        let mut scene = Self { host: captured(machine), paths: Vec::new(), kept: BTreeMap::new() };
+        let mut scene =
+            Self { host: captured(machine), paths: Vec::new(), kept: BTreeMap::new(), called: BTreeMap::new() };
         scene.host.qemu = qemu("10.0");
         for (key, value) in lines {
             scene.set(key, value).unwrap_or_else(|| panic!("{}: `# {key}: {value}` sets nothing", path.display()));
@@ -113,6 +116,10 @@ impl Scene {
             "kept" => {
                 let (addr, name) = value.split_once(' ')?;
                 self.kept.insert(name.to_owned(), addr.parse().ok()?);
+            }
+            "called" => {
+                let (text, name) = value.split_once(' ')?;
+                self.called.insert(name.to_owned(), text.to_owned());
             }
             "block" => self.paths.push((value.into(), PathFact::Block)),
             "folder" => {
@@ -174,7 +181,7 @@ impl Scene {
             home: Some("/home/alice".into()),
             run_dir: Path::new("/run/vmrun").join(name),
             state_dir: "/var/lib/vmrun".into(),
-            kept: Kept::new(Chipset::Q35, self.kept.clone()),
+            kept: Kept::new(Chipset::Q35, self.kept.clone()).with_identities(self.called.clone()),
         }
     }
 

@@ -12,12 +12,13 @@ use super::disk_bus::{self, Bus, Drive};
 use super::iothread::{self, Iothread, IothreadId};
 use super::scene::Scene;
 use super::setting::Setting;
-use crate::plan::{Draft, Origin};
+use crate::plan::{Draft, Identity, Nameless, Origin};
 use identity::{BlockSize, RotationRate, Serial, Wwn};
 use io::{Aio, Cache, DetectZeroes, Format};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use throttle::Throttle;
@@ -50,7 +51,8 @@ pub(super) struct Disk {
     /// Place in the firmware's boot order, lowest first; without any, disks boot in the order of the profile. QEMU:
     /// `bootindex`.
     pub(super) boot_index: Option<u16>,
-    /// Serial number shown to the guest; none unless given, but on `nvme`. QEMU: `serial`.
+    /// Serial number shown to the guest; none unless given, but on `nvme`, where it is kept from run to run: it stays when
+    /// another disk comes or goes. QEMU: `serial`.
     pub(super) serial: Option<Serial>,
     /// World wide name shown to the guest, on `scsi`, `sata` and `ide`; none unless given. QEMU: `wwn`.
     wwn: Option<Wwn>,
@@ -98,16 +100,15 @@ impl Disk {
     }
 
     /// Properties that every kind of drive has.
-    fn device(&self, i: usize, node: Option<&str>) -> Value {
+    fn device(&self, i: usize, node: Option<&str>, serial: Option<&Identity>) -> Value {
         let mut device = json!({"id": format!("drive{i}")});
         let mut set = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
                 device[name] = value;
             }
         };
-        // An NVMe controller without a serial number is refused.
-        let own = (self.bus() == Bus::Nvme).then(|| format!("vmrun-{i}"));
-        let serial = self.serial.as_ref().map(|Serial(serial)| serial.clone()).or(own);
+        let given = self.serial.as_ref().map(|Serial(serial)| serial);
+        let serial = given.or(serial.map(|Identity { text, .. }| text));
         // QEMU takes 512 for physical blocks too, and refuses larger logical ones then.
         let physical = self.physical_block_size.or(self.logical_block_size);
         set("drive", node.map(|node| json!(node)));
@@ -126,10 +127,11 @@ pub(super) fn draft(disks: &[Disk], order: &BootOrder, scene: &Scene, draft: &mu
     image::judge(disks, scene, draft);
     let iothreads = iothread::of_disks(disks);
     let mut controllers = disk_bus::Controllers::default();
+    let serials = serials(disks, scene, draft);
     for (i, (disk, iothread)) in disks.iter().zip(&iothreads).enumerate() {
         disk.judge(i, scene, draft);
         let node = disk.draft_nodes(i, scene, draft);
-        let mut device = disk.device(i, node.as_deref());
+        let mut device = disk.device(i, node.as_deref(), serials.get(&i));
         if let Some(index) = order.disks[i] {
             device["bootindex"] = json!(index);
         }
@@ -137,5 +139,27 @@ pub(super) fn draft(disks: &[Disk], order: &BootOrder, scene: &Scene, draft: &mu
         let name = disk.name(scene.setting);
         let drive = Drive { disk, device, iothread: iothread.as_deref(), name };
         disk_bus::attach(drive, &mut controllers, &origin, draft);
+        if let Some(Identity { kept, .. }) = serials.get(&i).filter(|_| disk.serial.is_none()) {
+            let why = if *kept { KEPT } else { NEW };
+            draft.contents.argv.explain(&format!("drive{i}"), Origin::derived(format!("disk[{i}].serial"), why));
+        }
     }
+}
+
+const KEPT: &str = "kept from the last start, so that the guest knows the disk again";
+const NEW: &str = "an NVMe controller without a serial number is refused; kept from now on";
+
+/// Serial numbers of the disks, by index, that must have one: QEMU refuses an `NVMe` controller without.
+fn serials(disks: &[Disk], scene: &Scene, draft: &mut Draft) -> BTreeMap<usize, Identity> {
+    let (turns, nameless): (Vec<_>, Vec<_>) = disks
+        .iter()
+        .enumerate()
+        .filter(|(_, disk)| disk.bus() == Bus::Nvme)
+        .map(|(turn, disk)| {
+            let given = disk.serial.as_ref().map(|Serial(serial)| serial.clone());
+            (turn, Nameless { name: disk.name(scene.setting), turn, given })
+        })
+        .unzip();
+    let serials = draft.identities.deal(&nameless, |turn| format!("vmrun-{turn}"));
+    turns.into_iter().zip(serials).collect()
 }

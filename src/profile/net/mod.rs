@@ -3,6 +3,7 @@
 //! A table has two halves: what the guest sees ([`device`]), and what it is tied to, one file a mode.
 
 mod device;
+mod explain;
 mod forward;
 mod judge;
 mod macvtap;
@@ -17,7 +18,7 @@ use super::boot_order::BootOrder;
 use super::disk_bus::place_named;
 use super::scene::Scene;
 use super::setting::Setting;
-use crate::plan::{Draft, Origin};
+use crate::plan::{Draft, Identity, Nameless, Origin};
 use crate::unit::Mac;
 use device::Model;
 use forward::Forward;
@@ -40,7 +41,8 @@ pub(super) struct Net {
     #[serde(default)]
     #[schemars(extend("default" = "virtio"))]
     model: Model,
-    /// Its hardware address; made of the guest's name, so the same at every start, unless given. QEMU: `mac`.
+    /// Its hardware address; unless given, made of the guest's name and kept from run to run: it stays when another
+    /// interface comes or goes, or when this one is tied to something else. QEMU: `mac`.
     mac: Option<Mac>,
     /// Bridge of the host that it joins, for `mode = "bridge"`.
     bridge: Option<LinkName>,
@@ -121,6 +123,8 @@ struct Turn<'a> {
     /// Id of the back end, like `net0`.
     id: String,
     mac: Mac,
+    /// Whether it had that address at the last start already.
+    kept: bool,
     scene: &'a Scene<'a>,
     /// Place in the boot order.
     boot_index: Option<u32>,
@@ -140,6 +144,15 @@ impl Net {
         self.boot_index.filter(|_| self.mode != Mode::None)
     }
 
+    /// What tells it from the other interfaces, whatever their order: what it is tied to.
+    fn nameless(&self, turn: usize, setting: &Setting) -> Nameless {
+        let name = [&self.bridge, &self.tap, &self.parent].into_iter().flatten().next().map(ToString::to_string);
+        let path = self.path.as_ref().map(|path| setting.resolve(path).display().to_string());
+        let tie = name.or(path).map(|tie| format!(" {tie}")).unwrap_or_default();
+        let given = self.mac.map(|mac| mac.to_string());
+        Nameless { name: format!("net {}{tie}", self.mode), turn, given }
+    }
+
     /// Whether another process has to reach the guest's memory.
     pub(super) fn shares_memory(&self) -> bool {
         self.mode == Mode::VhostUser
@@ -152,6 +165,11 @@ impl Turn<'_> {
         format!("{}.{name}", self.key)
     }
 
+    /// The interface of the host that it is tied to.
+    fn link(&self) -> Option<&LinkName> {
+        [&self.net.bridge, &self.net.tap, &self.net.parent].into_iter().flatten().next()
+    }
+
     fn draft(&self, draft: &mut Draft) {
         judge::keys(self, draft);
         let Some((netdev, ties)) = mode::tie(self, draft) else { return };
@@ -160,7 +178,11 @@ impl Turn<'_> {
         if self.net.link == Cable::Down {
             draft.contents.links_down.extend(device["id"].as_str().map(str::to_owned));
         }
+        let explained = explain::of(self, &netdev, &device);
         place_named(&format!("net {}", self.mac), device, &Origin::given(&self.key), draft);
+        for (id, origin) in explained {
+            draft.contents.argv.explain(&id, origin);
+        }
     }
 }
 
@@ -176,10 +198,14 @@ struct Ties {
 type Tied = (Value, Ties);
 
 pub(super) fn draft(nets: &[Net], order: &BootOrder, scene: &Scene, draft: &mut Draft) {
-    let turns = nets.iter().enumerate().filter(|(_, net)| net.mode != Mode::None).map(|(i, net)| {
-        let id = format!("net{i}");
-        let mac = net.mac.unwrap_or_else(|| Mac::derived(&format!("{}/{id}", scene.name)));
-        Turn { net, key: format!("net[{i}]"), id, mac, scene, boot_index: order.nets[i] }
+    let nets = || nets.iter().enumerate().filter(|(_, net)| net.mode != Mode::None);
+    let derived = |turn| Mac::derived(&format!("{}/net{turn}", scene.name));
+    let nameless: Vec<_> = nets().map(|(turn, net)| net.nameless(turn, scene.setting)).collect();
+    let macs = draft.identities.deal(&nameless, |turn| derived(turn).to_string());
+    let turns = nets().zip(macs).map(|((i, net), Identity { text, kept })| {
+        // Only what is kept could be no address, where somebody changed the file.
+        let mac = text.parse().unwrap_or_else(|_| derived(i));
+        Turn { net, key: format!("net[{i}]"), id: format!("net{i}"), mac, kept, scene, boot_index: order.nets[i] }
     });
     let turns: Vec<_> = turns.collect();
     judge::duplicates(&turns, draft);
