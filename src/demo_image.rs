@@ -7,7 +7,8 @@
 /// `vmrun-guest: `, from `hello 1` to `done`; then it obeys its command line (QEMU's `-append`):
 ///
 /// - `then=`: `poweroff` (also without the word), `wait` (until the power button is pressed), `ignore`
-///   (the power button, for ever), `reset`, `panic` (by `-device pvpanic`), `hang`, `spin`, `crash`
+///   (the power button, for ever), `reset`, `panic` (by `-device pvpanic`), `hang`, `spin`, `crash`, `sleep` (ACPI
+///   S3), `shutdown` (by pvpanic, which QEMU before 9.1 does not know)
 /// - `resets=N`: how often `then=reset` resets, 0 to 255, before it powers off; 1 without the word
 /// - `report=brief`: no lines for single vCPUs and PCI functions
 /// - `poke=01:00.0/2/502/0280`, up to four times: writes 0x280 to the register at offset 0x502 of that function's BAR 2

@@ -7,6 +7,7 @@ mod support;
 use std::io::Read;
 use std::os::unix::net::UnixListener;
 use std::thread::JoinHandle;
+use support::program;
 use support::setup::qemus;
 use support::vmrun::{Bench, Ended};
 
@@ -315,8 +316,7 @@ fn a_tree_of_libvirt_hooks_runs_unchanged() {
         let folder = bench.path("qemu.d/guest").join(point);
         std::fs::create_dir_all(&folder).unwrap();
         let script = folder.join("note.sh");
-        std::fs::write(&script, format!("#!/bin/sh\necho \"$@\" >> {}\n", log.display())).unwrap();
-        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        program::write(&script, &format!("#!/bin/sh\necho \"$@\" >> {}\n", log.display()));
     }
     let text = std::fs::read_to_string(bench.profile("then=poweroff", "")).unwrap();
     let profile =

@@ -279,7 +279,7 @@ fn a_panic_without_pvpanic_is_an_error_and_powers_off() {
     for machine in obeying("then=panic report=brief", &Q35) {
         let (rest, status) = machine.rest();
         assert!(status.success());
-        assert_eq!(rest, ["error panic=absent the machine has no pvpanic"]);
+        assert_eq!(rest, ["error panic=absent no pvpanic here takes it"]);
     }
 }
 

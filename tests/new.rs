@@ -5,10 +5,11 @@
 #[allow(dead_code, reason = "each test binary uses a part")]
 #[path = "support/person.rs"]
 mod person;
+#[path = "support/program.rs"]
+mod program;
 
 use person::Person;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -73,8 +74,7 @@ fn told(output: &Output) -> String {
 /// An editor that runs `script` with the file as `$1`.
 fn editor(home: &Home, script: &str) -> String {
     let path = home.path("editor");
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    program::write(&path, &format!("#!/bin/sh\n{script}\n"));
     path.display().to_string()
 }
 

@@ -3,8 +3,10 @@
 //! Package managers of other distributions cannot be had here. Each test puts programs that record their call into
 //! a folder which is the whole `PATH`, so the script finds only what its distribution would have.
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -36,8 +38,7 @@ impl Machine {
     fn program(&self, path: &str, body: &str) {
         let path = self.dir.path().join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("the folder of the program");
-        fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("the program");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+        program::write(&path, &format!("#!/bin/sh\n{body}\n"));
     }
 
     fn log(&self) -> PathBuf {

@@ -104,7 +104,7 @@ fn a_guest_whose_tpm_dies_is_ended() {
     let mut run = bench.start(&[file.to_str().expect("UTF-8")]);
     run.until("guest running");
     let tpm = swtpm(&bench).expect("swtpm runs beside the guest");
-    assert!(Command::new("kill").args(["-9", &tpm.to_string()]).status().expect("kill").success());
+    signal("KILL", &tpm.to_string());
     run.until("power button");
     // The button may come before the guest listens, or end it at once and close the socket on who forces it off.
     // Forced or not, the lost companion is the reason.
@@ -113,4 +113,40 @@ fn a_guest_whose_tpm_dies_is_ended() {
     assert_eq!(ended.code, Some(21), "{}", ended.text());
     assert!(ended.text().contains("swtpm"), "{}", ended.text());
     assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn row_056_an_swtpm_that_nobody_ended_is_ended_by_recover_and_the_next_start_is_as_the_first() {
+    for qemu in qemus() {
+        let bench = Bench::new(&qemu.binary);
+        let file = bench.write("sealed.toml", &profile(&qemu, "wait"));
+        let mut run = bench.start(&[file.to_str().expect("UTF-8")]);
+        run.until("guest running");
+        let status = bench.output(&["status", "sealed", "--json"]).stdout;
+        let status: serde_json::Value = serde_json::from_slice(&status).expect("JSON");
+        let pid = status["vmrun"]["qemu"].to_string();
+        let tpm = swtpm(&bench).expect("swtpm runs beside the guest");
+        // Stopped, it does not see QEMU go, after which it would end by itself.
+        signal("STOP", &tpm.to_string());
+        run.signal("KILL");
+        run.end();
+        signal("KILL", &pid);
+        let recovered = loop {
+            let recovered = bench.run(&["recover", "sealed"]);
+            if recovered.code != Some(14) {
+                break recovered;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        assert_eq!(recovered.code, Some(0), "{}", recovered.text());
+        assert_eq!(bench.leftovers(), Vec::<String>::new());
+        let file = bench.write("sealed.toml", &profile(&qemu, "poweroff"));
+        let ended = bench.run(&[file.to_str().expect("UTF-8")]);
+        assert_eq!(ended.code, Some(0), "{}", ended.text());
+    }
+}
+
+fn signal(name: &str, pid: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), pid]).status();
+    assert!(sent.expect("kill").success());
 }

@@ -24,6 +24,10 @@ pub enum Then {
     Spin,
     /// Triple fault.
     Crash,
+    /// Sleep with the memory kept, by ACPI; the firmware of whoever wakes up finds nothing to go on with and starts anew.
+    Sleep,
+    /// Tell the host through pvpanic that the guest powers off.
+    Shutdown,
 }
 
 const THEN: &[(&[u8], Then)] = &[
@@ -35,6 +39,8 @@ const THEN: &[(&[u8], Then)] = &[
     (b"hang", Then::Hang),
     (b"spin", Then::Spin),
     (b"crash", Then::Crash),
+    (b"sleep", Then::Sleep),
+    (b"shutdown", Then::Shutdown),
 ];
 
 /// The command line, understood.

@@ -27,7 +27,8 @@ pub struct Fadt {
     control: u16,
     control_b: u16,
     reset: Option<(u16, u8)>,
-    sleep_type: u16,
+    soft_off: u16,
+    suspend: Option<u16>,
 }
 
 impl Fadt {
@@ -35,6 +36,8 @@ impl Fadt {
     pub fn find(tables: Tables) -> Option<Self> {
         let table = tables.table(*b"FACP")?;
         let status = port_at(table, 56)?;
+        let dsdt = table_at(u64::from(table.u32(40)?));
+        let sleep_type = |name: &[u8; 5]| sleep_type(dsdt?, name);
         Some(Self {
             sci: table.u16(46)?,
             timer: port_at(table, 76)?,
@@ -45,7 +48,8 @@ impl Fadt {
             control: port_at(table, 64).filter(|port| *port != 0)?,
             control_b: port_at(table, 68)?,
             reset: reset_register(table),
-            sleep_type: table_at(u64::from(table.u32(40)?)).and_then(soft_off_type).unwrap_or(0),
+            soft_off: sleep_type(b"_S5_\x12").unwrap_or(0),
+            suspend: sleep_type(b"_S3_\x12"),
         })
     }
 
@@ -75,8 +79,17 @@ impl Fadt {
 
     /// Soft off, S5. Returns only when the machine did not obey.
     pub fn power_off(&self) {
+        self.enter(self.soft_off);
+    }
+
+    /// Sleeps with the memory kept, S3; whether the machine has that.
+    pub fn suspend(&self) -> bool {
+        self.suspend.map(|kind| self.enter(kind)).is_some()
+    }
+
+    fn enter(&self, sleep_type: u16) {
         self.enable_acpi();
-        let value = self.sleep_type << 10 | SLEEP_ENABLE | SCI_ENABLE;
+        let value = sleep_type << 10 | SLEEP_ENABLE | SCI_ENABLE;
         port::write_u16(self.control, value);
         if self.control_b != 0 {
             port::write_u16(self.control_b, value);
@@ -102,13 +115,13 @@ fn reset_register(table: Bytes) -> Option<(u16, u8)> {
     present.then(|| Some((u16::try_from(table.u64(120)?).ok()?, table.u8(128)?))).flatten()
 }
 
-/// First value of the package `\_S5_` in the code of `dsdt`, what `SLP_TYPa` wants for soft off.
+/// First value of the package `name`, like `\_S5_` for soft off, in the code of `dsdt`: what `SLP_TYPa` wants for that state.
 ///
 /// The name is declared once and at the top, so its bytes are enough: the name, with or without its
 /// root, the package's opcode, one byte each of length and count, and a constant (ACPI specification, chapter 20).
-fn soft_off_type(dsdt: Bytes) -> Option<u16> {
+fn sleep_type(dsdt: Bytes, name: &[u8; 5]) -> Option<u16> {
     let code = dsdt.0.get(HEADER..)?;
-    let start = code.windows(5).position(|bytes| bytes == b"_S5_\x12")?;
+    let start = code.windows(5).position(|bytes| bytes == name)?;
     match code.get(start + 7..)? {
         [0x0a, value, ..] | [value @ (0 | 1), ..] => Some(u16::from(*value)),
         _ => None,

@@ -115,6 +115,8 @@ fn obey(machine: &Machine, command: Command) -> ! {
         Then::Hang => power::halt(),
         Then::Spin => power::spin(),
         Then::Crash => interrupt::triple_fault(),
+        Then::Sleep => power::sleep(fadt),
+        Then::Shutdown => power::shutdown(fadt),
     }
 }
 

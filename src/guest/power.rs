@@ -19,6 +19,8 @@ const RESET_CONTROL: u16 = 0xcf9;
 const PVPANIC: u16 = 0x505;
 /// pvpanic: the guest panicked.
 const PANICKED: u8 = 1;
+/// pvpanic: the guest powers off.
+const SHUTDOWN: u8 = 4;
 
 /// Soft off.
 pub fn off(fadt: Option<&Fadt>) -> ! {
@@ -28,6 +30,15 @@ pub fn off(fadt: Option<&Fadt>) -> ! {
     }
     line!("error power=off the machine stays on");
     halt()
+}
+
+/// Sleep with the memory kept. A machine that has no such state powers off.
+pub fn sleep(fadt: Option<&Fadt>) -> ! {
+    if fadt.is_some_and(Fadt::suspend) {
+        halt()
+    }
+    line!("error power=sleep the machine has no such state");
+    off(fadt)
 }
 
 /// Resets until `resets` are counted, then powers off.
@@ -50,14 +61,24 @@ pub fn reset(fadt: Option<&Fadt>, resets: u8) -> ! {
 
 /// Tells QEMU that the guest panicked, and halts: what becomes of the machine is QEMU's `-action panic=`.
 pub fn panic(fadt: Option<&Fadt>) -> ! {
+    tell(PANICKED, "panic", fadt)
+}
+
+/// Tells QEMU that the guest powers off, which QEMU then does.
+pub fn shutdown(fadt: Option<&Fadt>) -> ! {
+    tell(SHUTDOWN, "shutdown", fadt)
+}
+
+/// Tells QEMU of `event`, which the guest calls `name`, or powers off where QEMU would not hear it.
+fn tell(event: u8, name: &str, fadt: Option<&Fadt>) -> ! {
     // The port tells which events it knows; where nothing is, it reads as all ones.
     let events = port::read_u8(PVPANIC);
-    if events == u8::MAX || events & PANICKED == 0 {
-        line!("error panic=absent the machine has no pvpanic");
+    if events == u8::MAX || events & event == 0 {
+        line!("error {name}=absent no pvpanic here takes it");
         off(fadt);
     }
-    line!("panic");
-    port::write_u8(PVPANIC, PANICKED);
+    line!("{name}");
+    port::write_u8(PVPANIC, event);
     halt()
 }
 

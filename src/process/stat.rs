@@ -44,6 +44,14 @@ impl ProcessId {
         }
     }
 
+    /// What it has done so far, in clock ticks on a CPU and pages in memory: equal twice, it did nothing between. `None`
+    /// when it is gone.
+    #[must_use]
+    pub fn done(self) -> Option<(u64, u64)> {
+        let stat = read(&path(self.pid))?;
+        (stat.start_ticks == self.start_ticks).then_some((stat.cpu_ticks, stat.pages))
+    }
+
     /// A descriptor for this very process, which becomes readable when it has ended; `None` when it is gone.
     #[must_use]
     pub fn open(self) -> Option<OwnedFd> {
@@ -68,6 +76,10 @@ pub(super) fn has_ended(pidfd: &OwnedFd) -> bool {
 pub(super) struct Stat {
     pub(super) group: i32,
     pub(super) start_ticks: u64,
+    /// Of all threads, their own work and the kernel's for them.
+    cpu_ticks: u64,
+    /// In memory.
+    pages: u64,
 }
 
 pub(super) fn path(pid: u32) -> std::path::PathBuf {
@@ -90,7 +102,13 @@ fn parse(stat: &[u8]) -> Option<Stat> {
     let rest = std::str::from_utf8(&stat[end + 1..]).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let field = |number: usize| fields.get(number - 3).copied();
-    Some(Stat { group: field(5)?.parse().ok()?, start_ticks: field(22)?.parse().ok()? })
+    let count = |number: usize| field(number)?.parse::<u64>().ok();
+    Some(Stat {
+        group: field(5)?.parse().ok()?,
+        start_ticks: count(22)?,
+        cpu_ticks: count(14)?.saturating_add(count(15)?),
+        pages: count(24)?,
+    })
 }
 
 #[cfg(test)]
@@ -104,8 +122,8 @@ mod test {
 
     #[test]
     fn a_name_with_brackets_and_bytes_does_not_move_the_fields() {
-        let stat = parse(b"7 (x) \xff S 9) Z 1 70 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0").unwrap();
-        assert_eq!((stat.group, stat.start_ticks), (70, 4711));
+        let stat = parse(b"7 (x) \xff S 9) Z 1 70 7 0 -1 0 0 0 0 0 30 12 0 0 20 0 1 0 4711 0 99").unwrap();
+        assert_eq!((stat.group, stat.start_ticks, stat.cpu_ticks, stat.pages), (70, 4711, 42, 99));
     }
 
     #[test]

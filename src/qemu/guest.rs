@@ -29,6 +29,10 @@ use tokio::net::UnixStream;
 /// one that ended may take through the socket.
 const ENDING: Duration = Duration::from_secs(5);
 
+/// How long a QEMU that is starting may do nothing at all. Filling huge pages is work, but it may have to wait for a card
+/// that does not come back from a reset, for which the kernel takes a minute. Linux: `PCIE_RESET_READY_POLL_MS`.
+const STILL: Duration = Duration::from_secs(120);
+
 /// How long a QEMU that runs may take to answer a new client.
 const GREETING: Duration = Duration::from_secs(3);
 
@@ -88,15 +92,16 @@ impl Booting {
         self.guest.pid()
     }
 
-    /// Waits until QEMU has told its threads. There is no limit by the clock: filling huge pages alone may take minutes.
+    /// Waits until QEMU has told its threads, for as long as it does something: filling huge pages alone may take minutes.
     ///
     /// May be dropped and called again until it has succeeded.
     ///
     /// # Errors
-    /// [`QemuError::Died`] with what QEMU printed, when it ended instead; [`QemuError::Qmp`] when it runs and its
-    /// monitor does not do.
+    /// [`QemuError::Died`] with what QEMU printed, when it ended instead; [`QemuError::Silent`] when it neither answers
+    /// nor does anything for two minutes; [`QemuError::Qmp`] when it runs and its monitor does not do.
     pub async fn told(&mut self) -> Result<Told, QemuError> {
         let Self { guest, ahead, replies, .. } = self;
+        let pid = guest.pid();
         tokio::select! {
             biased;
             told = all(ahead, replies) => match told {
@@ -104,6 +109,7 @@ impl Booting {
                 told => Ok(told?),
             },
             status = guest.process.wait() => Err(guest.process.died(status?)),
+            () = stands_still(pid) => Err(QemuError::Silent { pid }),
         }
     }
 
@@ -350,6 +356,20 @@ async fn all(ahead: &mut [Call], replies: &mut Vec<Value>) -> Result<Told, QmpEr
         replies.push(call.await?);
     }
     Ok(Told { vcpus: read(QueryCpus::NAME, &replies[1])?, iothreads: read(QueryIothreads::NAME, &replies[2])? })
+}
+
+/// Returns when process `pid` has done nothing between two looks.
+async fn stands_still(pid: u32) {
+    let Some(id) = ProcessId::of(pid) else { return std::future::pending().await };
+    let mut before = None;
+    loop {
+        let done = id.done();
+        if done.is_some() && done == before {
+            return;
+        }
+        before = done;
+        tokio::time::sleep(STILL).await;
+    }
 }
 
 fn read<'a, T: Deserialize<'a>>(command: &str, reply: &'a Value) -> Result<T, QmpError> {

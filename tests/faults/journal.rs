@@ -136,11 +136,28 @@ fn row_010_a_dry_run_tells_what_is_owed_and_does_none_of_it() {
 }
 
 #[test]
+fn row_070_what_a_run_of_another_boot_left_keeps_no_guest_from_starting() {
+    let bench = bench("then=poweroff");
+    assert_eq!(run(&bench, "kill:undo").status.signal(), Some(SIGKILL));
+    let (ours, other) = (boot_id(), "00000000-0000-0000-0000-000000000000");
+    rewrite(&bench, |text| text.replace(&ours, other));
+    let state = bench.path("runtime/guest/state.json");
+    let text = fs::read_to_string(&state).unwrap_or_default();
+    fs::write(&state, text.replace(&ours, other)).unwrap();
+    for lock in ["alive.lock", "sup.lock"] {
+        assert!(bench.path("runtime/guest").join(lock).exists(), "{lock}");
+    }
+    let started = bench.run(&["run", &profile(&bench)]);
+    assert_eq!(started.code, Some(0), "{}", started.text());
+    assert_eq!(undone(&bench), ["second", "first"], "its own, and none of the other boot");
+    assert_nothing_left(&bench, "a start after a boot");
+}
+
+#[test]
 fn row_072_what_was_changed_in_another_boot_is_void_and_its_journal_goes() {
     let bench = bench("then=poweroff");
     assert_eq!(run(&bench, "kill:undo").status.signal(), Some(SIGKILL));
-    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    rewrite(&bench, |text| text.replace(boot_id.trim(), "00000000-0000-0000-0000-000000000000"));
+    rewrite(&bench, |text| text.replace(&boot_id(), "00000000-0000-0000-0000-000000000000"));
     let done = recover(&bench, "");
     assert!(done.status.success(), "{done:?}");
     assert_eq!(undone(&bench), Vec::<String>::new());
@@ -207,6 +224,10 @@ fn rewrite(bench: &Bench, change: impl Fn(&str) -> String) {
         format!("{:08x} {:08x} {text}\n", text.len(), crc32(text.as_bytes()))
     });
     fs::write(&journal, framed.collect::<String>()).unwrap();
+}
+
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned()
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod guest;
 mod journal;
 mod matrix;
+mod monitor;
 mod signals;
 mod strangers;
 #[path = "../support/mod.rs"]

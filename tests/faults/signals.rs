@@ -1,11 +1,12 @@
 //! vmrun and QEMU stopped, cut off, killed or broken from inside, and a disk that fills up.
 
+use crate::support::program;
 use crate::support::setup::{Qemu, qemus};
 use crate::support::vmrun::{Bench, Ended};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 fn assert_ended(bench: &Bench, ended: &Ended, code: i32, text: &str) {
     assert_eq!(ended.code, Some(code), "{}", ended.text());
@@ -17,9 +18,38 @@ fn assert_ended(bench: &Bench, ended: &Ended, code: i32, text: &str) {
 fn emulator(bench: &Bench, qemu: &Qemu, deed: &str) -> PathBuf {
     let script =
         format!("#!/bin/sh\ncase \" $* \" in *' -S '*) {deed};; *) exec {} \"$@\";; esac\n", qemu.binary.display());
-    let path = bench.write("emulator", &script);
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = bench.path("emulator");
+    program::write(&path, &script);
     path
+}
+
+#[test]
+fn row_003_an_interrupt_that_is_raised_again_before_it_is_heard_counts_once() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("then=wait", "");
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    run.until("running");
+    bench.wait_for_serial("waiting");
+    run.signal("STOP");
+    wait_until_stopped(run.pid());
+    for _ in 0..3 {
+        run.signal("INT");
+    }
+    run.signal("CONT");
+    let ended = run.end();
+    assert_eq!((ended.signal, ended.code), (Some(2), None), "{}", ended.text());
+    assert!(ended.text().contains("power button pressed"), "{}", ended.text());
+    assert!(!ended.text().contains("once more"), "{}", ended.text());
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
+/// Waits until the kernel has stopped process `pid`, which it does some time after the signal.
+fn wait_until_stopped(pid: u32) {
+    let stopped = || fs::read_to_string(format!("/proc/{pid}/status")).unwrap().contains("State:\tT");
+    while !stopped() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
@@ -31,6 +61,7 @@ fn row_007_a_vmrun_that_is_stopped_goes_on_where_it_was() {
     run.until("running");
     bench.wait_for_serial("waiting");
     run.signal("STOP");
+    wait_until_stopped(run.pid());
     // Heard while it is stopped, done when it goes on.
     run.signal("TERM");
     assert!(!bench.serial().contains("power button"));

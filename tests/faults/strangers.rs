@@ -75,6 +75,36 @@ fn row_108_nor_a_hook_that_somebody_else_may_write_to() {
 }
 
 #[test]
+fn row_075_what_somebody_left_in_the_place_of_looking_glass_is_made_anew_and_no_link_is_followed() {
+    let memory = format!("/dev/shm/vmrun-test-{}", std::process::id());
+    let (bench, profile) = bench("");
+    let seen = bench.path("seen");
+    let glass = format!(
+        "[looking_glass]\nsize = \"2M\"\npath = \"{memory}\"\nowner = \"root\"\n\
+         [[hook]]\nat = \"started\"\nrun = [\"sh\", \"-c\", \"stat -c '%s %u %a %F' {memory} >{}\"]\n",
+        seen.display()
+    );
+    fs::write(&profile, fs::read_to_string(&profile).unwrap() + &glass).unwrap();
+    let precious = bench.write("precious", "precious");
+    let leave: [&dyn Fn(); 2] = [
+        &|| {
+            fs::write(&memory, "stale").unwrap();
+            chown(&memory, Some(STRANGER), None).unwrap();
+        },
+        &|| symlink(&precious, &memory).unwrap(),
+    ];
+    for leave in leave {
+        leave();
+        let ended = run(&bench, &profile);
+        assert_eq!(ended.code, Some(0), "{}", ended.text());
+        assert_eq!(fs::read_to_string(&seen).unwrap(), "2097152 0 660 regular file\n");
+        assert!(!Path::new(&memory).exists());
+    }
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
+#[test]
 fn row_074_a_runtime_folder_of_somebody_else_is_refused() {
     let (bench, profile) = bench("");
     chown(bench.path("runtime"), Some(STRANGER), None).unwrap();

@@ -5,6 +5,7 @@
 //! - [`vmrun`]: the freshly built vmrun on a profile, in folders of its own.
 //! - [`demo_guest`]: the guest of `vmrun demo` in a bare QEMU, its report and QEMU's monitor.
 //! - [`person`]: a person at a terminal.
+//! - [`program`]: a program that a test writes.
 //! - [`modules`]: the order in which kernel modules load.
 //! - [`samba`], [`barrier`]: companion services with private configuration, for a profile's `[[service]]`; [`companion`] starts one.
 //!
@@ -18,6 +19,7 @@ pub(crate) mod demo_guest;
 pub(crate) mod linux_guest;
 pub(crate) mod modules;
 pub(crate) mod person;
+pub(crate) mod program;
 pub(crate) mod samba;
 pub(crate) mod setup;
 pub(crate) mod vmrun;
