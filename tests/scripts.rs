@@ -174,7 +174,9 @@ fn shell_scripts() -> Vec<PathBuf> {
 
 /// A program, or a snippet that names its shell for shellcheck.
 fn is_shell(text: &[u8]) -> bool {
-    text.starts_with(b"#!/usr/bin/env bash") || text.starts_with(b"# shellcheck shell=")
+    text.starts_with(b"#!/usr/bin/env bash")
+        || text.starts_with(b"#!/bin/sh")
+        || text.starts_with(b"# shellcheck shell=")
 }
 
 #[test]

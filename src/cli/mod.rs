@@ -1,10 +1,12 @@
 //! Floor 5: the door. The only place that prints, and where each way of ending gets its exit code.
 
+pub mod alert;
 pub mod args;
 mod broken;
 mod busy;
 mod check;
 mod demo;
+mod desktop;
 mod edit;
 mod ending;
 mod explain;
@@ -160,7 +162,9 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     if matches!(cli.command, Command::Run(_) | Command::Attach(_) | Command::Recover(_)) {
         broken::leave_at_once(output);
     }
+    let output = if matches!(cli.command, Command::Run(_) | Command::Attach(_)) { output.of_a_run() } else { output };
     match &cli.command {
+        Command::DesktopEntry(args) => desktop::entry(args, output),
         Command::Edit(args) => edit::run(args, output),
         Command::List(_) => list::run(output),
         Command::New(args) => new::run(args, output),
@@ -197,6 +201,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Schema => schema::run(output),
         Command::Explain(args) => explain::run(args, output),
         Command::Report(args) => report::run(args, output),
+        Command::Unit(args) => desktop::unit(args, output),
         Command::Why(args) => why::run(args, output),
     }
 }

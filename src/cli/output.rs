@@ -1,6 +1,7 @@
 //! The two streams: data on standard output, talk on standard error.
 
 use super::Exit;
+use super::alert::Alerts;
 use super::args::{Color, Global};
 use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
@@ -22,6 +23,8 @@ pub struct Output {
     pub json: bool,
     /// Columns of a page.
     pub width: usize,
+    /// What is told by notifications too.
+    pub alerts: Alerts,
 }
 
 /// How much a line of talk weighs; the number is the journal's, `sd-daemon(3)`.
@@ -46,7 +49,8 @@ impl Output {
         }
         .write_global();
         log(global);
-        Self { quiet: global.quiet, json: global.json, width: width() }
+        let alerts = if global.notify { Alerts::All } else { Alerts::Off };
+        Self { quiet: global.quiet, json: global.json, width: width(), alerts }
     }
 
     /// Writes an answer to standard output, with its terminal styles where they are wanted.
@@ -56,6 +60,9 @@ impl Output {
     #[must_use]
     pub fn answer(self, text: &str, exit: Exit) -> Exit {
         let written = write(&mut AutoStream::auto(io::stdout()), text);
+        if self.alerts == Alerts::All && !self.json {
+            self.alerts.show(Weight::Info, text);
+        }
         match written {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 self.say(Weight::Error, &format!("vmrun: cannot write to standard output: {error}"));
@@ -77,6 +84,22 @@ impl Output {
     pub fn say(self, weight: Weight, text: &str) {
         let lines = if is_journal() { leveled(weight, text) } else { format!("{}\n", text.trim_end()) };
         _ = write(&mut AutoStream::auto(io::stderr()), &lines);
+        // What goes on as planned is no reason to interrupt somebody.
+        if weight != Weight::Info {
+            self.alerts.show(weight, text);
+        }
+    }
+
+    /// The same without notifications.
+    #[must_use]
+    pub fn without_alerts(self) -> Self {
+        Self { alerts: Alerts::Off, ..self }
+    }
+
+    /// The same for a command that lives as long as its guest: with no terminal to see it, trouble becomes a notification.
+    #[must_use]
+    pub fn of_a_run(self) -> Self {
+        Self { alerts: self.alerts.of_a_run(), ..self }
     }
 }
 

@@ -63,7 +63,9 @@ pub(super) fn accepted(loaded: &Loaded, planned: Planned, output: Output) -> Res
     }
     if !planned.findings.is_empty() && (exit != Exit::Good || !output.quiet) {
         let weight = if exit == Exit::Good { Weight::Warning } else { Weight::Error };
-        output.say(weight, &finding::text(&loaded.sheets, &planned.findings, output.width));
+        // What is merely odd about the plan, at each start, is no reason to interrupt somebody at their desktop.
+        let told = if exit == Exit::Good { output.without_alerts() } else { output };
+        told.say(weight, &finding::text(&loaded.sheets, &planned.findings, output.width));
     }
     match planned.plan {
         Ok(plan) if exit == Exit::Good => Ok((plan, planned.host)),

@@ -8,7 +8,7 @@ use super::run::{self, Order, Run, failure, finished, lived_out, not_claimed, no
 use super::run_folder::qemu_log;
 use super::state_file::{Reached, RunState, StateFile};
 use super::watch::Arrived;
-use super::{Companions, Ended, Notice, Outcome, Scene, Stage, State, Tell};
+use super::{Companions, Ended, Notice, Outcome, Scene, Stage, State, Tell, notify};
 use crate::apply::{ApplyError, Instance, Lease, Standing, gone, standing};
 use crate::host::Root;
 use crate::plan::{Descriptor, Start};
@@ -30,7 +30,9 @@ const UNBORN: Duration = Duration::from_secs(30);
 /// Takes over the guest that runs in the run folder `dir` without its vmrun, and stays with it to its end, as
 /// [`super::run`] does. `boot_id` is that of the machine now.
 pub async fn attach(dir: &Path, root: Root, boot_id: &str, tell: Tell<'_>) -> Outcome {
-    LocalSet::new().run_until(Box::pin(adopted(dir, root, boot_id, tell))).await
+    let set = LocalSet::new();
+    set.spawn_local(notify::watchdog());
+    set.run_until(Box::pin(adopted(dir, root, boot_id, tell))).await
 }
 
 /// Ends a QEMU whose vmrun was killed before the guest ran its first instruction: there is nothing in it to be lost, and

@@ -11,7 +11,9 @@ use super::signal::Signals;
 use super::state_file::StateFile;
 use super::undo::put_back;
 use super::watch::{Arrived, Left, watch};
-use super::{Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, Stage, State, Tell, run_folder};
+use super::{
+    Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, Stage, State, Tell, notify, run_folder,
+};
 use crate::apply::{ApplyError, Damage, Instance, Lease, recover};
 use crate::host::Root;
 use crate::plan::{Contents, Plan};
@@ -55,7 +57,9 @@ pub(super) struct Run<'a> {
 /// taken over instead.
 pub async fn run(order: Order, tell: Tell<'_>) -> Outcome {
     // On the heap: the whole life of a guest is one future.
-    LocalSet::new().run_until(Box::pin(claimed(order, tell))).await
+    let set = LocalSet::new();
+    set.spawn_local(notify::watchdog());
+    set.run_until(Box::pin(claimed(order, tell))).await
 }
 
 async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {

@@ -278,14 +278,14 @@ impl Watch<'_> {
             Action::Warn => {
                 self.note("Ctrl-C once more within 5 s forces the guest off: its unsaved work is lost".into());
             }
-            Action::SayOverdue => self.note(format!(
+            Action::SayOverdue => self.warn(format!(
                 "the guest did not power off within {}; it is left alone. `vmrun stop --force {}` forces it off, its unsaved work is lost",
                 self.plan.ending.timeout, self.plan.name
             )),
             Action::Quit => self.quit().await,
             Action::Terminate => self.terminate(),
             Action::Kill => self.kill(),
-            Action::SayStuck => self.note(format!(
+            Action::SayStuck => self.warn(format!(
                 "qemu (pid {}) does not end after SIGKILL: a thread of it is stuck in the kernel. Its devices stay claimed",
                 self.guest.pid()
             )),
@@ -297,6 +297,10 @@ impl Watch<'_> {
 
     fn note(&self, text: String) {
         (self.tell)(&Notice::Note(text));
+    }
+
+    fn warn(&self, text: String) {
+        (self.tell)(&Notice::Warning(text));
     }
 
     async fn power_down(&mut self) {

@@ -5,6 +5,7 @@
 
 mod complete;
 mod demo;
+mod desktop;
 mod edit;
 mod explain;
 mod guest;
@@ -14,6 +15,7 @@ mod isolate;
 mod layers;
 mod monitor;
 mod new;
+mod overview;
 mod pick;
 mod plan;
 mod report;
@@ -21,6 +23,7 @@ mod rom;
 mod run;
 
 pub use demo::{Demo, Then};
+pub use desktop::{DesktopEntry, Unit};
 pub use edit::{Edit, List};
 pub use explain::{Explain, Why};
 pub use guest::{Attach, Events, Logs, Named, Ps, Recover, Status, Stop, Top};
@@ -76,6 +79,10 @@ pub struct Global {
     /// Answer in JSON
     #[arg(long, global = true, display_order = 103)]
     pub json: bool,
+    /// Tell answers and trouble by notifications of the desktop too
+    // For desktop entries; the pages of help must fit a small terminal.
+    #[arg(long, global = true, display_order = 104, hide = true)]
+    pub notify: bool,
 }
 
 /// When to use colours.
@@ -117,6 +124,12 @@ pub enum Command {
     /// List the profiles that are found by name
     #[command(hide = true)]
     List(List),
+    /// Write a desktop entry that starts a guest by a click
+    #[command(hide = true)]
+    DesktopEntry(DesktopEntry),
+    /// Write a unit of systemd that runs a guest
+    #[command(hide = true)]
+    Unit(Unit),
     /// Be with a guest again whose vmrun was killed
     #[command(hide = true)]
     Attach(Attach),
@@ -213,13 +226,10 @@ pub enum Command {
 #[must_use]
 pub fn command() -> clap::Command {
     let mut command = Cli::command();
-    let further: Vec<_> =
-        command.get_subcommands().filter(|it| it.is_hide_set()).map(clap::Command::get_name).collect();
-    let more = format!(
-        "Also: {};\n\
-         `vmrun help NAME` tells of each. Start with `vmrun demo` or `vmrun new`.",
-        further.join(", ")
-    );
     command.build();
-    command.after_help(more).mut_subcommand("help", |help| help.hide(true))
+    let text = overview::text(&command);
+    // Named in one line there; the commands have them in full.
+    let options: Vec<_> = command.get_arguments().map(|option| option.get_id().clone()).collect();
+    let command = options.into_iter().fold(command, |command, id| command.mut_arg(id, |option| option.hide(true)));
+    command.after_help(text).mut_subcommand("help", |help| help.hide(true))
 }
