@@ -69,6 +69,10 @@ pub(super) struct Cpu {
 /// First QEMU with modules; QEMU 9.1 change log.
 const MODULES: Version = Version::new(9, 1);
 
+/// Beginnings of models that are not Intel's without KVM: they have no leaf 0x1f. QEMU: `builtin_x86_defs`,
+/// `target/i386/cpu.c`.
+const OTHER_VENDORS: [&str; 8] = ["EPYC", "Opteron", "Dhyana", "phenom", "athlon", "qemu", "max", "host"];
+
 /// A name of letters, digits, `-`, `_` and `.`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
@@ -209,6 +213,7 @@ impl Cpu {
         } = self;
         self.draft_topology(scene, draft);
         draft_model(model, scene, draft);
+        self.draft_level(scene, draft);
         if *hide_kvm {
             draft.contents.argv.cpu.switch("kvm", false, Origin::given("cpu.hide_kvm"));
         }
@@ -280,6 +285,19 @@ impl Cpu {
                 Problem::new(Class::Impossible, "cpu", format!("{vcpus} vCPUs share {online} host CPUs"))
                     .why("a vCPU that waits for a host CPU while it holds a lock stalls the others"),
             );
+        }
+    }
+
+    /// Keeps QEMU alive where it translates an Intel CPU that has dies or modules: there leaf 0x1f is the last one, any
+    /// leaf beyond the last is answered from it whatever the subleaf, and SeaBIOS and others ask for one. QEMU:
+    /// `encode_topo_cpuid1f`, `target/i386/cpu.c`: assertion `count <= CPU_TOPOLOGY_LEVEL_SOCKET`.
+    fn draft_level(&self, scene: &Scene, draft: &mut Draft) {
+        let has = |level: &str| self.topology().iter().any(|(name, count)| *name == level && *count > 1);
+        let level = ["dies", "modules"].into_iter().find(|level| has(level));
+        let others = OTHER_VENDORS.iter().any(|start| self.model.0.starts_with(start));
+        if let Some(level) = level.filter(|_| !scene.kvm() && !others && scene.qemu_is(MODULES)) {
+            let why = "else a guest that asks for a leaf beyond the last ends QEMU 9.1 and newer by an assertion";
+            draft.contents.argv.cpu.set("min-level", "0x20", Origin::derived(format!("cpu.{level}"), why));
         }
     }
 
