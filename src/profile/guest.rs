@@ -72,10 +72,13 @@ pub(super) fn presets(guest: &str) -> &'static [Preset] {
     }
 }
 
-/// Notes a host on which Windows has no cheap clock: `hv-time` and KVM's own read the TSC, if the host does. Linux:
+/// Notes when Windows has no cheap clock, for want of `hv-time` or of the host's TSC: `hv-time` and KVM's own read the TSC, if the host does. Linux:
 /// `Documentation/virt/kvm/x86/timekeeping.rst`.
 pub(super) fn judge_clock(guest: Option<Guest>, scene: &Scene, draft: &mut Draft) {
     let windows = matches!(guest, Some(Guest::Windows11 | Guest::Windows10 | Guest::Windows));
+    if windows && scene.kvm() && draft.contents.argv.cpu.get("hv-time").is_none() {
+        draft.warn(without_time());
+    }
     let Some(clock) = scene.host.system.clock.as_deref().filter(|clock| windows && scene.kvm() && *clock != "tsc")
     else {
         return;
@@ -85,6 +88,13 @@ pub(super) fn judge_clock(guest: Option<Guest>, scene: &Scene, draft: &mut Draft
             .why("Windows asks for the time very often, and leaves to KVM each time that it cannot read the TSC")
             .fix("dmesg | grep -i tsc   # tells why the kernel does not trust it; often the firmware's setup"),
     );
+}
+
+fn without_time() -> Problem {
+    // libvirt has a timer of its own for it, hypervclock.
+    Problem::new(Class::Invalid, "cpu.hv", "Windows gets no clock of its hypervisor")
+        .why("without `time` it asks the emulated timers, and leaves to QEMU each time that it does")
+        .fix("hv = \"recommended\"   # or add \"time\" to the list")
 }
 
 /// Notes what the guest's installer will ask for in vain.
