@@ -51,7 +51,7 @@ pub use cpu::{Cache, CoreKind, Cpu, CpuSets, Frequency};
 pub use disc::{Disc, DiscKind};
 pub use firmware::Firmware;
 pub use free_blocks::FreeBlocks;
-pub use image::{Holder, Image};
+pub use image::{Boots, Holder, Image};
 pub use iommu::Iommu;
 pub use keyboard::Keyboard;
 pub use kvm::Kvm;

@@ -5,7 +5,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::unistd::{AccessFlags, eaccess};
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,6 +49,15 @@ impl Root {
         let file = fs::File::open(self.resolve(path)).ok()?;
         file.take(most as u64).read_to_end(&mut head).ok()?;
         Some(head)
+    }
+
+    /// `most` bytes of a file or device from `at` on, fewer where it ends; `None` when they cannot be read.
+    pub fn piece(&self, path: impl AsRef<Path>, at: u64, most: usize) -> Option<Vec<u8>> {
+        let mut piece = Vec::new();
+        let mut file = fs::File::open(self.resolve(path)).ok()?;
+        file.seek(SeekFrom::Start(at)).ok()?;
+        file.take(most as u64).read_to_end(&mut piece).ok()?;
+        Some(piece)
     }
 
     /// Whether a process holds QEMU's lock of those who write to the image at `path`.

@@ -246,6 +246,7 @@ impl Profile {
             accel,
             version: emulator.version,
             uefi: firmware::is_uefi(firmware.as_ref()),
+            kernel: kernel.is_some(),
             share_memory: share::share_memory(share),
         };
         let mut draft = Draft::new(name.clone(), emulator, setting.run_dir.clone());

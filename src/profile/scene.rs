@@ -24,6 +24,8 @@ pub(super) struct Scene<'a> {
     /// Version of QEMU; `None` when there is none, which is a problem of its own.
     pub(super) version: Option<Version>,
     pub(super) uefi: bool,
+    /// Whether QEMU starts a kernel, without a boot loader.
+    pub(super) kernel: bool,
     /// Whether a device lets another program map the guest's memory.
     pub(super) share_memory: bool,
 }

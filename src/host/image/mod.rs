@@ -1,7 +1,10 @@
 //! Disk images and block devices that the profile names: which thing it is, what it begins like, who else holds it.
 
+mod boots;
 mod holders;
 mod magic;
+
+pub use boots::Boots;
 
 use super::Root;
 use serde::{Deserialize, Serialize};
@@ -16,6 +19,9 @@ pub struct Image {
     pub id: String,
     /// The format that its first bytes belong to, `raw` for none that is known; `None` when they cannot be read.
     pub begins_like: Option<String>,
+    /// What can start it; `None` when that cannot be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boots: Option<Boots>,
     /// Who holds it besides the guest.
     pub holders: Vec<Holder>,
     /// For a device like `/dev/sdb`, whose name depends on the order of discovery: its lasting name.
@@ -47,9 +53,11 @@ pub(super) fn read(root: &Root, path: &Path) -> Option<Image> {
         true => format!("device {}", holders::number(meta.rdev())),
         false => format!("inode {} of {}", meta.ino(), holders::number(meta.dev())),
     };
+    let format = magic::read(root, path);
     Some(Image {
         id,
-        begins_like: magic::read(root, path).map(str::to_owned),
+        begins_like: format.map(str::to_owned),
+        boots: format.and_then(|format| boots::read(root, path, format)),
         holders: if block { holders::of_device(root, meta.rdev()) } else { holders::of_file(root, path, &meta) },
         stable: stable(root, path, &meta),
     })

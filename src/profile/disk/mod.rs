@@ -5,6 +5,7 @@ mod image;
 mod io;
 mod judge;
 mod node;
+mod start;
 mod throttle;
 
 use super::boot_order::BootOrder;
@@ -125,6 +126,7 @@ impl Disk {
 pub(super) fn draft(disks: &[Disk], order: &BootOrder, scene: &Scene, draft: &mut Draft) {
     iothread::draft(disks, draft);
     image::judge(disks, scene, draft);
+    start::judge(disks, order, scene, draft);
     let iothreads = iothread::of_disks(disks);
     let mut controllers = disk_bus::Controllers::default();
     let serials = serials(disks, scene, draft);
