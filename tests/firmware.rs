@@ -3,8 +3,10 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
+use std::time::SystemTime;
 
 use support::linux_guest::{self, Report, Then};
 use support::setup::{self, qemus};
@@ -70,6 +72,19 @@ fn a_debian_guest_boots_through_firmware_in_qcow2_images() {
     assert_ne!(own, template, "the firmware wrote its boot entries");
     assert_eq!(fs::read(bench.path("VARS.qcow2")).expect("the template"), template, "the template is untouched");
     assert_eq!(bench.leftovers(), Vec::<String>::new());
+    replaced_firmware_is_told(&bench, &file);
+}
+
+/// After a run that ended well: firmware of another time is told when it is another one, as then its variable store may not
+/// fit any more.
+fn replaced_firmware_is_told(bench: &Bench, profile: &Path) {
+    let check = || bench.run(&["check", profile.to_str().expect("UTF-8")]).text();
+    assert!(!check().contains("replaced"), "{}", check());
+    let code = fs::File::options().append(true).open(bench.path("CODE.qcow2")).expect("the code");
+    code.set_modified(SystemTime::UNIX_EPOCH).expect("a file of one's own");
+    assert!(!check().contains("was replaced"), "the package was installed anew: {}", check());
+    (&code).write_all(&[0; 512]).expect("room");
+    assert!(check().contains("CODE.qcow2 was replaced since the guest last worked"), "{}", check());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::args::{Check, HostFile};
 use super::load::{Loaded, Rejected, dumped};
 use super::output::{Output, Weight};
 use super::render::{doctor as page, finding};
-use super::{Exit, guest, lately, refuse};
+use super::{Exit, firmware, guest, lately, refuse};
 use crate::doctor::{self, Finding, Subject, Verdict};
 use crate::host::{Area, Boot, Host, Root, Wants};
 use crate::plan::{Class, Contents, Problem};
@@ -63,7 +63,8 @@ fn of_profile(profile: &Path, args: &Check, output: Output) -> Exit {
         .then(|| lately::last_good(&loaded.setting.state_dir.join(planned.contents().name.as_str())));
     let good = good.flatten();
     let now = good.as_ref().map(|_| lately::surroundings(planned.contents(), &planned.host, &Root::default()));
-    let changes = good.as_ref().zip(now).map(|(good, now)| good.changes(&now)).unwrap_or_default();
+    let lately = good.as_ref().zip(now.as_ref());
+    let changes = lately.map(|(good, now)| good.changes(now)).unwrap_or_default();
     let exit = match planned.exit() {
         Exit::Good => exit(&findings),
         refused => refused,
@@ -84,8 +85,9 @@ fn of_profile(profile: &Path, args: &Check, output: Output) -> Exit {
         let told: Vec<_> = findings.iter().filter(|it| args.all || it.verdict != Verdict::Ok).cloned().collect();
         output.say(weight, &page::page(&told, args.all, output.width));
     }
-    if let Some(good) = good.filter(|_| !output.quiet) {
-        lately::tell(&good, &changes, output);
+    if let Some((good, now)) = lately.filter(|_| !output.quiet) {
+        lately::tell(good, &changes, output);
+        firmware::tell(good, now, planned.contents(), output);
     }
     if planned.findings.is_empty() && !bad && !output.quiet && stderr().is_terminal() {
         output.say(Weight::Info, &format!("{}: good, it can run here", loaded.sheets.name()));

@@ -1,5 +1,6 @@
 //! What a guest had to do with when it last worked, kept in its state folder, and what changed since.
 
+use super::firmware;
 use super::output::{Output, Weight};
 use crate::doctor::change::{Change, Surroundings};
 use crate::host::{Host, Root};
@@ -42,11 +43,8 @@ pub(super) fn surroundings(contents: &Contents, host: &Host, root: &Root) -> Sur
     note("QEMU", host.qemu.as_ref().map(|qemu| format!("{} {}", qemu.path.display(), qemu.version)));
     let bios: Vec<_> = ["bios_version", "bios_date"].iter().filter_map(|name| host.dmi.get(*name)).cloned().collect();
     note("BIOS", Some(bios.join(" ")));
-    for firmware in &host.firmware {
-        let used = contents.argv.words().iter().any(|word| word.contains(&*firmware.code.to_string_lossy()));
-        if used {
-            note(&format!("firmware {}", firmware.code.display()), image(root, &firmware.code));
-        }
+    if let Some(code) = firmware::code(contents) {
+        note(&format!("firmware {}", code.display()), image(root, &code));
     }
     for bdf in contents.argv.host_functions() {
         let driver = host.function(bdf).and_then(|function| function.driver.clone());
@@ -54,7 +52,7 @@ pub(super) fn surroundings(contents: &Contents, host: &Host, root: &Root) -> Sur
         let driver = driver.map(|driver| format!("{driver} {}", version.unwrap_or_default()).trim().to_owned());
         note(&format!("driver of {bdf}"), driver);
     }
-    Surroundings { when: now(), facts, argv: contents.argv.words() }
+    Surroundings { when: now(), facts, argv: contents.argv.words(), firmware: None }
 }
 
 fn now() -> String {
@@ -68,9 +66,11 @@ fn image(root: &Root, path: &Path) -> Option<String> {
     Some(format!("{} bytes of {}", meta.len(), modified.unwrap_or_default()))
 }
 
-/// Keeps them in the guest's state folder `dir`.
-pub(super) fn keep(dir: &Path, surroundings: &Surroundings) {
-    let text = serde_json::to_string_pretty(surroundings).unwrap_or_default();
+/// Keeps them in the guest's state folder `dir`, with a checksum of the firmware's `code`.
+pub(super) fn keep(dir: &Path, surroundings: Surroundings, code: Option<&Path>) {
+    let firmware = code.and_then(firmware::checksum);
+    let surroundings = Surroundings { firmware, ..surroundings };
+    let text = serde_json::to_string_pretty(&surroundings).unwrap_or_default();
     if let Err(error) = Root::at(dir).replace(format!("/{RECORD}"), text.as_bytes()) {
         tracing::warn!(%error, "what this run had to do with could not be recorded");
     }

@@ -10,6 +10,7 @@ mod desktop;
 mod edit;
 mod ending;
 mod explain;
+mod firmware;
 mod guest;
 mod host;
 mod import;

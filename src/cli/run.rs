@@ -5,7 +5,7 @@ use super::load::{Loaded, Planned};
 use super::output::{Output, Weight};
 use super::progress::Progress;
 use super::render::{finding, plan_json};
-use super::{Exit, busy, ending, lately, place};
+use super::{Exit, busy, ending, firmware, lately, place};
 use crate::host::{Caller, Host, Root};
 use crate::plan::Plan;
 use crate::supervise::{self, Notice, Order, Outcome};
@@ -23,11 +23,16 @@ pub(super) fn run(args: &Run, output: Output) -> Exit {
         Ok((plan, host)) => {
             let state = log_dir(&loaded, &plan);
             let now = lately::surroundings(&plan, &host, &Root::default());
+            let good = lately::last_good(&state);
+            if let Some(good) = &good {
+                firmware::tell(good, &now, &plan, output);
+            }
+            let code = firmware::code(&plan);
             let progress = Progress::new(plan.name.as_str(), output);
             let outcome = carry_out(plan, &host, &loaded, &|notice| progress.tell(notice));
             progress.finish();
-            match (lately::worked(&outcome), lately::last_good(&state)) {
-                (Some(true), _) => lately::keep(&state, &now),
+            match (lately::worked(&outcome), good) {
+                (Some(true), _) => lately::keep(&state, now, code.as_deref()),
                 (Some(false), Some(good)) => lately::tell(&good, &good.changes(&now), output),
                 _ => {}
             }

@@ -13,6 +13,9 @@ pub struct Surroundings {
     pub facts: BTreeMap<String, String>,
     /// QEMU's arguments.
     pub argv: Vec<String>,
+    /// Checksum of the firmware's code, which tells whether it is another one; only of a run that ended well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<String>,
 }
 
 /// Something that is not as it was.
@@ -66,7 +69,12 @@ mod test {
 
     fn of(facts: &[(&str, &str)], argv: &[&str]) -> Surroundings {
         let facts = facts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Surroundings { when: String::new(), facts, argv: argv.iter().map(|word| (*word).to_owned()).collect() }
+        Surroundings {
+            when: String::new(),
+            facts,
+            argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+            firmware: None,
+        }
     }
 
     fn change(what: &str, was: &str, is: &str) -> Change {
