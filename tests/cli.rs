@@ -416,6 +416,22 @@ fn told_of(text: &str) -> String {
 
 const HEAD: &str = "schema = 1\nname = \"odd\"\n";
 
+/// So many disks.
+fn disks(count: usize) -> String {
+    let disk = |n: usize| format!("[[disk]]\nfile = \"/srv/vm/{n}.raw\"\nformat = \"raw\"\n");
+    format!("{HEAD}{}", (0..count).map(disk).collect::<String>())
+}
+
+/// Profiles too large to lie beside the others, by what they are.
+fn large() -> [(&'static str, String); 3] {
+    let long = "x".repeat(1_000_000);
+    [
+        ("(a text of 1 MB)", format!("{HEAD}[memory]\nsize = \"{long}\"\n")),
+        ("(10000 disks)", disks(10_000)),
+        ("(5000 tables in each other)", format!("{HEAD}x = {}", "{a = ".repeat(5_000))),
+    ]
+}
+
 #[test]
 fn a_text_of_a_megabyte_is_told_in_a_few_lines_wherever_it_stands() {
     let long = "x".repeat(1_000_000);
@@ -436,9 +452,7 @@ fn a_text_of_a_megabyte_is_told_in_a_few_lines_wherever_it_stands() {
 
 #[test]
 fn more_disks_than_a_machine_has_place_for_are_one_mistake() {
-    let disk = |n: usize| format!("[[disk]]\nfile = \"/srv/vm/{n}.raw\"\nformat = \"raw\"\n");
-    let disks: String = (0..10_000).map(disk).collect();
-    let told = told_of(&format!("{HEAD}{disks}"));
+    let told = told_of(&disks(10_000));
     assert!(told.starts_with("exit 10\nerror: `disk` has 10000 entries; at most 256 are read\n"), "{told}");
     assert!(told.contains("odd.toml:771:1") && told.ends_with("on the host was changed\n"), "{told}");
 }
@@ -477,6 +491,7 @@ fn mistakes(stem: &str, told: &str) -> String {
         let place = further.iter().find_map(|line| line.split_once("--> ")).map_or("", |(_, place)| place);
         let fix = further.iter().find_map(|line| line.split_once("= fix: ")).map_or("", |(_, fix)| fix);
         let place = place.split_once(':').map_or("", |(_, place)| place);
+        assert!(what.len() < 500, "nobody reads {} bytes: {what}", what.len());
         let _ = writeln!(rows, "| {stem} | {place} | {} | {} |", cell(what), cell(fix));
     }
     rows
@@ -488,10 +503,14 @@ fn every_mistake_is_in_the_table_of_mistakes() {
         let told = told(&["check", &format!("{stem}.toml"), "--host", "host.json"]);
         mistakes(&stem, &told)
     });
+    let files = [("(a folder)", "."), ("(no such file)", "gone.toml")];
+    let files = files.map(|(stem, file)| mistakes(stem, &told(&["check", file])));
+    let large = large().map(|(stem, text)| mistakes(stem, &told_of(&text)));
+    let rows = rows.chain(files).chain(large);
     let table = format!(
         "# What vmrun says of wrong profiles\n\n`UPDATE=1 cargo test --test cli` writes this table. The profiles are \
          `tests/golden/cli/PROFILE.toml`, checked for the host in `host.json` there; all of what is said stands in \
-         `PROFILE.err`.\n\n| profile | line:column | what is wrong | first line of what mends it |\n| --- | --- | --- | \
+         `PROFILE.err`. What stands in parentheses lies nowhere: `tests/cli.rs` makes it.\n\n| profile | line:column | what is wrong | first line of what mends it |\n| --- | --- | --- | \
          --- |\n{}",
         rows.collect::<String>()
     );
