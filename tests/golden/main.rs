@@ -17,6 +17,7 @@ use cases::Case;
 use scene::Scene;
 use std::env;
 use std::fs;
+use std::path::Path;
 
 #[test]
 fn every_case_is_planned_as_its_file_says() {
@@ -64,6 +65,32 @@ fn what_debians_qemu_can_do_is_not_refused_for_want_of_it() {
         .map(|(version, path, problem)| format!("{version} {}: {}: {}", path.display(), problem.at, problem.what))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Case, a part of an argument that follows from a fact about the host, and where that was read.
+const READ: [(&str, &str, &str); 6] = [
+    ("net/multiqueue", "\"host_mtu\":9000", "/sys/class/net/br9000/mtu"),
+    ("net/multiqueue", "\"vhost\":true", "/dev/vhost-net"),
+    ("memory/node_of_the_pins", "\"host-nodes\"", "/sys/devices/system/node/node*/cpulist"),
+    ("firmware/mmio64_of_a_large_card", "X-PciMmio64Mb", "/sys/bus/pci/devices/*/resource"),
+    ("audio/seed", "/run/user/1000/pulse/native", "SUDO_UID and /run/user"),
+    ("cpu/threads_amd", "topoext=on", "vendor_id in /proc/cpuinfo"),
+];
+
+#[test]
+fn what_follows_from_the_host_says_where_that_was_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    for (name, part, source) in READ {
+        let Ok(plan) = Case::of(root.join(format!("{name}.toml")), None).plan() else { panic!("{name} is refused") };
+        let args = plan.argv.args();
+        let arg = args.iter().find(|arg| arg.value.as_ref().is_some_and(|value| value.contains(part)));
+        let Some(arg) = arg else { panic!("{name} has no {part}") };
+        assert!(
+            arg.origins.iter().any(|origin| origin.source.starts_with(source)),
+            "{name}: {part}: {:?}",
+            arg.origins
+        );
+    }
 }
 
 /// What is wrong with `case`; with `update` its file is written instead.

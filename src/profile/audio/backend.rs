@@ -61,7 +61,12 @@ pub(super) fn draft(audio: &Audio, display: &Display, scene: &Scene, draft: &mut
         }
         Err(problem) => draft.refuse(problem),
     }
-    draft.contents.argv.backend("-audiodev", &backend, Origin::given("audio.driver"));
+    let argv = &mut draft.contents.argv;
+    argv.backend("-audiodev", &backend, Origin::given("audio.driver"));
+    if audio.server.is_none() && backend["server"].is_string() {
+        let origin = Origin::derived("audio.server", "that of who called sudo, as root has none");
+        argv.explain("audio0", origin.read_in("SUDO_UID and /run/user"));
+    }
 }
 
 fn has_driver(driver: Driver, scene: &Scene) -> Result<(), Problem> {

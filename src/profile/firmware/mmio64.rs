@@ -56,7 +56,8 @@ pub(in crate::profile) fn draft(firmware: Option<&Firmware>, needs: Needs, scene
                 Origin::derived(
                     "pci",
                     "the windows of the passed cards do not fit into the 32G that OVMF keeps for them",
-                ),
+                )
+                .read_in("/sys/bus/pci/devices/*/resource"),
             )
         }
         None => return,

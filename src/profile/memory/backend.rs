@@ -62,11 +62,15 @@ impl Shape {
         if let Some(context) = self.context(index, part, draft) {
             backend["prealloc-context"] = json!(context);
         }
-        if let Some(Bind { nodes, policy }) = &part.bind {
+        if let Some(Bind { nodes, policy, by_pins: _ }) = &part.bind {
             backend["host-nodes"] = json!(nodes);
             backend["policy"] = json!(policy);
         }
         draft.contents.argv.object(&backend, origin.clone());
+        if part.bind.as_ref().is_some_and(|bind| bind.by_pins) {
+            let origin = Origin::derived("cpu.pinning", "on the node of the host CPUs that the vCPUs are pinned to");
+            draft.contents.argv.explain(&id(index), origin.read_in("/sys/devices/system/node/node*/cpulist"));
+        }
     }
 
     /// Drafts where the threads run that touch the pages of a bound part, and returns its id.

@@ -182,7 +182,7 @@ mod test {
     }
 
     fn part(pages: u64, node: Option<u32>) -> Part {
-        let bind = node.map(|node| Bind { nodes: vec![node], policy: Policy::Bind });
+        let bind = node.map(|node| Bind { nodes: vec![node], policy: Policy::Bind, by_pins: false });
         Part { at: "memory.size".into(), size: Size::from_bytes(pages * M2.bytes()), bind }
     }
 

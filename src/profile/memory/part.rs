@@ -20,6 +20,8 @@ pub(in crate::profile) struct Part {
 pub(in crate::profile) struct Bind {
     pub(in crate::profile) nodes: Vec<u32>,
     pub(in crate::profile) policy: Policy,
+    /// Whether the nodes are those of the host CPUs that vCPUs are pinned to.
+    pub(in crate::profile) by_pins: bool,
 }
 
 /// How memory keeps to its host NUMA nodes: only there, rather there, or in turns. QEMU: `policy` of a memory backend;
@@ -61,5 +63,5 @@ pub(in crate::profile) fn bind(
                 .fix("name the nodes, or leave the policy out"),
         );
     }
-    (!nodes.is_empty()).then(|| Bind { nodes, policy: policy.unwrap_or_default() })
+    (!nodes.is_empty()).then(|| Bind { nodes, policy: policy.unwrap_or_default(), by_pins: given.is_empty() })
 }
