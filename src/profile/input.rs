@@ -28,6 +28,9 @@ pub(super) struct Input {
     /// Keys that, held together, hand the device over between host and guest; `ctrl-ctrl` (both control keys) unless
     /// given. QEMU's `grab-toggle`.
     grab_toggle: Option<GrabToggle>,
+    /// Whether the guest needs the device: without it, one that is not plugged in is left out, with a warning. True unless
+    /// given.
+    required: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -100,7 +103,11 @@ impl Input {
     fn draft_evdev(&self, i: usize, device: &Path, scene: &Scene, draft: &mut Draft) {
         let key = format!("input[{i}]");
         let path = scene.setting.resolve(device);
-        judge_device(&path, &format!("{key}.device"), scene, draft);
+        let at = format!("{key}.device");
+        if self.required == Some(false) && *scene.host.path(&path) == PathFact::Missing {
+            return draft.warn(left_out(&path, &at));
+        }
+        judge_device(&path, &at, scene, draft);
         let mut object = json!({"qom-type": "input-linux", "id": format!("input{i}"), "evdev": path});
         if let Some(grab_all) = self.grab_all {
             object["grab_all"] = json!(grab_all);
@@ -115,12 +122,13 @@ impl Input {
     }
 
     fn judge_keys(&self, i: usize, draft: &mut Draft) {
-        let Self { kind: _, device, grab_all, repeat, grab_toggle } = self;
+        let Self { kind: _, device, grab_all, repeat, grab_toggle, required } = self;
         let rows = [
             ("device", device.is_some()),
             ("grab_all", grab_all.is_some()),
             ("repeat", repeat.is_some()),
             ("grab_toggle", grab_toggle.is_some()),
+            ("required", required.is_some()),
         ];
         for (name, _) in rows.into_iter().filter(|(_, given)| *given) {
             let what = format!("only kind = \"evdev\" takes {name}");
@@ -151,6 +159,11 @@ pub(super) fn draft(inputs: &[Input], scene: &Scene, draft: &mut Draft) {
         }
     }
     judge_twice(inputs, scene, draft);
+}
+
+fn left_out(path: &Path, at: &str) -> Problem {
+    let what = format!("{} is not plugged in, and the guest goes without it", path.display());
+    Problem::new(Class::Impossible, at, what).why("QEMU opens such a device when it starts, and never again")
 }
 
 /// QEMU does not start without the device.
