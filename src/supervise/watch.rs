@@ -15,7 +15,7 @@ use super::usb::{self, UsbWatch};
 use super::verdict::Verdict;
 use super::{Action, Companions, Ended, Event, Failure, Notice, Rung, Scene, State, Tell, notify};
 use crate::plan::{Descriptor, OnReboot, OnTimeout, Plan, Point, Start};
-use crate::qemu::{Event as Said, Guest, News};
+use crate::qemu::{Event as Said, Guest, News, QueryStatus, RunState};
 use rustix::process::{Signal, pidfd_send_signal};
 use std::future::pending;
 use std::pin::pin;
@@ -25,9 +25,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long QEMU's main loop may take to answer before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// How long QEMU may outlive a companion that ended with it.
-const ALONG: Duration = Duration::from_millis(500);
 
 /// How a guest came to be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +111,7 @@ pub(super) async fn watch(
                 watch.alone = true;
                 // A companion that talks with QEMU, like virtiofsd, ends with it, and may be seen to end first.
                 if watch.verdict.is_over() { continue }
-                if timeout(ALONG, watch.guest.wait()).await.is_ok() {
+                if watch.is_ending().await {
                     watch.along = Some(why);
                     continue
                 }
@@ -234,6 +231,22 @@ impl Watch<'_> {
             Ok(_) => self.desk.threads(self.guest.threads()),
             Err(error) => (self.tell)(&Notice::Warning(sentence(&error))),
         }
+    }
+
+    /// Whether QEMU has ended, or is about to: then its main loop answers nothing more, and the monitor closes.
+    async fn is_ending(&mut self) -> bool {
+        let qmp = self.guest.qmp().clone();
+        let asked = timeout(PATIENCE, qmp.execute(&QueryStatus {}));
+        tokio::select! {
+            biased;
+            _ = self.guest.wait() => return true,
+            answer = asked => match answer {
+                Ok(Ok(status)) => return status.status == RunState::Shutdown,
+                Ok(Err(_)) => {}
+                Err(_) => return false,
+            },
+        }
+        timeout(PATIENCE, self.guest.wait()).await.is_ok()
     }
 
     fn rebooted(&mut self) {
