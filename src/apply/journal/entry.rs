@@ -94,7 +94,7 @@ impl Record {
             Entry::Begun { .. } => {}
             Entry::Intent { number, change } => {
                 self.changes.push((number, change));
-                self.next = number.max(self.next) + 1;
+                self.next = number.max(self.next).saturating_add(1);
             }
             Entry::Undone { number } => self.changes.retain(|(other, _)| *other != number),
             Entry::Qemu(qemu) => self.qemu = qemu,

@@ -95,3 +95,12 @@ fn row_073_a_newer_or_empty_journal_is_not_touched_by_any_means() {
         assert_eq!(fs::read(dir.path().join(FILE)).unwrap(), bytes);
     }
 }
+
+#[test]
+fn the_last_number_that_there_is_ends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = journal(dir.path());
+    journal.add(Entry::Intent { number: u64::MAX, change: change(0) }).unwrap();
+    intend(&mut journal, 1);
+    assert_eq!(nodes(&load(dir.path())), [0, 1]);
+}

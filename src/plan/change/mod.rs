@@ -187,7 +187,7 @@ impl Change {
     pub fn inverse(&self) -> Self {
         match self.clone() {
             Self::HugePages { node, size, pages, take, drop_caches } => {
-                Self::HugePages { node, size, pages: -pages, take, drop_caches }
+                Self::HugePages { node, size, pages: pages.saturating_neg(), take, drop_caches }
             }
             Self::Unit { unit, user, from, to } => Self::Unit { unit, user, from: to, to: from },
             Self::Macvtap { name, parent, mac, mode, mtu, from, to } => {
