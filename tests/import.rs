@@ -226,3 +226,12 @@ fn hostile_files_are_refused() {
     assert!(refusal(b"<network><name>default</name></network>").contains("no guest"));
     assert!(refusal(b"a shopping list").contains("describes no guest"));
 }
+
+#[test]
+fn a_unit_that_no_service_can_name_stays_a_command_of_the_script() {
+    let script = b"systemctl start smbd.ervice\nsystemctl start nmbd.service\nqemu-system-x86_64 -m 1G\n";
+    let imported = vmrun::import::import("vm.sh", script).expect("a script that starts QEMU");
+    assert!(imported.profile.contains("unit = \"nmbd.service\""), "{}", imported.profile);
+    assert!(!imported.profile.contains("unit = \"smbd.ervice\""), "{}", imported.profile);
+    assert!(imported.profile.contains("\"smbd.ervice\""), "{}", imported.profile);
+}

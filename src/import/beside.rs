@@ -4,6 +4,7 @@ use super::page::Page;
 use super::report::{Fate, Report};
 use super::setting::{self, Write};
 use super::shell::{self, Command, End};
+use crate::profile::is_unit;
 
 /// Commands before QEMU, or after it.
 pub(super) struct Beside<'b> {
@@ -89,19 +90,18 @@ impl Beside<'_> {
 
     /// Services that are started before the guest, and stopped after it.
     fn units(&mut self, action: &str, units: &[&str], command: &Command) -> Fate {
-        let plain = units.iter().all(|unit| !unit.starts_with('-') && !unit.contains('$'));
-        match action {
-            "start" if self.before && plain => {
-                for unit in units {
-                    let whole = if unit.contains('.') { (*unit).to_owned() } else { format!("{unit}.service") };
-                    self.page.push("service").set("unit", whole);
+        let whole: Option<Vec<String>> = units.iter().map(|unit| whole(unit)).collect();
+        match (action, whole) {
+            ("start", Some(whole)) if self.before => {
+                for unit in whole {
+                    self.page.push("service").set("unit", unit);
                 }
                 Fate::Translated("a [[service]], stopped with the guest".into())
             }
-            "stop" if !self.before && plain && units.iter().all(|unit| self.has_unit(unit)) => {
+            ("stop", Some(_)) if !self.before && units.iter().all(|unit| self.has_unit(unit)) => {
                 Fate::Translated("the [[service]] is stopped with the guest".into())
             }
-            "status" | "is-active" => Fate::Needless("it only asks".into()),
+            ("status" | "is-active", _) => Fate::Needless("it only asks".into()),
             _ => self.hook(std::slice::from_ref(command)),
         }
     }
@@ -209,4 +209,10 @@ impl Beside<'_> {
 /// Whether a word has what only a shell puts in.
 fn needs_shell(command: &Command) -> bool {
     command.words.iter().any(|word| word.text.contains(['$', '*', '?']))
+}
+
+/// The whole name of the unit that systemctl takes `word` for; `None` for what a `[[service]]` cannot name.
+fn whole(word: &str) -> Option<String> {
+    let whole = if word.contains('.') { word.to_owned() } else { format!("{word}.service") };
+    is_unit(&whole).then_some(whole)
 }

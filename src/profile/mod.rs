@@ -65,6 +65,7 @@ mod vmgenid;
 mod vsock;
 mod watchdog;
 
+pub use service::is_unit;
 pub use setting::Setting;
 
 use crate::host::{Area, Host, Wants};

@@ -83,6 +83,12 @@ impl TryFrom<String> for Unit {
     }
 }
 
+/// Whether a `[[service]]` may name `text` as its unit.
+#[must_use]
+pub fn is_unit(text: &str) -> bool {
+    Unit::try_from(text.to_owned()).is_ok()
+}
+
 impl Service {
     pub(super) fn paths(&self, setting: &Setting) -> Vec<PathBuf> {
         let program = self.run.iter().filter_map(|run| run.first());
