@@ -32,6 +32,8 @@ mod verdict;
 mod watch;
 
 pub use adopt::{attach, clear_unborn};
+#[cfg(fuzzing)]
+pub use control::fuzz_control;
 pub use control::{Ask, Client, Pins as PinStatus, ServiceStatus, Status, ask, control_socket};
 pub use hook::{HookFailure, Phase, run_hook, undo_hook};
 pub use notice::{Notice, Placed, ServiceNews, Speaker, Tell};

@@ -5,11 +5,15 @@
 
 mod client;
 mod desk;
+#[cfg(fuzzing)]
+mod fuzz;
 mod protocol;
 mod serve;
 
 pub use client::{Client, ask};
 pub(super) use desk::Desk;
+#[cfg(fuzzing)]
+pub use fuzz::fuzz_control;
 pub use protocol::{Ask, Pins, ServiceStatus, Status};
 
 use std::fs;

@@ -1,0 +1,11 @@
+//! Any text as libvirt's domain XML; what is made of it is a profile.
+
+#![no_main]
+
+#[path = "../import.rs"]
+mod import;
+
+use libfuzzer_sys::{Corpus, fuzz_target};
+use vmrun::import::Kind;
+
+fuzz_target!(|bytes: &[u8]| -> Corpus { import::import(bytes, Kind::Libvirt) });
