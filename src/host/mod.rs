@@ -17,6 +17,7 @@ mod keyboard;
 mod kvm;
 mod locked_memory;
 mod mappings;
+mod mediated;
 mod memory;
 mod module;
 mod neighbour;
@@ -57,6 +58,7 @@ pub use keyboard::Keyboard;
 pub use kvm::Kvm;
 pub use locked_memory::LockedMemory;
 pub use mappings::{Backed, mappings};
+pub use mediated::{Mdev, MdevParent, MdevType, Mediated};
 pub use module::Module;
 pub use neighbour::Neighbour;
 pub use net::{Access, Link, NetRights, TapDevice};
@@ -132,6 +134,9 @@ pub struct Host {
     /// The kernel modules that passing devices and virtual machines need, by name; [`Area::Pci`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub modules: BTreeMap<String, Module>,
+    /// Mediated devices and what makes them; [`Area::Mdev`].
+    #[serde(default, skip_serializing_if = "Mediated::is_empty")]
+    pub mediated: Mediated,
     /// What shows the text console; [`Area::Pci`].
     #[serde(default, skip_serializing_if = "Console::is_default")]
     pub console: Console,

@@ -55,10 +55,21 @@ pub enum Area {
     Holders,
     /// Where the host's own work may run: interrupts, workers of the kernel, systemd's slices.
     Tuning,
+    /// Mediated devices, and the devices whose drivers make them.
+    Mdev,
 }
 
 impl Area {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Pci, Self::Cpus, Self::Memory, Self::Usb, Self::System, Self::Names, Self::Holders, Self::Tuning];
+    pub const ALL: [Self; 9] = [
+        Self::Pci,
+        Self::Cpus,
+        Self::Memory,
+        Self::Usb,
+        Self::System,
+        Self::Names,
+        Self::Holders,
+        Self::Tuning,
+        Self::Mdev,
+    ];
 }

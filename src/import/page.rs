@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use toml::Value;
 
 /// Tables in the order in which they are written.
-const ORDER: [&str; 38] = [
+const ORDER: [&str; 39] = [
     "machine",
     "cpu",
     "cpu.smp_cache",
@@ -22,6 +22,7 @@ const ORDER: [&str; 38] = [
     "disk",
     "net",
     "pci",
+    "mdev",
     "gpu",
     "usb_controller",
     "usb",

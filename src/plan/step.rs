@@ -1,6 +1,6 @@
 //! The few verbs in which the kernel, and systemd, are told something.
 
-use super::Command;
+use super::{Command, Presence};
 use crate::unit::{Bdf, CpuSet, Size};
 use std::fmt;
 
@@ -39,6 +39,17 @@ pub enum Step {
         was: String,
         /// What it shall hold; empty to clear it.
         value: String,
+    },
+    /// Tells the kernel something by which what stands at a path comes or goes. It is not told what is so already.
+    Tell {
+        /// Absolute path below sysfs.
+        path: String,
+        /// What is written to it.
+        value: String,
+        /// Absolute path of what comes or goes.
+        at: String,
+        /// Whether it stands there then.
+        to: Presence,
     },
     /// Takes a device from a driver, if that has it.
     Unbind {
@@ -130,7 +141,9 @@ impl fmt::Display for Step {
             }
             Self::Write { path, was: _, value } if value.is_empty() => write!(f, "echo > {path}"),
             Self::Write { path, was: _, value } => write!(f, "echo {} > {path}", quoted(value)),
-            Self::Mask { path, was: _, value, cpus: _ } => write!(f, "echo {value} > {path}"),
+            Self::Mask { path, was: _, value, cpus: _ } | Self::Tell { path, value, at: _, to: _ } => {
+                write!(f, "echo {value} > {path}")
+            }
             Self::Confine { unit, was: _, value, .. } => {
                 write!(f, "systemctl set-property --runtime {unit} AllowedCPUs={value}")
             }

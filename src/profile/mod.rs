@@ -33,6 +33,7 @@ mod layers;
 mod looking_glass;
 mod machine;
 mod machine_type;
+mod mdev;
 mod memory;
 mod net;
 mod numa;
@@ -128,6 +129,8 @@ pub struct Profile {
     net: Vec<net::Net>,
     #[serde(default)]
     pci: Vec<pci::Pci>,
+    #[serde(default)]
+    mdev: Vec<mdev::Mdev>,
     gpu: Option<gpu::Gpu>,
     #[serde(default)]
     usb: Vec<usb::Usb>,
@@ -182,6 +185,7 @@ impl Profile {
     /// # Errors
     /// All reasons why it cannot be done, with what would be done all the same.
     pub fn plan(&self, host: &Host, setting: &Setting) -> Result<Plan, Box<Refusal>> {
+        let host = &*pci::foresee(&self.pci, host);
         let mut draft = self.draft(&self.memory, host, setting);
         if let Some(memory) = self.memory.fallen_back(&draft) {
             draft.contents.fallback = self.draft(&memory, host, setting).finish().ok().map(Box::new);
@@ -215,6 +219,7 @@ impl Profile {
             disk,
             net,
             pci,
+            mdev,
             gpu,
             usb,
             share,
@@ -272,6 +277,7 @@ impl Profile {
         serial::draft(serial, &scene, &mut draft);
         // Who asked for an address gets it; the others are dealt round it.
         pci::reserve(pci, &mut draft);
+        mdev::reserve(mdev, &mut draft);
         let usb_users = rules::UsbUsers { disks: disk, devices: usb, inputs: input, display, audio: audio.as_ref() };
         usb_controller::draft(usb_controller.as_ref(), usb_users.first(), &mut draft);
         channel::draft(rules::channel_wanted_by(agent.as_ref(), display), &mut draft);
@@ -282,6 +288,7 @@ impl Profile {
         net::draft(net, &order, &scene, &mut draft);
         audio::draft(audio.as_ref(), display, &scene, &mut draft);
         let passed = pci::draft(pci, gpu.as_ref(), &scene, &mut draft);
+        mdev::draft(mdev, &scene, &mut draft);
         share::draft(share, &scene, &mut draft);
         usb::draft(usb, &scene, &mut draft);
         display.draft_usb_redirection(&mut draft);
@@ -298,7 +305,7 @@ impl Profile {
         firmware::draft_mmio64(firmware.as_ref(), needs, &scene, &mut draft);
         acpi_table::draft(acpi_table, &scene, &mut draft);
         pcie::draft(*pcie, &mut draft);
-        memory.draft_balloon(!pci.is_empty(), &mut draft);
+        memory.draft_balloon(!pci.is_empty() || !mdev.is_empty(), &mut draft);
         cpu.draft_pinning(&iothread::ids(disk), &site, &scene, &mut draft);
         hooks_dir::draft(hooks_dir.as_deref(), &scene, &mut draft);
         hook::draft(hook, &scene, &mut draft);
@@ -307,7 +314,7 @@ impl Profile {
         stop.draft(&mut draft);
         capability::judge(&scene, &mut draft);
         qemu.draft(host, &mut draft);
-        memory.draft_locked(numa, &passed, &scene, &mut draft);
+        memory.draft_locked(numa, (&passed, mdev.len()), &scene, &mut draft);
         tune.draft(cpu, &scene, &mut draft);
         draft
     }
@@ -354,6 +361,8 @@ impl Profile {
         let run = places.then(|| setting.run_dir.clone());
         let placed = places.then_some(Area::Cpus);
         let areas = self.pci.iter().flat_map(pci::Pci::areas).chain(placed).chain(self.tune.areas());
+        let mediated = (!self.mdev.is_empty()).then_some([Area::Pci, Area::Mdev]);
+        let areas = areas.chain(mediated.into_iter().flatten());
         let areas = areas.chain(self.guest.map(|_| Area::System)).collect();
         let roms = self.pci.iter().filter_map(|pci| pci.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);

@@ -16,6 +16,10 @@ use tokio::time::timeout;
 /// How long the kernel may take for one write. A card with much memory takes a second or two.
 const DEADLINE: Duration = Duration::from_secs(15);
 
+/// How long it may take to reset a device. It gives one that does not answer a minute for each way that it tries; Linux:
+/// `PCIE_RESET_READY_POLL_MS`, `drivers/pci/pci.c`.
+const RESET_DEADLINE: Duration = Duration::from_secs(150);
+
 /// How long a helper that took too long may take to end, before it is killed and left.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -61,7 +65,9 @@ impl Default for Helper {
 
 impl Hand for Helper {
     fn tell<'a>(&'a self, root: &'a Root, path: &'a str, value: &'a str) -> Told<'a> {
-        Box::pin(tell(root, path, value, self.deadline))
+        let resets = path.ends_with("/reset") || path.ends_with("/reset_subordinate");
+        let deadline = if resets { self.deadline.max(RESET_DEADLINE) } else { self.deadline };
+        Box::pin(tell(root, path, value, deadline))
     }
 }
 

@@ -6,6 +6,7 @@ mod hand;
 mod mask;
 mod resize;
 mod revive;
+mod tell;
 mod write;
 
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub(super) async fn perform(ground: &Ground, step: &Step) -> Result<(), ApplyErr
         Step::Confine { unit, was, value, cpus, all } => {
             mask::confine(ground, unit, all, &mask::Told { was, value, cpus }).await
         }
+        Step::Tell { path, value, at, to } => tell::tell(ground, path, value, (at, *to)).await,
         Step::Unbind { bus, device, driver } => driver::unbind(ground, *bus, device, driver).await,
         Step::Bind { bus, device, driver } => driver::bind(ground, *bus, device, driver).await,
         Step::AwaitClosed(bdf) => closed::closed(ground, *bdf).await,

@@ -247,7 +247,7 @@ fn import_devices(devices: &Element, domain: &mut Domain) {
 }
 
 /// The lists that devices go to.
-const LISTS: [&str; 9] = ["disk", "net", "pci", "usb", "input", "share", "serial", "fw_cfg", "acpi_table"];
+const LISTS: [&str; 10] = ["disk", "net", "pci", "mdev", "usb", "input", "share", "serial", "fw_cfg", "acpi_table"];
 
 fn count(page: &Page) -> [usize; LISTS.len()] {
     LISTS.map(|name| page.count(name))

@@ -5,6 +5,7 @@ mod framebuffer;
 mod huge_pages;
 mod macvtap;
 mod masks;
+mod mdev;
 mod module;
 mod rebar;
 mod slices;
@@ -21,6 +22,7 @@ pub use unit::{Test, UnitState};
 use super::{Command, Step};
 use crate::unit::{Bdf, CpuSet, Mac, Size};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// A change of the host. Its inverse is a change too, so undo needs no code of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +91,19 @@ pub enum Change {
         /// Whether it was loaded before.
         from: Presence,
         /// Whether it is loaded after.
+        to: Presence,
+    },
+    /// A mediated device made by the driver of its parent, or taken away.
+    Mdev {
+        /// Its name on the host.
+        uuid: Uuid,
+        /// The device whose driver makes it, by its name in `/sys/class/mdev_bus`.
+        parent: String,
+        /// What is made, a folder in the parent's `mdev_supported_types`.
+        kind: String,
+        /// Whether it was there before.
+        from: Presence,
+        /// Whether it is there after.
         to: Presence,
     },
     /// A PCI function moved from one driver to another. One that stays with vfio-pci is only looked at.
@@ -195,6 +210,7 @@ impl Change {
             }
             Self::Hook { name, run, back } => Self::Hook { name, run: back, back: run },
             Self::Module { name, from, to } => Self::Module { name, from: to, to: from },
+            Self::Mdev { uuid, parent, kind, from, to } => Self::Mdev { uuid, parent, kind, from: to, to: from },
             Self::Driver { bdf, from, to } => Self::Driver { bdf, from: to, to: from },
             Self::Holders { bdf, from, to } => Self::Holders { bdf, from: to, to: from },
             Self::Attribute { path, from, to } => Self::Attribute { path, from: to, to: from },
@@ -218,6 +234,7 @@ impl Change {
             },
             Self::Hook { name: _, run, back: _ } => run.iter().cloned().map(Step::Run).collect(),
             Self::Module { name, from: _, to } => module::steps(name, *to),
+            Self::Mdev { uuid, parent, kind, from: _, to } => mdev::steps(*uuid, parent, kind, *to),
             Self::Driver { bdf, from, to } => driver::steps(*bdf, from, to),
             Self::Holders { bdf, from: _, to } => match to {
                 Presence::Present => Vec::new(),
@@ -243,6 +260,7 @@ impl Change {
             | Self::Macvtap { .. }
             | Self::Hook { .. }
             | Self::Module { .. }
+            | Self::Mdev { .. }
             | Self::Holders { .. }
             | Self::Attribute { .. }
             | Self::Framebuffer { .. }
@@ -262,6 +280,7 @@ impl Change {
             | Self::Macvtap { .. }
             | Self::Hook { .. }
             | Self::Module { .. }
+            | Self::Mdev { .. }
             | Self::Driver { .. }
             | Self::Holders { .. }
             | Self::Attribute { .. }

@@ -23,6 +23,9 @@ fn change() -> impl Strategy<Value = Change> {
         }),
         any::<Option<u16>>().prop_map(macvtap),
         (any::<String>(), presence(), presence()).prop_map(|(name, from, to)| Change::Module { name, from, to }),
+        (any::<u128>(), any::<String>(), any::<String>(), presence(), presence()).prop_map(
+            |(uuid, parent, kind, from, to)| Change::Mdev { uuid: uuid::Uuid::from_u128(uuid), parent, kind, from, to }
+        ),
         (binding(), binding()).prop_map(|(from, to)| Change::Driver { bdf: card(), from, to }),
         (any::<String>(), any::<String>(), any::<String>()).prop_map(|(path, from, to)| Change::Attribute {
             path,

@@ -1,6 +1,6 @@
 //! Taking functions from the host's drivers, and what has to be changed of each around that.
 
-use super::{Passed, rebar, reset, vfio_driver};
+use super::{Passed, rebar, reset, vfio_driver, virtual_function};
 use crate::host::{Host, Module, PciFunction};
 use crate::plan::{Binding, Change, Class, Draft, Presence, Problem, VFIO};
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,6 +104,7 @@ fn login(host: &Host) -> &str {
 
 fn not_root(at: &str, functions: &[&Passed], host: &Host) -> Problem {
     let holder = |one: &&Passed| match &one.function.driver {
+        None if virtual_function::is_to_come(one, host) => format!("{} is still to be made", one.bdf()),
         Some(driver) => format!("{} is held by {driver}", one.bdf()),
         None => format!("{} has no driver", one.bdf()),
     };
@@ -113,7 +114,13 @@ fn not_root(at: &str, functions: &[&Passed], host: &Host) -> Problem {
     };
     let user = login(host);
     let held: Vec<_> = functions.iter().map(holder).collect();
-    let rules: String = functions.iter().map(rule).collect();
+    let mut there = functions.iter().filter(|one| !virtual_function::is_to_come(one, host)).peekable();
+    if there.peek().is_none() {
+        return Problem::new(Class::Denied, at, format!("{}; only root can do that", held.join(", ")))
+            .why(format!("vmrun runs as user {}", host.euid))
+            .fix("run vmrun as root, by sudo or pkexec");
+    }
+    let rules: String = there.map(rule).collect();
     Problem::new(Class::Denied, at, format!("{}; only root can give it to {VFIO}", held.join(", ")))
         .why(format!("vmrun runs as user {}", host.euid))
         .fix(format!(

@@ -80,7 +80,9 @@ fn port_link(one: &Passed, qemu: Option<Version>) -> Option<PortLink> {
 
 /// Indices of the functions of one host device that have no address of their own, in the order of the profile.
 fn mates(one: &Passed, passed: &[Passed]) -> Vec<usize> {
-    let mate = |other: &Passed| wanted(other).is_none() && other.bdf().same_device(one.bdf());
+    // Virtual functions are devices of their own, whatever their numbers.
+    let apart = |other: &Passed| other.function.physfn.is_some() && other.bdf() != one.bdf();
+    let mate = |other: &Passed| wanted(other).is_none() && other.bdf().same_device(one.bdf()) && !apart(other);
     passed.iter().enumerate().filter(|(_, other)| mate(other)).map(|(i, _)| i).collect()
 }
 
