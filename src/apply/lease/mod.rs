@@ -10,7 +10,7 @@ use super::claim::claim;
 use super::fault::{Point, at, at_what};
 use super::journal::{Damage, Entry, Journal};
 use super::pool::{self, Claim, Place};
-use super::step::{Ground, holds, perform};
+use super::step::{Ground, hanging, holds, perform};
 use super::{ApplyError, Record, shared};
 use crate::host::Root;
 use crate::plan::{Change, Step};
@@ -18,7 +18,7 @@ use crate::process::ProcessId;
 use crate::unit::{Bdf, GuestName, Size};
 use nix::fcntl::Flock;
 use serde::Serialize;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,8 @@ pub struct Lease {
     journal: RefCell<Journal>,
     /// Locks of the devices that are the guest's alone.
     claims: RefCell<Vec<File>>,
+    /// Whether a helper may hang that was told to write: one of this run did, or one of the run before may.
+    may_hang: Cell<bool>,
 }
 
 /// What became of a change.
@@ -61,13 +63,14 @@ impl Lease {
             ground: Ground::real(root),
             journal: RefCell::new(Journal::new(dir, name, boot_id)),
             claims: RefCell::default(),
+            may_hang: Cell::new(false),
         }
     }
 
     /// A lease on another ground than the real host.
     #[cfg(test)]
     pub(super) fn on(ground: Ground, journal: Journal) -> Self {
-        Self { ground, journal: RefCell::new(journal), claims: RefCell::default() }
+        Self { ground, journal: RefCell::new(journal), claims: RefCell::default(), may_hang: Cell::new(true) }
     }
 
     /// Makes the journal, with its room on the disk, before anything has to be written there.
@@ -110,7 +113,12 @@ impl Lease {
             return Err(ApplyError::Refused("its journal is of another boot of the machine".into()));
         }
         recover::note_strays(&mut journal)?;
-        Ok(Self { ground: Ground::real(root), journal: RefCell::new(journal), claims: RefCell::default() })
+        Ok(Self {
+            ground: Ground::real(root),
+            journal: RefCell::new(journal),
+            claims: RefCell::default(),
+            may_hang: Cell::new(true),
+        })
     }
 
     /// What is written down of the run.
@@ -149,6 +157,7 @@ impl Lease {
         self.note(change)?;
         for (number, step) in change.steps().iter().enumerate() {
             if let Err(error) = self.go(step).await {
+                self.may_hang.set(self.may_hang.get() || matches!(error, ApplyError::Stuck(_)));
                 self.give_up(change, number, &error).await?;
                 return Err(error);
             }
@@ -290,6 +299,10 @@ impl Lease {
         let mut failed = Vec::new();
         let changes = self.journal.borrow().record().changes.clone();
         for (number, change) in changes.iter().rev() {
+            if let Err(hung) = self.come_back(change) {
+                failed.push(hung);
+                continue;
+            }
             let noted = match self.turn(change).await {
                 Ok(_turn) => match taken.iter().find(|(bdf, _)| change.device() == Some(*bdf)) {
                     Some((_, why)) => Err(left_to(change, why)),
@@ -305,6 +318,15 @@ impl Lease {
         failed.reverse();
         failed.extend(self.settle().await);
         failed
+    }
+
+    /// Whether a helper hangs over what `change` touches: then that is left alone, or vmrun would hang too.
+    fn come_back(&self, change: &Change) -> Result<(), Unrestored> {
+        let Some(bdf) = change.touches().filter(|_| self.may_hang.get()) else { return Ok(()) };
+        let Some((pid, file)) = hanging(&self.ground.root, bdf) else { return Ok(()) };
+        let why =
+            format!("process {pid} still hangs in the kernel, writing to {file}; recover again when it has ended");
+        Err(left_to(change, &why))
     }
 
     /// Leaves the pools that the journal says nothing of: nothing was added for this guest there, but one that ended
@@ -361,7 +383,10 @@ impl Lease {
                 perform(&self.ground, step).await?;
                 at(Point::UndoDone)
             };
-            done.await.map_err(|error| failed(step, &error))?;
+            done.await.map_err(|error| {
+                self.may_hang.set(self.may_hang.get() || matches!(error, ApplyError::Stuck(_)));
+                failed(step, &error)
+            })?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ mod write;
 
 #[cfg(test)]
 pub(super) use hand::Told;
-pub(super) use hand::{Fault, Hand, Helper};
+pub(super) use hand::{Fault, Hand, Helper, hanging};
 pub(super) use write::chosen;
 
 use super::ApplyError;

@@ -270,6 +270,16 @@ impl Change {
         }
     }
 
+    /// The PCI function that it touches.
+    #[must_use]
+    pub fn touches(&self) -> Option<Bdf> {
+        let of_path = |path: &str| path.strip_prefix("/sys/bus/pci/devices/")?.split('/').next()?.parse().ok();
+        match self {
+            Self::Attribute { path, .. } | Self::Shared { path, .. } => of_path(path),
+            other => other.device(),
+        }
+    }
+
     /// How to find out that the host already is as `to` says; then there is nothing to change, nor to undo. `None` where
     /// the steps see it themselves.
     #[must_use]
