@@ -10,6 +10,7 @@ mod testhost {
 
     mod gpu;
     mod isolate;
+    mod killed;
     mod kvm;
     mod memory;
     mod no_reset;

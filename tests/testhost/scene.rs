@@ -10,7 +10,7 @@ use crate::support::setup::Qemu;
 pub(crate) const VMRUN: &str = env!("CARGO_BIN_EXE_vmrun");
 
 /// Prints the state of the host, by the shell that has its commands in itself.
-const STATE: &str =
+pub(crate) const STATE: &str =
     concat!("/run/vmrun-test/busybox sh ", env!("CARGO_MANIFEST_DIR"), "/tests/testhost/state.sh 2>/dev/null");
 
 /// How long many runs in a row may take.
