@@ -8,6 +8,7 @@ mod testhost {
     mod scene;
     mod script;
 
+    mod doctor;
     mod gpu;
     mod isolate;
     mod killed;

@@ -49,7 +49,7 @@ impl Host {
             self.neighbours = neighbour::read(root, run);
         }
         if wants.area(Area::Tuning) {
-            self.tuning = Some(tuning::read(root));
+            self.tuning = Some(tuning::read(root, self.systemd));
         }
     }
 }

@@ -42,7 +42,7 @@ mod virtiofsd;
 mod wants;
 
 #[cfg(test)]
-mod tree;
+pub(crate) mod tree;
 
 pub use activity::{Interrupt, Ran, interrupts, mhz, ran};
 pub use boot::{Boot, BootImage};

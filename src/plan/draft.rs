@@ -2,9 +2,9 @@
 
 use super::{
     Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Identities, Kept, NewFile, OnPanic, OnReboot,
-    OnTimeout, Pins, Problem, Seat, Service, Slots, Transparent, UsbWanted,
+    OnTimeout, Pins, Problem, Room, Seat, Service, Slots, Transparent, UsbWanted,
 };
-use crate::unit::{Bdf, GuestName, Period, Size, Version};
+use crate::unit::{Bdf, CpuSet, GuestName, Period, Size, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -54,10 +54,13 @@ pub struct Contents {
     pub services: Vec<Service>,
     /// Where its threads run.
     pub pins: Pins,
-    /// Start of the name of the scope of systemd that QEMU is moved into, before its pid; `None` when it stays where vmrun
-    /// is.
+    /// The control group that QEMU is moved into; `None` when it stays where vmrun is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<String>,
+    pub room: Option<Room>,
+    /// Host CPUs of the interrupts of its passed functions: of the first of a function, its second and so on, and again from
+    /// the start; empty when they are left where the kernel puts them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interrupts: Vec<CpuSet>,
     /// Where its PCI devices sit.
     #[serde(default)]
     pub seats: Vec<Seat>,
@@ -129,7 +132,8 @@ impl Draft {
             hooks: Vec::new(),
             services: Vec::new(),
             pins: Pins::default(),
-            scope: None,
+            room: None,
+            interrupts: Vec::new(),
             seats: Vec::new(),
             kept: Kept::default(),
             vcpus: 1,

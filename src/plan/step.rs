@@ -1,6 +1,6 @@
 //! The few verbs in which the kernel, and systemd, are told something.
 
-use super::{Command, Presence};
+use super::{CONTROL_GROUPS, Command, Presence};
 use crate::unit::{Bdf, CpuSet, Size};
 use std::fmt;
 
@@ -96,9 +96,10 @@ pub enum Step {
         /// The host CPUs that are taken or put back.
         cpus: CpuSet,
     },
-    /// Takes host CPUs from a unit of systemd, or gives them back; a difference like [`Self::Mask`].
+    /// Takes host CPUs from a unit of systemd or from a control group, or gives them back; a difference like
+    /// [`Self::Mask`].
     Confine {
-        /// The unit.
+        /// The unit; the absolute path of a control group, where no systemd has it.
         unit: String,
         /// Its host CPUs; empty for all.
         was: String,
@@ -108,6 +109,28 @@ pub enum Step {
         cpus: CpuSet,
         /// All host CPUs.
         all: CpuSet,
+    },
+    /// Lets control groups be confined to host CPUs, makes one, and moves all processes into it that are at the root of
+    /// the control groups. Threads of the kernel stay there.
+    Gather {
+        /// The group.
+        into: String,
+    },
+    /// Moves the processes of a control group back to the root and removes it, unless another guest has it confined.
+    Disperse {
+        /// The group.
+        from: String,
+        /// All host CPUs.
+        all: CpuSet,
+        /// Whether control groups shall be confined to host CPUs for others too.
+        controller: bool,
+    },
+    /// Makes or removes a control group that nobody is in.
+    Group {
+        /// Its path.
+        path: String,
+        /// Whether it shall be there.
+        there: bool,
     },
 }
 
@@ -144,6 +167,26 @@ impl fmt::Display for Step {
             Self::Mask { path, was: _, value, cpus: _ } | Self::Tell { path, value, at: _, to: _ } => {
                 write!(f, "echo {value} > {path}")
             }
+            Self::Confine { unit, was: _, value, all, .. } if unit.starts_with('/') => {
+                let value = if value.is_empty() { all.to_string() } else { value.clone() };
+                write!(f, "echo {value} > {unit}/cpuset.cpus")
+            }
+            Self::Gather { into } => write!(
+                f,
+                "echo +cpuset > {CONTROL_GROUPS}/cgroup.subtree_control; mkdir -p {into}; \
+                 for pid in $(cat {CONTROL_GROUPS}/cgroup.procs); do echo $pid > {into}/cgroup.procs; done"
+            ),
+            Self::Disperse { from, all: _, controller } => {
+                let off = format!("; echo -cpuset > {CONTROL_GROUPS}/cgroup.subtree_control");
+                write!(
+                    f,
+                    "for pid in $(cat {from}/cgroup.procs); do echo $pid > {CONTROL_GROUPS}/cgroup.procs; done; \
+                     rmdir {from}{}",
+                    if *controller { "" } else { &off }
+                )
+            }
+            Self::Group { path, there: true } => write!(f, "mkdir -p {path}"),
+            Self::Group { path, there: false } => write!(f, "rmdir {path}"),
             Self::Confine { unit, was: _, value, .. } => {
                 write!(f, "systemctl set-property --runtime {unit} AllowedCPUs={value}")
             }

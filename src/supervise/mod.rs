@@ -9,6 +9,7 @@ mod control;
 mod hook;
 mod huge_share;
 mod inputs;
+mod interrupts;
 mod log_cap;
 mod notice;
 mod notify;

@@ -208,7 +208,8 @@ fn stage_name(change: &Change) -> String {
             None => format!("{bdf} free"),
         },
         Change::Masks { cpus, .. } => format!("interrupts and kernel work off CPUs {cpus}"),
-        Change::Slices { cpus, .. } => format!("the host's processes off CPUs {cpus}"),
+        Change::Slices { cpus, .. } | Change::Gather { cpus, .. } => format!("the host's processes off CPUs {cpus}"),
+        Change::Group { path, .. } => format!("control group {path}"),
         Change::Holders { bdf, .. } => format!("{bdf} let go of"),
         Change::Attribute { path, from: _, to } | Change::Shared { path, from: _, to } => {
             format!("{} {to}", path.trim_start_matches("/sys/bus/pci/devices/"))

@@ -5,6 +5,7 @@ use super::boot::{Turn, boot};
 use super::chronicle::Chronicle;
 use super::control::{Control, Desk, Pins, Status};
 use super::inputs::Inputs;
+use super::interrupts::Interrupts;
 use super::prepare::{Hands, beside, lost, prepare};
 use super::reboots::Reboots;
 use super::signal::Signals;
@@ -294,7 +295,8 @@ pub(super) fn desk(order: &Order, since: u64) -> Result<Rc<Desk>, String> {
         logs: log_dir.clone(),
         events: Vec::new(),
     };
-    Ok(Rc::new(Desk::new(status, plan.run_dir.clone(), chronicle)))
+    let interrupts = Interrupts { devices: plan.devices.clone(), places: plan.interrupts.clone() };
+    Ok(Rc::new(Desk::new(status, plan.run_dir.clone(), chronicle, interrupts)))
 }
 
 /// The devices of the host among those of the guest.

@@ -225,6 +225,7 @@ impl Watch<'_> {
             "BLOCK_IO_ERROR" => (self.tell)(&Notice::Warning(format!("a disk of the guest fails: {data}"))),
             _ => {}
         }
+        self.desk.place_interrupts().into_iter().for_each(|moved| self.note(moved));
         // A thread that QEMU made meanwhile carries the place of the one that made it.
         match self.guest.place_newcomers() {
             Ok(new) if new.is_empty() => {}

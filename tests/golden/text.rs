@@ -29,6 +29,8 @@ pub(crate) fn of(plan: &Contents) -> String {
     lines.extend(
         plan.changes.iter().flat_map(|change| change.steps().into_iter().map(|step| format!("change: {step}"))),
     );
+    lines.extend(plan.interrupts.iter().map(|cpus| format!("interrupts of passed functions: {cpus}")));
+    lines.extend(plan.room.iter().map(|room| format!("room: {room:?}")));
     lines.extend(plan.links_down.iter().map(|id| format!("link down: {id}")));
     lines.extend(plan.hooks.iter().map(hook));
     lines.extend(plan.services.iter().map(service));

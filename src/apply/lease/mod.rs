@@ -145,6 +145,10 @@ impl Lease {
             let from = shared::origin(&dir, &boot_id, path).unwrap_or_else(|| from.clone());
             return self.make_own(&Change::Shared { path: path.clone(), from, to: to.clone() }).await;
         }
+        if let Change::Gather { .. } = change {
+            let _lock = shared::lock(&self.shares().0).await?;
+            return self.make_own(change).await;
+        }
         if let Some(test) = change.already()
             && holds(&test).await
         {
@@ -350,7 +354,7 @@ impl Lease {
     /// this guest wants it.
     async fn turn(&self, change: &Change) -> Result<Option<Flock<File>>, ApplyError> {
         match change {
-            Change::Shared { .. } => shared::lock(&self.place().dir).await.map(Some),
+            Change::Shared { .. } | Change::Gather { .. } => shared::lock(&self.place().dir).await.map(Some),
             _ => Ok(None),
         }
     }

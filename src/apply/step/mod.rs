@@ -2,6 +2,7 @@
 
 mod closed;
 mod driver;
+mod group;
 mod hand;
 mod mask;
 mod resize;
@@ -64,6 +65,10 @@ pub(super) async fn perform(ground: &Ground, step: &Step) -> Result<(), ApplyErr
             mask::confine(ground, unit, all, &mask::Told { was, value, cpus }).await
         }
         Step::Tell { path, value, at, to } => tell::tell(ground, path, value, (at, *to)).await,
+        Step::Gather { into } => group::gather(&ground.root, into),
+        Step::Disperse { from, all, controller } => group::disperse(&ground.root, from, all, *controller),
+        Step::Group { path, there: true } => group::make(&ground.root, path),
+        Step::Group { path, there: false } => group::remove(&ground.root, path),
         Step::Unbind { bus, device, driver } => driver::unbind(ground, *bus, device, driver).await,
         Step::Bind { bus, device, driver } => driver::bind(ground, *bus, device, driver).await,
         Step::AwaitClosed(bdf) => closed::closed(ground, *bdf).await,

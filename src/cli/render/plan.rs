@@ -5,8 +5,8 @@ use super::layout::{columns, command, counted, paragraph, wrapped};
 use super::{life, pins, table};
 use crate::host::Host;
 use crate::plan::{
-    Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin, Seat, SeatBy, Tap, TapFrom, UsbFound,
-    UsbWanted,
+    Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, Home, NewFile, Origin, Room, Seat, SeatBy, Tap, TapFrom,
+    UsbFound, UsbWanted,
 };
 use crate::profile::source::{Keys, Sheets, Shown};
 use anstyle::Style;
@@ -143,8 +143,23 @@ impl Page {
                 None => format!("{at}: {which}, not plugged in; it comes when it is"),
             });
         }
-        if let Some(scope) = &contents.scope {
-            self.item(&format!("moved into {scope}-PID.scope, beside the slices of the host's processes"));
+        if !contents.interrupts.is_empty() {
+            let cpus: Vec<_> = contents.interrupts.iter().map(ToString::to_string).collect();
+            self.item(&format!("interrupts of passed functions go to host CPUs {}, in turn", cpus.join(", ")));
+        }
+        if let Some(Room { home, cpus, partition }) = &contents.room {
+            self.item(&match home {
+                Home::Scope(scope) => {
+                    format!("moved into {scope}-PID.scope, beside the slices of the host's processes")
+                }
+                Home::Group(group) => format!("moved into {group}, beside the group of the host's processes"),
+            });
+            if let Some(kind) = partition {
+                let kind = kind.word();
+                self.item(&format!(
+                    "host CPUs {cpus} as a partition of the vCPUs' own ({kind}), where the kernel makes it"
+                ));
+            }
         }
         if let Some(amount) = contents.locked_memory {
             self.item(&format!("limit of locked memory: at least {} bytes", amount.bytes()));

@@ -2,6 +2,7 @@
 
 mod driver;
 mod framebuffer;
+mod gather;
 mod huge_pages;
 mod macvtap;
 mod masks;
@@ -15,6 +16,7 @@ mod unit;
 mod test;
 
 pub use driver::{Binding, VFIO};
+pub use gather::{CONTROL_GROUPS, HOST_GROUP};
 pub use masks::CpuMask;
 pub use slices::Confinement;
 pub use unit::{Test, UnitState};
@@ -184,6 +186,32 @@ pub enum Change {
         /// The units.
         units: Vec<Confinement>,
     },
+    /// Host CPUs taken from the host's processes where no systemd runs, or given back to them: those at the root of the
+    /// control groups are gathered in a group of their own, and other groups confined; a difference like [`Self::Masks`].
+    /// With the last guest that wants it that group goes.
+    Gather {
+        /// The host CPUs.
+        cpus: CpuSet,
+        /// All host CPUs.
+        all: CpuSet,
+        /// The groups, by path; that of the host's processes is one of them.
+        groups: Vec<Confinement>,
+        /// Whether somebody else confines groups to host CPUs, so that this stays possible afterwards.
+        others: Presence,
+        /// Whether the host's processes were gathered before.
+        from: Presence,
+        /// Whether they are after.
+        to: Presence,
+    },
+    /// A control group made, or removed when nobody is in it any more.
+    Group {
+        /// Its path.
+        path: String,
+        /// Whether it was there before.
+        from: Presence,
+        /// Whether it is there after.
+        to: Presence,
+    },
 }
 
 /// Whether something is there.
@@ -219,6 +247,10 @@ impl Change {
             Self::Shared { path, from, to } => Self::Shared { path, from: to, to: from },
             Self::Masks { cpus, masks } => Self::Masks { cpus, masks: masks::inverse(masks) },
             Self::Slices { cpus, all, units } => Self::Slices { cpus, all, units: slices::inverse(units) },
+            Self::Gather { cpus, all, groups, others, from, to } => {
+                Self::Gather { cpus, all, groups: slices::inverse(groups), others, from: to, to: from }
+            }
+            Self::Group { path, from, to } => Self::Group { path, from: to, to: from },
         }
     }
 
@@ -247,6 +279,8 @@ impl Change {
             Self::Framebuffer { device, driver, from: _, to } => framebuffer::steps(device, driver, *to),
             Self::Masks { cpus, masks } => masks::steps(cpus, masks),
             Self::Slices { cpus, all, units } => slices::steps(cpus, all, units),
+            Self::Gather { cpus, all, groups, others, from: _, to } => gather::steps(cpus, all, groups, *others, *to),
+            Self::Group { path, from: _, to } => gather::group(path, *to),
         }
     }
 
@@ -266,7 +300,9 @@ impl Change {
             | Self::Framebuffer { .. }
             | Self::Shared { .. }
             | Self::Masks { .. }
-            | Self::Slices { .. } => None,
+            | Self::Slices { .. }
+            | Self::Gather { .. }
+            | Self::Group { .. } => None,
         }
     }
 
@@ -298,7 +334,9 @@ impl Change {
             | Self::Framebuffer { .. }
             | Self::Shared { .. }
             | Self::Masks { .. }
-            | Self::Slices { .. } => None,
+            | Self::Slices { .. }
+            | Self::Gather { .. }
+            | Self::Group { .. } => None,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What the clients of a run get to know and to reach; shared by the loop and the tasks that serve them.
 
 use super::protocol::{Pins, Refusal, ServiceStatus, Status};
+use crate::host::Root;
 use crate::process::ProcessId;
 use crate::qemu::{Guest, Pinned, Qmp, QmpError, RunState, Thread, is_in_place};
 use crate::supervise::chronicle::Chronicle;
 use crate::supervise::console::Console;
+use crate::supervise::interrupts::Interrupts;
 use crate::supervise::relay::Relay;
 use crate::supervise::{Notice, Tell};
 use serde_json::Value;
@@ -23,6 +25,7 @@ pub(in crate::supervise) struct Desk {
     status: RefCell<Status>,
     qemu: RefCell<Option<Qemu>>,
     run_dir: PathBuf,
+    interrupts: Interrupts,
     /// What happened so far.
     pub(in crate::supervise) chronicle: Chronicle,
     /// The guest's serial port.
@@ -38,9 +41,19 @@ struct Qemu {
 
 impl Desk {
     /// With `status` as far as it is known; sockets of clients in `run_dir`.
-    pub(in crate::supervise) fn new(status: Status, run_dir: PathBuf, chronicle: Chronicle) -> Self {
+    pub(in crate::supervise) fn new(
+        status: Status,
+        run_dir: PathBuf,
+        chronicle: Chronicle,
+        interrupts: Interrupts,
+    ) -> Self {
         let status = RefCell::new(status);
-        Self { status, qemu: RefCell::new(None), run_dir, chronicle, console: Console::default() }
+        Self { status, qemu: RefCell::new(None), run_dir, interrupts, chronicle, console: Console::default() }
+    }
+
+    /// Something happened: interrupts that the guest has enabled meanwhile are moved to their place.
+    pub(in crate::supervise) fn place_interrupts(&self) -> Vec<String> {
+        self.interrupts.place(&Root::default())
     }
 
     /// Lets clients know of a new state.
@@ -94,6 +107,7 @@ impl Desk {
 
     /// How the guest is; QEMU is asked.
     pub(super) async fn status(&self) -> Status {
+        self.place_interrupts();
         let mut status = self.status.borrow().clone();
         status.events = self.chronicle.recent();
         status.pins = self.pins();
