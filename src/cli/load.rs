@@ -134,9 +134,20 @@ impl Loaded {
         self.plan_for(Host::read(root, &self.profile.wants(&self.setting)))
     }
 
+    /// Plans what it takes to give its PCI devices to a guest that runs on this host.
+    pub(super) fn plan_attach(&self) -> Planned {
+        let host = Host::read(&Root::default(), &self.profile.wants(&self.setting));
+        let plan = self.profile.plan_attach(&host, &self.setting);
+        self.judged(host, plan)
+    }
+
     /// Plans it for `host`.
     pub(super) fn plan_for(&self, host: Host) -> Planned {
         let plan = self.profile.plan(&host, &self.setting);
+        self.judged(host, plan)
+    }
+
+    fn judged(&self, host: Host, plan: Result<Plan, Box<Refusal>>) -> Planned {
         let (problems, contents): (&[Problem], &Contents) = match &plan {
             Ok(plan) => (&[], plan),
             Err(refusal) => (&refusal.problems, &refusal.contents),

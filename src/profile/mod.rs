@@ -180,6 +180,28 @@ impl Profile {
         self.cpu.vcpus()
     }
 
+    /// Decides what giving its `[[pci]]` devices to a guest that runs already takes: changes, devices and what QEMU gets.
+    /// Nothing else of it is looked at.
+    ///
+    /// # Errors
+    /// All reasons why it cannot be done.
+    pub fn plan_attach(&self, host: &Host, setting: &Setting) -> Result<Plan, Box<Refusal>> {
+        let emulator = self.qemu.emulator(host, setting);
+        let scene = Scene {
+            host,
+            setting,
+            name: &self.name,
+            accel: self.machine.accel(host),
+            version: emulator.version,
+            uefi: firmware::is_uefi(self.firmware.as_ref()),
+            kernel: self.kernel.is_some(),
+            share_memory: false,
+        };
+        let mut draft = Draft::new(self.name.clone(), emulator, setting.run_dir.clone());
+        pci::draft_attach(&self.pci, &scene, &mut draft);
+        draft.finish()
+    }
+
     /// Decides everything that would be done to start this guest on `host`.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod chronicle;
 mod console;
 mod control;
 mod hook;
+mod hot;
 mod huge_share;
 mod inputs;
 mod interrupts;
@@ -35,7 +36,7 @@ mod watch;
 pub use adopt::{attach, clear_unborn};
 #[cfg(fuzzing)]
 pub use control::fuzz_control;
-pub use control::{Ask, Client, Pins as PinStatus, ServiceStatus, Status, ask, control_socket};
+pub use control::{Ask, Client, Gift, Pins as PinStatus, ServiceStatus, Status, ask, control_socket};
 pub use hook::{HookFailure, Phase, run_hook, undo_hook};
 pub use notice::{Notice, Placed, ServiceNews, Speaker, Tell};
 pub use outcome::{Ended, Failure, Outcome, Stage};

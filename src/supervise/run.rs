@@ -13,7 +13,7 @@ use super::state_file::StateFile;
 use super::undo::put_back;
 use super::watch::{Arrived, Left, watch};
 use super::{
-    Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, Stage, State, Tell, notify, run_folder,
+    Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, Stage, State, Tell, hot, notify, run_folder,
 };
 use crate::apply::{ApplyError, Damage, Instance, Lease, recover};
 use crate::host::Root;
@@ -244,6 +244,9 @@ pub(super) async fn lived_out(
             Left::Restart => (hands.tell)(&Notice::Note("QEMU is started anew".into())),
         }
         run.desk.gone();
+        if let Err(failure) = hot::as_planned(hands).await {
+            return Ended::Failed(failure);
+        }
         guest = match started(hands, run, (Turn::Again, State::Booting), companions, scene, inputs).await {
             Ok(started) => started,
             Err(ended) => return ended,

@@ -1,6 +1,7 @@
 //! The loop while QEMU lives: one select over everything that can happen. Nothing in it polls.
 
 use super::control::Desk;
+use super::hot::{self, Hot};
 use super::huge_share::tell_share;
 use super::inputs::Inputs;
 use super::log_cap::LogCap;
@@ -62,6 +63,8 @@ pub(super) async fn watch(
     let (plugged, say) = UsbWatch::new(&plan.usb, guest.qmp().clone(), hands.lease.root().clone(), tell);
     let plugged = if matches!(arrived, Arrived::Back(_)) { plugged.taken_over() } else { plugged };
     let mut plugged = pin!(plugged.run());
+    let (hot, say_hot) = Hot::new(hands, guest.qmp().clone(), &run.desk);
+    let mut hot = pin!(hot.run(matches!(arrived, Arrived::Back(_))));
     let mut watch = Watch {
         guest,
         state,
@@ -92,6 +95,9 @@ pub(super) async fn watch(
                         // The watch lives as long as this loop.
                         let _ = say.send(usb::Said::Deleted(id.to_owned()));
                     }
+                    if let Some(said) = hot::Said::of(&event) {
+                        let _ = say_hot.send(said);
+                    }
                     watch.heard(&event);
                     continue
                 }
@@ -120,6 +126,7 @@ pub(super) async fn watch(
             }
             () = watch.side.next() => continue,
             never = &mut plugged => match never {},
+            never = &mut hot => match never {},
             () = log.next() => continue,
             // Last, so that a guest that talks without end keeps nobody else waiting.
             line = serial.next() => { tell(&Notice::Guest { line }); continue }

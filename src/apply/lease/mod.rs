@@ -1,12 +1,13 @@
 //! Proof that the host was changed; it must be undone.
 
 mod recover;
+mod single;
 #[cfg(test)]
 mod test;
 
 pub use recover::{Owed, Recovered, SERVICE_VARIABLE, owed, recover};
 
-use super::claim::claim;
+use super::claim::{Claimed, claim};
 use super::fault::{Point, at, at_what};
 use super::journal::{Damage, Entry, Journal};
 use super::pool::{self, Claim, Place};
@@ -33,9 +34,9 @@ pub struct Lease {
     /// Borrowed only for an edit, never across an await: companions are noted while a change is made.
     journal: RefCell<Journal>,
     /// Locks of the devices that are the guest's alone.
-    claims: RefCell<Vec<File>>,
     /// Whether a helper may hang that was told to write: one of this run did, or one of the run before may.
     may_hang: Cell<bool>,
+    claims: RefCell<Vec<Claimed>>,
 }
 
 /// What became of a change.
@@ -88,7 +89,8 @@ impl Lease {
     pub fn claim_devices(&self, devices: &[Bdf]) -> Result<(), ApplyError> {
         let journal = self.journal.borrow();
         let claims = devices.iter().map(|bdf| claim(journal.dir(), &journal.record().name, *bdf));
-        *self.claims.borrow_mut() = claims.collect::<Result<_, _>>()?;
+        let claims: Vec<_> = claims.collect::<Result<_, _>>()?;
+        self.claims.borrow_mut().extend(claims);
         Ok(())
     }
 
@@ -97,7 +99,7 @@ impl Lease {
     /// # Errors
     /// When one cannot be duplicated.
     pub fn locks(&self) -> Result<Vec<OwnedFd>, ApplyError> {
-        let clone = |file: &File| file.try_clone().map(OwnedFd::from);
+        let clone = |claimed: &Claimed| claimed.lock.try_clone().map(OwnedFd::from);
         let locks = self.claims.borrow().iter().map(clone).collect::<Result<_, _>>();
         locks.map_err(ApplyError::io("duplicate", "the lock of a device"))
     }

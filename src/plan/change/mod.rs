@@ -316,6 +316,15 @@ impl Change {
         }
     }
 
+    /// Whether it is about the PCI function `bdf` alone: its driver, what its files in sysfs say, who has it open.
+    #[must_use]
+    pub fn concerns(&self, bdf: Bdf) -> bool {
+        let its_holders = matches!(self, Self::Holders { bdf: own, .. } if *own == bdf);
+        let folder = format!("/sys/bus/pci/devices/{bdf}/");
+        let its_file = matches!(self, Self::Attribute { path, .. } if path.starts_with(&folder));
+        self.device() == Some(bdf) || its_holders || its_file
+    }
+
     /// How to find out that the host already is as `to` says; then there is nothing to change, nor to undo. `None` where
     /// the steps see it themselves.
     #[must_use]

@@ -185,6 +185,19 @@ impl Passed<'_> {
     }
 }
 
+/// The same for a guest that runs already: QEMU has its command line, and vmrun chooses a free port then.
+pub(super) fn draft_attach(tables: &[Pci], scene: &Scene, draft: &mut Draft) {
+    let unfit = |(i, table): (usize, &Pci)| {
+        let keys = [("addr", table.addr.is_some()), ("iommufd", table.iommufd), ("x_vga", table.x_vga)];
+        keys.into_iter().filter(|(_, given)| *given).map(move |(name, _)| format!("pci[{i}].{name}"))
+    };
+    for key in tables.iter().enumerate().flat_map(unfit) {
+        let problem = Problem::new(Class::Invalid, key, "this can only be said of a device that the guest starts with");
+        draft.refuse(problem.fix("leave it out, or give the device in the profile"));
+    }
+    self::draft(tables, None, scene, draft);
+}
+
 /// Returns the functions that the guest gets.
 pub(super) fn draft(tables: &[Pci], gpu: Option<&Gpu>, scene: &Scene, draft: &mut Draft) -> Vec<Bdf> {
     for (i, table) in tables.iter().enumerate() {

@@ -9,11 +9,13 @@ use crate::supervise::console::Console;
 use crate::supervise::interrupts::Interrupts;
 use crate::supervise::relay::Relay;
 use crate::supervise::{Notice, Tell};
+use crate::unit::Bdf;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 /// How long QEMU's main loop may take to answer before the guest counts as unresponsive. It is asked only when somebody
@@ -32,8 +34,21 @@ pub(in crate::supervise) struct Desk {
     pub(in crate::supervise) console: Console,
 }
 
+/// A device of the host that comes or goes while the guest runs.
+pub(in crate::supervise) enum Plug {
+    /// It comes.
+    In(super::Gift),
+    /// It goes: the device of these functions.
+    Out(Vec<Bdf>),
+}
+
+/// Takes the answer for a client.
+pub(in crate::supervise) type Reply = oneshot::Sender<Result<Value, Refusal>>;
+
 /// A QEMU that can be reached.
 struct Qemu {
+    /// To who attaches and detaches devices; `None` before the guest runs.
+    plugs: Option<mpsc::UnboundedSender<(Plug, Reply)>>,
     qmp: Qmp,
     threads: Vec<Pinned>,
     relay: Relay,
@@ -72,7 +87,7 @@ impl Desk {
         self.status.borrow_mut().qemu = Some(guest.pid());
         let relay = Relay::open(&self.run_dir, guest.qmp())?;
         let (qmp, threads) = (guest.qmp().clone(), guest.threads().to_vec());
-        *self.qemu.borrow_mut() = Some(Qemu { qmp, threads, relay });
+        *self.qemu.borrow_mut() = Some(Qemu { plugs: None, qmp, threads, relay });
         Ok(())
     }
 
@@ -94,6 +109,32 @@ impl Desk {
     pub(in crate::supervise) fn gone(&self) {
         *self.qemu.borrow_mut() = None;
         self.status.borrow_mut().qemu = None;
+    }
+
+    /// Hands what clients want to attach and detach to whoever calls this last.
+    pub(in crate::supervise) fn take_plugs(&self) -> mpsc::UnboundedReceiver<(Plug, Reply)> {
+        let (plugs, plugged) = mpsc::unbounded_channel();
+        if let Some(qemu) = &mut *self.qemu.borrow_mut() {
+            qemu.plugs = Some(plugs);
+        }
+        plugged
+    }
+
+    /// The guest has these PCI functions of the host now.
+    pub(in crate::supervise) fn has<'b>(&self, functions: impl Iterator<Item = &'b Bdf>) {
+        let devices = &mut self.status.borrow_mut().devices;
+        devices.retain(|device| !device.starts_with("pci "));
+        devices.splice(0..0, functions.map(|bdf| format!("pci {bdf}")));
+    }
+
+    /// Has a device attached or detached, and waits for that.
+    pub(super) async fn plug(&self, plug: Plug) -> Result<Value, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let plugs = self.qemu.borrow().as_ref().and_then(|qemu| qemu.plugs.clone());
+        if plugs.is_none_or(|plugs| plugs.send((plug, reply)).is_err()) {
+            return Err(Refusal::ours("the guest does not run yet, or not any more"));
+        }
+        answer.await.unwrap_or_else(|_| Err(Refusal::ours("the guest has ended meanwhile; everything is put back")))
     }
 
     /// The companion `name` is this process now.
