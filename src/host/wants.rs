@@ -18,6 +18,8 @@ pub struct Wants {
     pub virtiofsd: Vec<PathBuf>,
     /// The run folder of the guest, when it matters which host CPUs those beside it have.
     pub run: Option<PathBuf>,
+    /// Login name of the user that QEMU shall run as, and the group in the place of that user's own.
+    pub user: Option<(String, Option<String>)>,
     /// Parts of the machine to look at closely.
     pub areas: BTreeSet<Area>,
 }

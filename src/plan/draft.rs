@@ -1,8 +1,8 @@
 //! The plan while it is made, and after.
 
 use super::{
-    Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Identities, Kept, NewFile, OnPanic, OnReboot,
-    OnTimeout, Pins, Problem, Room, Seat, Service, Slots, Transparent, UsbWanted,
+    Access, Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Identities, Kept, Lot, NewFile, OnPanic,
+    OnReboot, OnTimeout, Opens, Pins, Problem, Room, RunAs, Seat, Service, Slots, Transparent, UsbWanted,
 };
 use crate::unit::{Bdf, CpuSet, GuestName, Period, Size, Version};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,16 @@ pub struct Contents {
     pub name: GuestName,
     /// The program.
     pub emulator: Emulator,
+    /// The user it runs as; `None` for the one that vmrun runs as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<RunAs>,
+    /// Login name of the user in whose graphical session its window opens, beside what it inherits; `None` for that of
+    /// the user it runs as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What it opens itself.
+    #[serde(skip)]
+    pub opens: Vec<Opens>,
     /// Its arguments.
     pub argv: Argv,
     /// Its environment, beside what it inherits.
@@ -118,6 +128,9 @@ impl Draft {
         let contents = Contents {
             name,
             emulator,
+            user: None,
+            session: None,
+            opens: Vec::new(),
             argv: Argv::default(),
             env: BTreeMap::new(),
             descriptors: Vec::new(),
@@ -158,6 +171,11 @@ impl Draft {
     /// Notes something the user should know.
     pub fn warn(&mut self, problem: Problem) {
         self.contents.warnings.push(problem);
+    }
+
+    /// Notes that QEMU opens `path` itself, because of the key path `at`.
+    pub fn opens(&mut self, at: impl Into<String>, path: impl Into<PathBuf>, access: Access, lot: Lot) {
+        self.contents.opens.push(Opens { at: at.into(), path: path.into(), access, lot });
     }
 
     /// Adds an inherited descriptor and returns the number under which QEMU finds it.

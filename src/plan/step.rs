@@ -69,6 +69,16 @@ pub enum Step {
         /// The driver that must have it then.
         driver: String,
     },
+    /// Gives a device node to another user. One that is gone, and one that is somebody else's than `was` by now, is left
+    /// alone.
+    Own {
+        /// Absolute path; in sysfs the folder `vfio-dev` of a PCI function stands for its node.
+        path: String,
+        /// Id of its owner before.
+        was: u32,
+        /// Id of its owner after.
+        uid: u32,
+    },
     /// Waits until nobody has a device node of a PCI function open for whom its driver would wait.
     AwaitClosed(Bdf),
     /// Looks whether a PCI function answers, and resets it in ever harder ways until it does.
@@ -197,6 +207,10 @@ impl fmt::Display for Step {
             Self::Bind { bus: bus @ Bus::Platform, device, driver } => {
                 write!(f, "echo {device} > {}/drivers/{driver}/bind", bus.folder())
             }
+            Self::Own { path, was: _, uid } if path.ends_with("/vfio-dev") => {
+                write!(f, "chown {uid} /dev/vfio/devices/$(ls {path})")
+            }
+            Self::Own { path, was: _, uid } => write!(f, "chown {uid} {}", quoted(path)),
             Self::AwaitClosed(bdf) => {
                 write!(f, "while fuser -s /dev/dri/by-path/pci-{bdf}-*; do sleep 1; done")
             }

@@ -48,6 +48,7 @@ pub mod reference;
 mod rest;
 mod rng;
 mod rules;
+mod run_as;
 mod scene;
 mod schema;
 mod serial;
@@ -267,17 +268,19 @@ impl Profile {
         } = self;
         let emulator = qemu.emulator(host, setting);
         let accel = machine.accel(host);
+        let mut draft = Draft::new(name.clone(), emulator, setting.run_dir.clone());
+        let user = qemu.run_as(host, &mut draft);
         let scene = Scene {
             host,
+            user: user.as_ref(),
             setting,
             name,
             accel,
-            version: emulator.version,
+            version: draft.contents.emulator.version,
             uefi: firmware::is_uefi(firmware.as_ref()),
             kernel: kernel.is_some(),
             share_memory: share::share_memory(share),
         };
-        let mut draft = Draft::new(name.clone(), emulator, setting.run_dir.clone());
         draft.slots = Slots::new(machine.chipset(), setting.kept.clone());
         draft.identities = Identities::new(&setting.kept);
         let site = pinning::Site::of(pci, memory, numa, host);
@@ -285,6 +288,7 @@ impl Profile {
 
         // QMP comes first, so that its descriptor is the first one.
         always::draft(&scene, &mut draft);
+        qemu.draft_sandbox(&mut draft);
         guest_uuid::draft(uuid.as_ref(), &scene, &mut draft);
         machine.draft(&scene, &mut draft);
         cpu.draft(&scene, &mut draft);
@@ -338,7 +342,19 @@ impl Profile {
         qemu.draft(host, &mut draft);
         memory.draft_locked(numa, (&passed, mdev.len()), &scene, &mut draft);
         tune.draft(cpu, &scene, &mut draft);
+        run_as::draft(&scene, &mut draft);
         draft
+    }
+
+    /// What QEMU would open itself on `host`: what [`Host::bar`] is to look at before this is planned. Nothing when root
+    /// opens it.
+    #[must_use]
+    pub fn opens(&self, host: &Host, setting: &Setting) -> Vec<PathBuf> {
+        if host.euid == 0 && self.qemu.account().is_none() {
+            return Vec::new();
+        }
+        let opens = self.draft(&self.memory, host, setting).contents.opens;
+        opens.into_iter().map(|one| one.path).collect()
     }
 
     /// Whether the one who starts it is to be asked before services that hold its devices are stopped.
@@ -388,6 +404,6 @@ impl Profile {
         let areas = areas.chain(self.guest.map(|_| Area::System)).collect();
         let roms = self.pci.iter().filter_map(|pci| pci.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);
-        Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, run, areas }
+        Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, run, user: self.qemu.account(), areas }
     }
 }

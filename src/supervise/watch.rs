@@ -12,7 +12,7 @@ use super::run_folder::QEMU_LOG;
 use super::serial::SerialLines;
 use super::side::Side;
 use super::state_file::Reached;
-use super::usb::{self, UsbWatch};
+use super::usb::{self, Hand, UsbWatch};
 use super::verdict::Verdict;
 use super::{Action, Companions, Ended, Event, Failure, Notice, Rung, Scene, State, Tell, notify};
 use crate::plan::{Descriptor, OnReboot, OnTimeout, Plan, Point, Start};
@@ -61,6 +61,8 @@ pub(super) async fn watch(
         side.add(tell_share(wish, guest.pid(), hands.lease.root(), tell));
     }
     let (plugged, say) = UsbWatch::new(&plan.usb, guest.qmp().clone(), hands.lease.root().clone(), tell);
+    let hand = plan.user.as_ref().map(|user| Hand { lease: hands.lease, uid: user.uid });
+    let plugged = plugged.handing(hand);
     let plugged = if matches!(arrived, Arrived::Back(_)) { plugged.taken_over() } else { plugged };
     let mut plugged = pin!(plugged.run());
     let (hot, say_hot) = Hot::new(hands, guest.qmp().clone(), &run.desk);

@@ -11,7 +11,7 @@ use super::claim::{Claimed, claim};
 use super::fault::{Point, at, at_what};
 use super::journal::{Damage, Entry, Journal};
 use super::pool::{self, Claim, Place};
-use super::step::{Ground, hanging, holds, perform};
+use super::step::{Ground, hanging, holds, owner, perform};
 use super::{ApplyError, Record, shared};
 use crate::host::Root;
 use crate::plan::{Change, Step};
@@ -151,6 +151,12 @@ impl Lease {
             let _lock = shared::lock(&self.shares().0).await?;
             return self.make_own(change).await;
         }
+        if let Change::Owner { path, from: _, to } = change {
+            // Only now the node is there for certain, and says whose it is.
+            let change = owner(&self.ground, path).filter(|(_, now)| now != to);
+            let Some((_, from)) = change else { return Ok(Made::Already) };
+            return self.make_own(&Change::Owner { path: path.clone(), from, to: *to }).await;
+        }
         if let Some(test) = change.already()
             && holds(&test).await
         {
@@ -214,6 +220,20 @@ impl Lease {
             self.add(Entry::Undone { number: *number }).map_err(|error| unrestored("rm journal", &error))?;
         }
         pool::drop_claims(&self.place()).await.map_err(|error| unrestored("rm claims", &error))
+    }
+
+    /// Takes the node at `path` back from the user that it was handed to, because the guest has let go of it.
+    ///
+    /// # Errors
+    /// With what could not be done; it stays in the journal.
+    pub async fn hand_back(&self, path: &str) -> Result<(), Unrestored> {
+        let changes = self.journal.borrow().record().changes.clone();
+        let theirs = |change: &Change| matches!(change, Change::Owner { path: node, .. } if node == path);
+        for (number, change) in changes.iter().rev().filter(|(_, change)| theirs(change)) {
+            self.take_back(change).await?;
+            self.add(Entry::Undone { number: *number }).map_err(|error| unrestored("rm journal", &error))?;
+        }
+        Ok(())
     }
 
     /// Below which the host is changed.

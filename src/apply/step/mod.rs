@@ -5,6 +5,7 @@ mod driver;
 mod group;
 mod hand;
 mod mask;
+mod own;
 mod resize;
 mod revive;
 mod tell;
@@ -13,6 +14,7 @@ mod write;
 #[cfg(test)]
 pub(super) use hand::Told;
 pub(super) use hand::{Fault, Hand, Helper, hanging};
+pub(super) use own::owner;
 pub(super) use write::chosen;
 
 use super::ApplyError;
@@ -71,6 +73,7 @@ pub(super) async fn perform(ground: &Ground, step: &Step) -> Result<(), ApplyErr
         Step::Group { path, there: false } => group::remove(&ground.root, path),
         Step::Unbind { bus, device, driver } => driver::unbind(ground, *bus, device, driver).await,
         Step::Bind { bus, device, driver } => driver::bind(ground, *bus, device, driver).await,
+        Step::Own { path, was, uid } => own::own(ground, path, *was, *uid).await,
         Step::AwaitClosed(bdf) => closed::closed(ground, *bdf).await,
         Step::Revive(bdf) => revive::revive(ground, *bdf).await,
         Step::Resize { bdf, bar, was, size } => resize::resize(ground, *bdf, *bar, *was, *size).await,

@@ -9,6 +9,10 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
     let Contents {
         name,
         emulator,
+        user,
+        session,
+        // What becomes of it stands among the changes.
+        opens: _,
         argv,
         env,
         descriptors,
@@ -40,6 +44,8 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
     json!({
         "name": name.as_str(),
         "qemu": emulator,
+        "user": user,
+        "session": session,
         "vcpus": vcpus,
         "run_dir": run_dir,
         "argv": argv.words(),

@@ -8,6 +8,7 @@ mod macvtap;
 mod masks;
 mod mdev;
 mod module;
+mod owner;
 mod rebar;
 mod slices;
 mod unit;
@@ -116,6 +117,16 @@ pub enum Change {
         from: Binding,
         /// Who gets it.
         to: Binding,
+    },
+    /// A device node handed from one user to another, its group and its mode unchanged. In sysfs the folder `vfio-dev` of
+    /// a PCI function stands for its node.
+    Owner {
+        /// Absolute path.
+        path: String,
+        /// Id of the owner before, as far as that is known before the node is there.
+        from: u32,
+        /// Id of the owner after.
+        to: u32,
     },
     /// Those who have a PCI function open let go of it, because what they belong to has ended. Nothing brings them back
     /// but the start of that.
@@ -240,6 +251,7 @@ impl Change {
             Self::Module { name, from, to } => Self::Module { name, from: to, to: from },
             Self::Mdev { uuid, parent, kind, from, to } => Self::Mdev { uuid, parent, kind, from: to, to: from },
             Self::Driver { bdf, from, to } => Self::Driver { bdf, from: to, to: from },
+            Self::Owner { path, from, to } => Self::Owner { path, from: to, to: from },
             Self::Holders { bdf, from, to } => Self::Holders { bdf, from: to, to: from },
             Self::Attribute { path, from, to } => Self::Attribute { path, from: to, to: from },
             Self::Rebar { bdf, bar, from, to } => Self::Rebar { bdf, bar, from: to, to: from },
@@ -268,6 +280,7 @@ impl Change {
             Self::Module { name, from: _, to } => module::steps(name, *to),
             Self::Mdev { uuid, parent, kind, from: _, to } => mdev::steps(*uuid, parent, kind, *to),
             Self::Driver { bdf, from, to } => driver::steps(*bdf, from, to),
+            Self::Owner { path, from, to } => owner::steps(path, *from, *to),
             Self::Holders { bdf, from: _, to } => match to {
                 Presence::Present => Vec::new(),
                 Presence::Absent => vec![Step::AwaitClosed(*bdf)],
@@ -295,6 +308,7 @@ impl Change {
             | Self::Hook { .. }
             | Self::Module { .. }
             | Self::Mdev { .. }
+            | Self::Owner { .. }
             | Self::Holders { .. }
             | Self::Attribute { .. }
             | Self::Framebuffer { .. }
@@ -337,6 +351,7 @@ impl Change {
             | Self::Module { .. }
             | Self::Mdev { .. }
             | Self::Driver { .. }
+            | Self::Owner { .. }
             | Self::Holders { .. }
             | Self::Attribute { .. }
             | Self::Rebar { .. }

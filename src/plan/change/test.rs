@@ -32,6 +32,7 @@ fn change() -> impl Strategy<Value = Change> {
             from,
             to
         }),
+        (any::<String>(), any::<u32>(), any::<u32>()).prop_map(|(path, from, to)| Change::Owner { path, from, to }),
         (presence(), presence()).prop_map(|(from, to)| Change::Holders { bdf: card(), from, to }),
         (any::<u8>(), size(), size()).prop_map(|(bar, from, to)| Change::Rebar { bdf: card(), bar, from, to }),
         (any::<String>(), any::<String>(), presence(), presence())

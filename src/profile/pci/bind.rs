@@ -2,7 +2,7 @@
 
 use super::{Passed, rebar, reset, vfio_driver, virtual_function};
 use crate::host::{Host, Module, PciFunction};
-use crate::plan::{Binding, Change, Class, Draft, Presence, Problem, VFIO};
+use crate::plan::{Access, Binding, Change, Class, Draft, Lot, Presence, Problem, VFIO};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,7 @@ pub(super) fn draft_module(passed: &[Passed], host: &Host, draft: &mut Draft) {
 pub(super) fn draft(passed: &[Passed], host: &Host, draft: &mut Draft) {
     judge_rights(passed, host, draft);
     judge_nodes(passed, host, draft);
+    passed.iter().filter(|one| !one.function.bridge).for_each(|one| open(one, draft));
     for one in passed.iter().rev().filter(|one| !one.function.bridge) {
         let mut changes = function(one, host, draft);
         draft.contents.changes.append(&mut changes);
@@ -77,6 +78,21 @@ fn nodes(one: &Passed) -> Vec<PathBuf> {
     }
     let group = iommu_group.iter().map(|group| format!("/dev/vfio/{group}").into());
     group.chain([PathBuf::from("/dev/vfio/vfio")]).collect()
+}
+
+/// Notes what QEMU opens for a function.
+fn open(one: &Passed, draft: &mut Draft) {
+    let at = one.key.as_str();
+    if one.table.iommufd {
+        let folder = format!("/sys/bus/pci/devices/{}/vfio-dev", one.bdf());
+        draft.opens(at, folder, Access::Write, Lot::Device);
+        draft.opens(at, "/dev/iommu", Access::Write, Lot::Inherited);
+        return;
+    }
+    if let Some(group) = one.function.iommu_group {
+        draft.opens(at, format!("/dev/vfio/{group}"), Access::Write, Lot::Device);
+    }
+    draft.opens(at, "/dev/vfio/vfio", Access::Write, Lot::Common);
 }
 
 fn denied(one: &Passed, node: &Path, host: &Host) -> Problem {

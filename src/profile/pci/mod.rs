@@ -166,7 +166,7 @@ impl Passed<'_> {
         match rom {
             Rom::Off => device["rombar"] = json!(0),
             Rom::File(file) if chief => {
-                let path = scene.file(file, &format!("{key}.rom"), Class::Impossible, draft);
+                let path = scene.read_file(file, &format!("{key}.rom"), Class::Impossible, draft);
                 pci_rom::judge(&format!("{key}.rom"), &path, self.bdf(), scene, draft);
                 device["romfile"] = json!(path);
             }
