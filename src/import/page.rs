@@ -44,6 +44,7 @@ const ORDER: [&str; 39] = [
     "smbios.processor",
     "fw_cfg",
     "acpi_table",
+    "addresses",
     "pcie",
 ];
 

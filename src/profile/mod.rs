@@ -4,6 +4,7 @@
 //! fields, their rules, and the arguments they become stand in one file.
 
 mod acpi_table;
+mod addresses;
 mod agent;
 mod always;
 mod audio;
@@ -154,6 +155,11 @@ pub struct Profile {
     fw_cfg: Vec<fw_cfg::FwCfg>,
     #[serde(default)]
     acpi_table: Vec<acpi_table::AcpiTable>,
+    /// Where in the guest its PCI devices sit, by what `vmrun plan` calls them: behind the root port at an address
+    /// (`02.3`), as a function there (`02.3/00.1`), or on the root bus itself (`pcie.0/1b.0`). An import writes it, so that
+    /// the guest finds its devices where they were; others are dealt round them.
+    #[serde(default)]
+    addresses: addresses::Addresses,
     #[serde(default)]
     pcie: pcie::Pcie,
     #[serde(default)]
@@ -259,6 +265,7 @@ impl Profile {
             smbios,
             fw_cfg,
             acpi_table,
+            addresses,
             pcie,
             hook,
             service,
@@ -304,6 +311,7 @@ impl Profile {
         // Who asked for an address gets it; the others are dealt round it.
         pci::reserve(pci, &mut draft);
         mdev::reserve(mdev, &mut draft);
+        addresses::draft(addresses, &mut draft);
         let usb_users = rules::UsbUsers { disks: disk, devices: usb, inputs: input, display, audio: audio.as_ref() };
         usb_controller::draft(usb_controller.as_ref(), usb_users.first(), &mut draft);
         channel::draft(rules::channel_wanted_by(agent.as_ref(), display), &mut draft);
@@ -330,8 +338,9 @@ impl Profile {
         let needs = firmware::Needs { ram: memory.amount(numa), windows: pci::room(pci, host) };
         firmware::draft_mmio64(firmware.as_ref(), needs, &scene, &mut draft);
         acpi_table::draft(acpi_table, &scene, &mut draft);
-        pcie::draft(*pcie, &mut draft);
+        pcie::draft(pcie, &mut draft);
         memory.draft_balloon(!pci.is_empty() || !mdev.is_empty(), &mut draft);
+        addresses::judge_names(addresses, &mut draft);
         cpu.draft_pinning(&iothread::ids(disk), &site, &scene, &mut draft);
         hooks_dir::draft(hooks_dir.as_deref(), &scene, &mut draft);
         hook::draft(hook, &scene, &mut draft);

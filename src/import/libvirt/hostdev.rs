@@ -88,7 +88,6 @@ fn place(hostdev: &Element, q35: bool) -> Option<String> {
     if !q35 && bus == 0 && slot > 1 {
         return Some(format!("{slot:02x}.{function:x}"));
     }
-    address.translated("behind a root port of its own, at an address that is the same at every start");
     None
 }
 

@@ -51,6 +51,9 @@ fn place(i: usize, one: &Passed, passed: &[Passed], earlier: &[Option<Place>], d
     if let Some(addr) = wanted(one) {
         return slots.fixed(&mut contents.argv, addr, &name, &origin, link);
     }
+    if slots.gives(&name) {
+        return slots.next_with(&mut contents.argv, &origin.key, &name, &origin, link);
+    }
     // Functions of one host device stay functions of one guest device, as drivers expect of a card and its audio.
     let mates = mates(one, passed);
     let first = mates.iter().find_map(|&mate| earlier.get(mate).and_then(Option::as_ref));
