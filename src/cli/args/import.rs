@@ -6,11 +6,11 @@ use std::path::PathBuf;
 /// `vmrun import`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vmrun import win10.xml -o win10.toml\n  vmrun import windows.sh > windows.toml\n  vmrun import /etc/pve/qemu-server/100.conf\n\n\
+    after_help = "Examples:\n  vmrun import win10.xml -o win10.toml\n  vmrun import windows.sh > windows.toml\n\n\
                         Exit status: 0; 9 some of it is not in the profile; 10 it cannot be read."
 )]
 pub struct Import {
-    /// Domain XML, a script, a command line, a `.conf` of Proxmox or quickemu; `-` for standard input
+    /// XML, script, or `.conf` of Proxmox or quickemu; `-` for standard input
     #[arg(value_name = "FILE", required_unless_present = "pid")]
     pub file: Option<PathBuf>,
     /// A QEMU that runs, by its process number
