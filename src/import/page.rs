@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use toml::Value;
 
 /// Tables in the order in which they are written.
-const ORDER: [&str; 39] = [
+const ORDER: [&str; 40] = [
     "machine",
     "cpu",
     "cpu.smp_cache",

@@ -196,6 +196,7 @@ impl Profile {
         let emulator = self.qemu.emulator(host, setting);
         let scene = Scene {
             host,
+            user: None,
             setting,
             name: &self.name,
             accel: self.machine.accel(host),

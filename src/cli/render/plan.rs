@@ -5,8 +5,8 @@ use super::layout::{columns, command, counted, paragraph, wrapped};
 use super::{life, pins, table};
 use crate::host::Host;
 use crate::plan::{
-    Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, Home, NewFile, Origin, Room, RunAs, Seat, SeatBy, Tap, TapFrom,
-    UsbFound, UsbWanted,
+    Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, Home, NewFile, Origin, Room, RunAs, Seat, SeatBy, Tap,
+    TapFrom, UsbFound, UsbWanted,
 };
 use crate::profile::source::{Keys, Sheets, Shown};
 use anstyle::Style;

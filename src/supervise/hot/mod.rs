@@ -109,6 +109,11 @@ impl<'a> Hot<'a> {
     }
 
     async fn attach(&mut self, gift: &Gift) -> Result<Value, Refusal> {
+        if let Some(user) = &self.hands.plan.user {
+            // VFIO's nodes are handed over by the plan that the guest is started by.
+            let user = &user.user;
+            return Err(Refusal::ours(format!("its QEMU runs as {user}, who may not open it; give it in the profile")));
+        }
         let place = slot::free(&self.qmp).await?;
         let taken = self.hands.lease.take(&gift.devices, &gift.changes).await;
         taken.map_err(|error| Refusal::ours(sentence(&error)))?;
