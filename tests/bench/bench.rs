@@ -2,7 +2,6 @@
 //! that what else the machine does meets all of them; medians and ratios are printed, and nothing passes or fails.
 //!
 //! `cargo bench -- start scale` runs the parts that are named, `--rounds 101` more rounds of each.
-//! `contrib/doc/performance.md` has the figures of one machine, and what they mean.
 
 // Paths of both QEMUs, shared with the tests, which use more of it.
 #[allow(dead_code)]
