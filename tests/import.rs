@@ -349,3 +349,13 @@ fn iothreads_that_no_disk_has_are_not_pinned() {
     assert!(made.profile.contains("iothread = \"iothread2\""), "{}", made.profile);
     assert!(made.profile.contains("iothreads = { iothread2 = 3 }"), "{}", made.profile);
 }
+
+#[test]
+fn a_name_that_goes_over_lines_leaves_a_profile_that_can_be_read() {
+    let xml = "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>a</name>\
+               <memory>1048576</memory><os><type machine='q35'>hvm</type></os>\
+               <qemu:commandline><qemu:env name='A&#10;B&#127;' value='x'/></qemu:commandline></domain>";
+    let made = import("a.xml", xml.as_bytes()).unwrap_or_else(|problem| panic!("{}", problem.what));
+    let read: toml::Table = made.profile.parse().unwrap_or_else(|error| panic!("{error}\n{}", made.profile));
+    assert_eq!(read["qemu"]["env"]["A\nB\u{7f}"].as_str(), Some("x"), "{}", made.profile);
+}

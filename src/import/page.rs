@@ -145,7 +145,8 @@ impl Table {
 /// A key as TOML has it.
 fn name(key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if bare { key.into() } else { Value::from(key).to_string() }
+    // A key may not go over lines, which TOML's own way to show a text does. JSON's escapes are all TOML's.
+    if bare { key.into() } else { serde_json::Value::from(key).to_string().replace('\u{7f}', "\\u007f") }
 }
 
 /// A value, numbers that are known in hexadecimal in that, long lists of texts one in a line.
