@@ -2,10 +2,9 @@
 
 use super::ApplyError;
 use crate::plan::NewFile;
-use nix::unistd::geteuid;
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 /// Makes `file` whole or not at all. One that is already there is kept, since it holds the guest's own settings.
@@ -16,33 +15,13 @@ pub fn make_file(file: &NewFile) -> Result<(), ApplyError> {
     match file {
         NewFile::Copy { path, .. } if path.exists() => Ok(()),
         NewFile::Copy { path, copy_of } => copy(copy_of, path),
-        NewFile::Folder { folder, owner: None } => make_folder(folder),
-        NewFile::Folder { folder, owner: Some(uid) } => make_folder_of(folder, *uid),
+        NewFile::Folder { folder } => make_folder(folder),
     }
 }
 
 /// Makes `dir` and what is missing above it, for its owner alone. One that is there keeps its owner and its mode.
 fn make_folder(dir: &Path) -> Result<(), ApplyError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(ApplyError::io("make", dir))
-}
-
-/// Makes `dir` and gives it, with what is in it, to `uid`, who may pass the folder above it and look at nothing there.
-fn make_folder_of(dir: &Path, uid: u32) -> Result<(), ApplyError> {
-    make_folder(dir)?;
-    if let Some(above) = dir.parent() {
-        let meta = fs::metadata(above).map_err(ApplyError::io("look at", above))?;
-        let passing = meta.permissions().mode() | 0o011;
-        if meta.uid() == geteuid().as_raw() && passing != meta.permissions().mode() {
-            fs::set_permissions(above, fs::Permissions::from_mode(passing))
-                .map_err(ApplyError::io("let others pass", above))?;
-        }
-    }
-    let entries = fs::read_dir(dir).map_err(ApplyError::io("read", dir))?.flatten().map(|entry| entry.path());
-    for path in entries.chain([dir.to_owned()]) {
-        // A link is not followed: the folder may be somebody's by now.
-        lchown(&path, Some(uid), None).map_err(ApplyError::io("change the owner of", &path))?;
-    }
-    Ok(())
 }
 
 /// Copies beside the place, syncs, then links there.
@@ -101,7 +80,7 @@ mod test {
     fn a_folder_is_its_owners_alone_and_keeps_what_is_in_it() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("state/win_TPM");
-        let file = NewFile::Folder { folder: folder.clone(), owner: None };
+        let file = NewFile::Folder { folder: folder.clone() };
         make_file(&file).unwrap();
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
         fs::write(folder.join("tpm2-00.permall"), "keys").unwrap();
@@ -114,6 +93,6 @@ mod test {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("win_TPM");
         fs::write(&folder, "").unwrap();
-        assert!(make_file(&NewFile::Folder { folder, owner: None }).unwrap_err().to_string().contains("win_TPM"));
+        assert!(make_file(&NewFile::Folder { folder }).unwrap_err().to_string().contains("win_TPM"));
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The modules that passing devices, virtual machines and their devices need.
-const WANTED: [&str; 17] = [
+const WANTED: [&str; 16] = [
     "iommufd",
     "kvm",
     "kvm_amd",
@@ -17,7 +17,6 @@ const WANTED: [&str; 17] = [
     "vendor_reset",
     "vfio",
     "vfio_iommu_type1",
-    "vfio_mdev",
     "vfio_pci",
     "vfio_pci_core",
     "vhost_net",

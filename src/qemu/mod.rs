@@ -11,7 +11,6 @@ mod guest;
 mod limits;
 mod log_tail;
 mod mask;
-mod person;
 mod pin;
 mod qmp;
 mod spawn;

@@ -9,10 +9,6 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
     let Contents {
         name,
         emulator,
-        user,
-        session,
-        // What becomes of it stands among the changes.
-        opens: _,
         argv,
         env,
         descriptors,
@@ -27,8 +23,7 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         hooks,
         services,
         pins,
-        room,
-        interrupts,
+        scope,
         seats,
         // Of use to vmrun alone.
         kept: _,
@@ -44,8 +39,6 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
     json!({
         "name": name.as_str(),
         "qemu": emulator,
-        "user": user,
-        "session": session,
         "vcpus": vcpus,
         "run_dir": run_dir,
         "argv": argv.words(),
@@ -57,8 +50,7 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         "fallback": fallback.as_ref().map(|plan| plan.argv.words()),
         "usb": usb,
         "pins": pins,
-        "room": room,
-        "interrupts": interrupts,
+        "scope": scope,
         "addresses": seats,
         "files": files,
         "changes": changes.iter().map(change).collect::<Vec<_>>(),

@@ -155,9 +155,6 @@ impl Threads {
         if !force && !self.special.contains(&now) {
             return Ok(Some(now.cpus()));
         }
-        if *what == Thread::Emulator {
-            proc::rejoin(self.pid, tid);
-        }
         let order = Order { tid, what: what.clone(), cpus: Some(self.rest.clone()), sched: Sched::Normal };
         match order.carry_out() {
             Err(QemuError::Pin { source: Some(source), .. }) if is_gone(&source) => Ok(None),
@@ -166,13 +163,10 @@ impl Threads {
     }
 }
 
-/// Whether `thread` is still where it was; one that has ended is nowhere else. One that is no vCPU may have lost host CPUs
-/// to the partition of another guest.
+/// Whether `thread` is still where it was; one that has ended is nowhere else.
 #[must_use]
 pub fn is_in_place(thread: &Pinned) -> bool {
-    let fewer = matches!(thread.what, Thread::Emulator | Thread::Vhost);
-    Mask::read(thread.tid)
-        .map_or(true, |now| now == Mask::of(&thread.cpus) || fewer && now.cpus().without(&thread.cpus).is_empty())
+    Mask::read(thread.tid).map_or(true, |now| now == Mask::of(&thread.cpus))
 }
 
 /// Keeps the calling thread, and those that it starts from now on, off the host CPUs `cpus`; where there are no others it

@@ -11,11 +11,10 @@ mod protocol;
 mod serve;
 
 pub use client::{Client, ask};
-pub(super) use desk::{Desk, Plug, Reply};
+pub(super) use desk::Desk;
 #[cfg(fuzzing)]
 pub use fuzz::fuzz_control;
-pub(super) use protocol::Refusal;
-pub use protocol::{Ask, Gift, Pins, ServiceStatus, Status};
+pub use protocol::{Ask, Pins, ServiceStatus, Status};
 
 use std::fs;
 use std::io;
