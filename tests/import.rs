@@ -235,3 +235,127 @@ fn a_unit_that_no_service_can_name_stays_a_command_of_the_script() {
     assert!(!imported.profile.contains("unit = \"smbd.ervice\""), "{}", imported.profile);
     assert!(imported.profile.contains("\"smbd.ervice\""), "{}", imported.profile);
 }
+
+#[test]
+fn a_guest_of_proxmox_comes_over() {
+    let (profile, report) = imported("proxmox.conf");
+    for line in [
+        "# Games: the big one",
+        "name = \"games\"",
+        "uuid = \"5c6b3b1e-7f7a-4d6f-8d52-3ad4a7c2d9e1\"",
+        "type = \"pc-q35-8.1\"",
+        "cores = 8",
+        "size = \"16G\"",
+        "file = \"/dev/pve/vm-100-disk-1\"",
+        "serial = \"SYS1\"",
+        "rotation_rate = 1",
+        "mac = \"bc:24:11:aa:bb:cc\"",
+        "bridge = \"vmbr0\"",
+        "device = \"0000:01:00\"",
+        "id = \"046d:c52b\"",
+        "secure_boot = true",
+        "base = \"localtime\"",
+    ] {
+        assert!(profile.contains(line), "{line}\n{profile}");
+    }
+    for (what, word) in [
+        ("onboot", "not needed"),
+        ("net0", "dropped"),
+        ("scsi0", "kept"),
+        ("scsi1", "to decide"),
+        ("tpmstate0", "to decide"),
+        ("[before-update]", "not needed"),
+    ] {
+        assert_eq!(fate(&report, what), word, "{what}");
+    }
+    assert!(!profile.contains("size = \"8G\""), "{profile}");
+}
+
+#[test]
+fn a_guest_of_quickemu_comes_over() {
+    let (profile, report) = imported("quickemu.conf");
+    for line in [
+        "type = \"q35\"",
+        "cores = 6",
+        "size = \"8G\"",
+        "file = \"windows-11/disk.qcow2\"",
+        "mac = \"52:54:00:11:22:33\"",
+        "id = \"046d:082d\"",
+        "33890",
+        "model = \"tpm-tis\"",
+    ] {
+        assert!(profile.contains(line), "{line}\n{profile}");
+    }
+    assert_eq!(fate(&report, "tpm"), "to decide");
+    assert_eq!(fate(&report, "disk_size"), "not needed");
+}
+
+#[test]
+fn a_device_of_libvirts_stays_where_the_guest_found_it() {
+    let xml = "<domain type='kvm'><name>a</name><memory>1048576</memory><os><type machine='pc-q35-7.2'>hvm</type></os>\
+               <devices><controller type='pci' index='0' model='pcie-root'/>\
+               <controller type='pci' index='1' model='pcie-root-port'>\
+               <address type='pci' bus='0x00' slot='0x01' function='0x0' multifunction='on'/></controller>\
+               <controller type='pci' index='2' model='pcie-root-port'>\
+               <address type='pci' bus='0x00' slot='0x01' function='0x1'/></controller>\
+               <interface type='user'><mac address='52:54:00:AA:bb:cc'/><model type='virtio'/>\
+               <address type='pci' bus='0x02' slot='0x00' function='0x0'/></interface>\
+               <hostdev mode='subsystem' type='pci'><source><address bus='0x0a' slot='0' function='1'/></source>\
+               <address type='pci' bus='0x01' slot='0x00' function='0x1'/></hostdev>\
+               <sound model='ich9'><address type='pci' bus='0x00' slot='0x1b' function='0x0'/></sound>\
+               </devices></domain>";
+    let made = import("a.xml", xml.as_bytes()).unwrap_or_else(|problem| panic!("{}", problem.what));
+    for line in [
+        "\"net 52:54:00:aa:bb:cc\" = \"01.1\"",
+        "\"pci 0000:0a:00.1\" = \"01.0/00.1\"",
+        "\"audio ich9-intel-hda\" = \"pcie.0/1b.0\"",
+        "ports = [\"01.0\", \"01.1\"]",
+    ] {
+        assert!(made.profile.contains(line), "{line}\n{}", made.profile);
+    }
+}
+
+#[test]
+fn a_qemu_that_runs_becomes_a_profile() {
+    for qemu in qemus() {
+        let mut child = std::process::Command::new(&qemu.binary)
+            .args(["-name", "guest=runner,debug-threads=on", "-accel", "tcg", "-display", "none", "-nodefaults", "-S"])
+            .args(["-machine", "q35", "-smp", "cores=2", "-m", "64", "-serial", "stdio"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("QEMU starts");
+        let pid = child.id().to_string();
+        let made = vmrun(&["--pid", &pid]);
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+        let profile = String::from_utf8_lossy(&made.stdout).into_owned();
+        for line in ["name = \"runner\"", "type = \"q35\"", "cores = 2", "size = \"64M\""] {
+            assert!(profile.contains(line), "{line}\n{profile}\n{}", String::from_utf8_lossy(&made.stderr));
+        }
+        assert_eq!(vmrun(&["--pid", &std::process::id().to_string()]).status.code(), Some(10));
+    }
+}
+
+#[test]
+fn iothreads_that_no_disk_has_are_not_pinned() {
+    let xml = "<domain type='kvm'><name>a</name><memory>1048576</memory><vcpu>1</vcpu><iothreads>2</iothreads>\
+               <cputune><iothreadpin iothread='1' cpuset='2'/><iothreadpin iothread='2' cpuset='3'/></cputune>\
+               <os><type machine='q35'>hvm</type></os><devices>\
+               <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/a.raw'/>\
+               <target dev='sda' bus='scsi'/></disk>\
+               <controller type='scsi' model='virtio-scsi'><driver iothread='2'/></controller></devices></domain>";
+    let made = import("a.xml", xml.as_bytes()).unwrap_or_else(|problem| panic!("{}", problem.what));
+    assert!(made.profile.contains("iothread = \"iothread2\""), "{}", made.profile);
+    assert!(made.profile.contains("iothreads = { iothread2 = 3 }"), "{}", made.profile);
+}
+
+#[test]
+fn a_name_that_goes_over_lines_leaves_a_profile_that_can_be_read() {
+    let xml = "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>a</name>\
+               <memory>1048576</memory><os><type machine='q35'>hvm</type></os>\
+               <qemu:commandline><qemu:env name='A&#10;B&#127;' value='x'/></qemu:commandline></domain>";
+    let made = import("a.xml", xml.as_bytes()).unwrap_or_else(|problem| panic!("{}", problem.what));
+    let read: toml::Table = made.profile.parse().unwrap_or_else(|error| panic!("{error}\n{}", made.profile));
+    assert_eq!(read["qemu"]["env"]["A\nB\u{7f}"].as_str(), Some("x"), "{}", made.profile);
+}

@@ -8,8 +8,11 @@ mod testhost {
     mod scene;
     mod script;
 
+    mod doctor;
     mod gpu;
+    mod hot;
     mod isolate;
+    mod killed;
     mod kvm;
     mod memory;
     mod no_reset;

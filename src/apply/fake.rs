@@ -79,6 +79,11 @@ impl Machine {
         self.link(&format!("{FRAMEBUFFER_FOLDER}/driver"), FRAMEBUFFER_DRIVER);
     }
 
+    /// Lets the card deal out parts of itself.
+    pub(super) fn deals_out(&self, kind: &str) {
+        self.file(&format!("/sys/class/mdev_bus/{CARD}/mdev_supported_types/{kind}/create"), "");
+    }
+
     /// Takes the framebuffer's device away, as the kernel does when a driver of the card asks for its memory.
     pub(super) fn lose_framebuffer(&self) {
         fs::remove_dir_all(self.root().resolve(FRAMEBUFFER_FOLDER)).unwrap();
@@ -225,6 +230,15 @@ impl Kernel {
             }
             "bind" => Err(Fault::No("invalid argument".into())),
             "reset" | "reset_subordinate" => Ok(()),
+            "create" => {
+                let remove = root.resolve(format!("/sys/bus/mdev/devices/{value}/remove"));
+                fs::create_dir_all(remove.parent().unwrap()).and_then(|()| fs::write(remove, "")).unwrap();
+                Ok(())
+            }
+            "remove" if path.starts_with("/sys/bus/mdev") => {
+                fs::remove_dir_all(root.resolve(folder)).unwrap();
+                Ok(())
+            }
             "remove" => {
                 // What remove and rescan leave: the device anew, without override, with its own driver.
                 let driver = root.resolve(format!("{folder}/driver"));

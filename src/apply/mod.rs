@@ -13,7 +13,7 @@ mod lease;
 mod new_file;
 mod pool;
 mod rom;
-mod scope;
+mod room;
 mod shared;
 mod step;
 #[cfg(test)]
@@ -26,4 +26,4 @@ pub use journal::{Damage, Entry, Journal, Record};
 pub use lease::{Lease, Made, Owed, Recovered, SERVICE_VARIABLE, Unrestored, owed, recover};
 pub use new_file::make_file;
 pub use rom::read_rom;
-pub use scope::enter_scope;
+pub use room::{Entered, enter_room};

@@ -2,9 +2,10 @@
 
 use super::ApplyError;
 use crate::plan::NewFile;
+use nix::unistd::geteuid;
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown};
 use std::path::Path;
 
 /// Makes `file` whole or not at all. One that is already there is kept, since it holds the guest's own settings.
@@ -15,13 +16,33 @@ pub fn make_file(file: &NewFile) -> Result<(), ApplyError> {
     match file {
         NewFile::Copy { path, .. } if path.exists() => Ok(()),
         NewFile::Copy { path, copy_of } => copy(copy_of, path),
-        NewFile::Folder { folder } => make_folder(folder),
+        NewFile::Folder { folder, owner: None } => make_folder(folder),
+        NewFile::Folder { folder, owner: Some(uid) } => make_folder_of(folder, *uid),
     }
 }
 
 /// Makes `dir` and what is missing above it, for its owner alone. One that is there keeps its owner and its mode.
 fn make_folder(dir: &Path) -> Result<(), ApplyError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(ApplyError::io("make", dir))
+}
+
+/// Makes `dir` and gives it, with what is in it, to `uid`, who may pass the folder above it and look at nothing there.
+fn make_folder_of(dir: &Path, uid: u32) -> Result<(), ApplyError> {
+    make_folder(dir)?;
+    if let Some(above) = dir.parent() {
+        let meta = fs::metadata(above).map_err(ApplyError::io("look at", above))?;
+        let passing = meta.permissions().mode() | 0o011;
+        if meta.uid() == geteuid().as_raw() && passing != meta.permissions().mode() {
+            fs::set_permissions(above, fs::Permissions::from_mode(passing))
+                .map_err(ApplyError::io("let others pass", above))?;
+        }
+    }
+    let entries = fs::read_dir(dir).map_err(ApplyError::io("read", dir))?.flatten().map(|entry| entry.path());
+    for path in entries.chain([dir.to_owned()]) {
+        // A link is not followed: the folder may be somebody's by now.
+        lchown(&path, Some(uid), None).map_err(ApplyError::io("change the owner of", &path))?;
+    }
+    Ok(())
 }
 
 /// Copies beside the place, syncs, then links there.
@@ -80,7 +101,7 @@ mod test {
     fn a_folder_is_its_owners_alone_and_keeps_what_is_in_it() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("state/win_TPM");
-        let file = NewFile::Folder { folder: folder.clone() };
+        let file = NewFile::Folder { folder: folder.clone(), owner: None };
         make_file(&file).unwrap();
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
         fs::write(folder.join("tpm2-00.permall"), "keys").unwrap();
@@ -93,6 +114,6 @@ mod test {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("win_TPM");
         fs::write(&folder, "").unwrap();
-        assert!(make_file(&NewFile::Folder { folder }).unwrap_err().to_string().contains("win_TPM"));
+        assert!(make_file(&NewFile::Folder { folder, owner: None }).unwrap_err().to_string().contains("win_TPM"));
     }
 }

@@ -38,6 +38,40 @@ fn changes() -> Vec<Change> {
     ]
 }
 
+/// A part of the card, as a driver deals it out.
+fn part(machine: &Machine) -> Change {
+    machine.deals_out("nvidia-63");
+    let (parent, kind) = (CARD.to_owned(), "nvidia-63".to_owned());
+    Change::Mdev { uuid: uuid::Uuid::from_u128(7), parent, kind, from: Presence::Absent, to: Presence::Present }
+}
+
+#[tokio::test]
+async fn a_part_of_a_card_is_made_for_the_guest_and_gone_after_it() {
+    let machine = Machine::new();
+    let change = part(&machine);
+    let before = machine.picture();
+    let lease = machine.lease();
+    make(&lease, std::slice::from_ref(&change)).await.unwrap();
+    assert!(machine.root().exists("/sys/bus/mdev/devices/00000000-0000-0000-0000-000000000007"));
+    assert_eq!(lease.undo().await, []);
+    assert_eq!(machine.picture(), before);
+    assert_eq!(machine.kernel.said.borrow().len(), 2);
+}
+
+#[tokio::test]
+async fn a_part_that_cannot_be_made_or_is_gone_already_leaves_nothing_to_undo() {
+    let machine = Machine::new();
+    let change = part(&machine);
+    machine.fail("/create", Fault::No("no space left on device".into()));
+    let refused = make(&machine.lease(), std::slice::from_ref(&change)).await.unwrap_err().to_string();
+    assert!(refused.ends_with("-000000000007 is not made: no space left on device"), "{refused}");
+    machine.kernel.faults.borrow_mut().clear();
+    let lease = machine.lease();
+    make(&lease, &[change]).await.unwrap();
+    std::fs::remove_dir_all(machine.root().resolve("/sys/bus/mdev/devices")).unwrap();
+    assert_eq!(lease.undo().await, []);
+}
+
 fn drivers(machine: &Machine) -> [Option<String>; 2] {
     [CARD, SOUND].map(|bdf| machine.driver(bdf))
 }

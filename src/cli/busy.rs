@@ -61,13 +61,23 @@ impl Answer {
     }
 }
 
+fn question(units: &[String]) -> String {
+    // Nobody can start again what is in a scope.
+    let (ended, stopped): (Vec<_>, Vec<_>) =
+        units.iter().map(String::as_str).partition(|unit| unit.rsplit('.').next() == Some("scope"));
+    let (ended, stopped) = (ended.join(" and "), stopped.join(" and "));
+    let what = match (stopped.is_empty(), ended.is_empty()) {
+        (true, true) => return "end them yourself, then press r to look again [r/N] ".to_owned(),
+        (false, true) => format!("stop {stopped} for the guest, and start it again after it?"),
+        (true, false) => format!("end {ended} for the guest?"),
+        (false, false) => format!("end {ended} for the guest, and stop {stopped} until after it?"),
+    };
+    format!("{what} r looks again [y/r/N] ")
+}
+
 /// The answer of whoever sits at the terminal; who hangs up leaves.
 fn ask(units: &[String]) -> Answer {
-    let question = if units.is_empty() {
-        "end them yourself, then press r to look again [r/N] ".to_owned()
-    } else {
-        format!("stop {} for the guest, and start it again after it? r looks again [y/r/N] ", units.join(" and "))
-    };
+    let question = question(units);
     let mut line = String::new();
     let asked = write!(io::stderr(), "{question}").and_then(|()| io::stderr().flush());
     let heard = asked.and_then(|()| io::stdin().lock().read_line(&mut line));
@@ -76,7 +86,19 @@ fn ask(units: &[String]) -> Answer {
 
 #[cfg(test)]
 mod test {
-    use super::Answer;
+    use super::{Answer, question};
+
+    #[test]
+    fn what_cannot_be_started_again_is_not_promised_back() {
+        let asked = |units: &[&str]| question(&units.iter().map(|unit| (*unit).to_owned()).collect::<Vec<_>>());
+        assert!(
+            asked(&["a.service", "b.service"]).starts_with("stop a.service and b.service for the guest, and start")
+        );
+        assert_eq!(asked(&["app-x.scope"]), "end app-x.scope for the guest? r looks again [y/r/N] ");
+        let both = asked(&["app-x.scope", "a.service"]);
+        assert!(both.starts_with("end app-x.scope for the guest, and stop a.service until after it?"), "{both}");
+        assert_eq!(asked(&[]), "end them yourself, then press r to look again [r/N] ");
+    }
 
     #[test]
     fn only_a_clear_yes_stops_and_only_where_that_helps() {

@@ -4,7 +4,7 @@ use super::args::{HostFile, Layers};
 use super::output::{Output, Weight};
 use super::render::finding::{self, Finding, Findings};
 use super::{Exit, layers, place, profiles, trust};
-use crate::host::{Area, Caller, Host, Root};
+use crate::host::{Area, Caller, Host, Root, Wants};
 use crate::plan::{Class, Contents, Kept, Plan, Problem, Refusal};
 use crate::profile::source::{self, Keys, Rejection, Rest, Sheets};
 use crate::profile::{Profile, Setting};
@@ -126,17 +126,36 @@ impl Loaded {
         if wants.area(Area::Pci) {
             wants.areas.insert(Area::Names);
         }
-        self.plan_for(Host::read(&Root::default(), &wants))
+        self.plan_for(self.host(&Root::default(), &wants))
+    }
+
+    /// The host below `root`, with what keeps QEMU's user from what it has to open.
+    fn host(&self, root: &Root, wants: &Wants) -> Host {
+        let mut host = Host::read(root, wants);
+        let opens = self.profile.opens(&host, &self.setting);
+        host.bar(root, &opens);
+        host
     }
 
     /// Plans it for the host whose files stand below `root`.
     pub(super) fn plan_below(&self, root: &Root) -> Planned {
-        self.plan_for(Host::read(root, &self.profile.wants(&self.setting)))
+        self.plan_for(self.host(root, &self.profile.wants(&self.setting)))
+    }
+
+    /// Plans what it takes to give its PCI devices to a guest that runs on this host.
+    pub(super) fn plan_attach(&self) -> Planned {
+        let host = Host::read(&Root::default(), &self.profile.wants(&self.setting));
+        let plan = self.profile.plan_attach(&host, &self.setting);
+        self.judged(host, plan)
     }
 
     /// Plans it for `host`.
     pub(super) fn plan_for(&self, host: Host) -> Planned {
         let plan = self.profile.plan(&host, &self.setting);
+        self.judged(host, plan)
+    }
+
+    fn judged(&self, host: Host, plan: Result<Plan, Box<Refusal>>) -> Planned {
         let (problems, contents): (&[Problem], &Contents) = match &plan {
             Ok(plan) => (&[], plan),
             Err(refusal) => (&refusal.problems, &refusal.contents),

@@ -191,6 +191,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Cd(args) => guest::cd(args, output),
         Command::Usb(args) => guest::usb(args, output),
         Command::Net(args) => guest::net(args, output),
+        Command::Pci(args) => guest::pci(args, output),
         Command::Verify(args) => guest::verify(args, output),
         Command::Top(args) => guest::top(args, output),
         Command::Recover(args) => guest::recover(args, output),

@@ -8,6 +8,8 @@ use crate::port;
 const RESET_REGISTER: u32 = 1 << 10;
 /// Power button, in the status and in the enable register.
 const POWER_BUTTON: u16 = 1 << 8;
+/// Hot-plug of PCI devices, in the general purpose status and enable registers; QEMU: `ACPI_PCI_HOTPLUG_STATUS`.
+const HOTPLUG: u8 = 1 << 1;
 /// Control: interrupts go to the operating system, not to SMM.
 const SCI_ENABLE: u16 = 1;
 /// Control: go to the sleep state of the type field now.
@@ -24,6 +26,8 @@ pub struct Fadt {
     acpi_enable: u8,
     status: u16,
     enable: u16,
+    general_status: u16,
+    general_enable: u16,
     control: u16,
     control_b: u16,
     reset: Option<(u16, u8)>,
@@ -38,6 +42,7 @@ impl Fadt {
         let status = port_at(table, 56)?;
         let dsdt = table_at(u64::from(table.u32(40)?));
         let sleep_type = |name: &[u8; 5]| sleep_type(dsdt?, name);
+        let general_status = port_at(table, 80)?;
         Some(Self {
             sci: table.u16(46)?,
             timer: port_at(table, 76)?,
@@ -45,6 +50,8 @@ impl Fadt {
             acpi_enable: table.u8(52)?,
             status,
             enable: status + u16::from(table.u8(88)? / 2),
+            general_status,
+            general_enable: general_status + u16::from(table.u8(92)? / 2),
             control: port_at(table, 64).filter(|port| *port != 0)?,
             control_b: port_at(table, 68)?,
             reset: reset_register(table),
@@ -75,6 +82,25 @@ impl Fadt {
         // Written ones clear.
         port::write_u16(self.status, POWER_BUTTON);
         pressed
+    }
+
+    /// Lets the hot-plug of PCI devices raise the ACPI interrupt too, where the machine has that register.
+    pub fn enable_hotplug(&self) {
+        if self.general_status != 0 {
+            // What came before is not lost: its status bit is up still, and raises the interrupt now.
+            port::write_u8(self.general_enable, HOTPLUG);
+        }
+    }
+
+    /// Whether PCI devices came, or shall go, since the last call.
+    pub fn take_hotplug(&self) -> bool {
+        if self.general_status == 0 {
+            return false;
+        }
+        let came = port::read_u8(self.general_status) & HOTPLUG != 0;
+        // Written ones clear.
+        port::write_u8(self.general_status, HOTPLUG);
+        came
     }
 
     /// Soft off, S5. Returns only when the machine did not obey.

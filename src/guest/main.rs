@@ -19,6 +19,7 @@ mod config_space;
 mod cpu;
 mod fadt;
 mod fw_cfg;
+mod hotplug;
 mod hyperv;
 mod hypervisor;
 mod interrupt;
@@ -108,7 +109,7 @@ fn obey(machine: &Machine, command: Command) -> ! {
     let fadt = machine.fadt.as_ref();
     match command.then {
         Then::PowerOff => power::off(fadt),
-        Then::Wait => button::wait(machine.madt, fadt),
+        Then::Wait => button::wait(machine.madt, fadt, ConfigSpace::find(machine.tables)),
         Then::Ignore => button::ignore(machine.madt, fadt),
         Then::Reset => power::reset(fadt, command.resets),
         Then::Panic => power::panic(fadt),

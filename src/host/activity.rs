@@ -2,6 +2,7 @@
 //! rate. Source: `proc_interrupts(5)`, Linux `Documentation/scheduler/sched-stats.rst`.
 
 use super::Root;
+use crate::unit::Bdf;
 use std::collections::BTreeMap;
 
 /// A line of `/proc/interrupts`.
@@ -13,6 +14,17 @@ pub struct Interrupt {
     pub handler: String,
     /// How often it came, by host CPU.
     pub counts: BTreeMap<u32, u64>,
+}
+
+impl Interrupt {
+    /// The passed function that it is of, and which of its vectors it is: `vfio-msix[3](0000:0a:00.0)`, and `vfio-intx(…)`
+    /// for a line. `None` for one that the host handles itself. Linux: `drivers/vfio/pci/vfio_pci_intrs.c`.
+    #[must_use]
+    pub fn passed(&self) -> Option<(Bdf, usize)> {
+        let (kind, rest) = self.handler.strip_prefix("vfio-")?.split_once('(')?;
+        let vector = kind.split_once('[').and_then(|(_, number)| number.strip_suffix(']')?.parse().ok());
+        Some((rest.strip_suffix(')')?.parse().ok()?, vector.unwrap_or_default()))
+    }
 }
 
 /// A thread that has run.

@@ -1,8 +1,8 @@
 //! The facts that only a closer look tells, each for those who asked.
 
 use super::{
-    Area, Host, Root, Wants, console, cpu, iommu, keyboard, module, neighbour, node, pci, system, transparent_huge,
-    tuning, usb, vfio,
+    Area, Host, Root, Wants, console, cpu, iommu, keyboard, mediated, module, neighbour, node, pci, system,
+    transparent_huge, tuning, usb, vfio,
 };
 
 impl Host {
@@ -22,6 +22,9 @@ impl Host {
         }
         if wants.area(Area::Holders) {
             pci::holders(root, &mut self.pci);
+        }
+        if wants.area(Area::Mdev) {
+            self.mediated = mediated::read(root);
         }
         if wants.area(Area::Names) {
             pci::names(root, &mut self.pci);
@@ -46,7 +49,7 @@ impl Host {
             self.neighbours = neighbour::read(root, run);
         }
         if wants.area(Area::Tuning) {
-            self.tuning = Some(tuning::read(root));
+            self.tuning = Some(tuning::read(root, self.systemd));
         }
     }
 }

@@ -17,6 +17,7 @@ mod keyboard;
 mod kvm;
 mod locked_memory;
 mod mappings;
+mod mediated;
 mod memory;
 mod module;
 mod neighbour;
@@ -26,6 +27,7 @@ mod path;
 mod pci;
 mod program;
 mod qemu;
+mod reach;
 mod rom;
 mod root;
 mod sound;
@@ -41,7 +43,7 @@ mod virtiofsd;
 mod wants;
 
 #[cfg(test)]
-mod tree;
+pub(crate) mod tree;
 
 pub use activity::{Interrupt, Ran, interrupts, mhz, ran};
 pub use boot::{Boot, BootImage};
@@ -57,6 +59,7 @@ pub use keyboard::Keyboard;
 pub use kvm::Kvm;
 pub use locked_memory::LockedMemory;
 pub use mappings::{Backed, mappings};
+pub use mediated::{Mdev, MdevParent, MdevType, Mediated};
 pub use module::Module;
 pub use neighbour::Neighbour;
 pub use net::{Access, Link, NetRights, TapDevice};
@@ -64,6 +67,7 @@ pub use node::{Node, Pool};
 pub use path::PathFact;
 pub use pci::{Bar, Connector, Msi, PciFunction, PciHolder, PciIds, PciLink, PciNames, SrIov, Use, msi};
 pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
+pub use reach::{Account, Barred, Bars};
 pub use root::Root;
 pub use system::System;
 pub use thread::{ThreadFact, thread, threads};
@@ -132,6 +136,9 @@ pub struct Host {
     /// The kernel modules that passing devices and virtual machines need, by name; [`Area::Pci`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub modules: BTreeMap<String, Module>,
+    /// Mediated devices and what makes them; [`Area::Mdev`].
+    #[serde(default, skip_serializing_if = "Mediated::is_empty")]
+    pub mediated: Mediated,
     /// What shows the text console; [`Area::Pci`].
     #[serde(default, skip_serializing_if = "Console::is_default")]
     pub console: Console,
@@ -147,7 +154,7 @@ pub struct Host {
     /// What the firmware calls the machine, by the names in `/sys/class/dmi/id`, without serial numbers.
     #[serde(default)]
     pub dmi: BTreeMap<String, String>,
-    /// Sockets of the sound servers that run for the invoker, or for vmrun's own user.
+    /// Sockets of the sound servers that run for QEMU's user, else for the invoker, else for vmrun's own user.
     #[serde(default)]
     pub sound: Vec<PathBuf>,
     /// Names of network bridges, from `/sys/class/net/*/bridge`.
@@ -173,6 +180,12 @@ pub struct Host {
     pub systemd: bool,
     /// Accounts from `/etc/passwd`, as far as a profile may name them.
     pub users: Vec<User>,
+    /// The account that [`Wants::user`] names; `None` when there is none, or none is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// What keeps the user that QEMU runs as from what it has to open; as far as [`Host::bar`] has looked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub barred: BTreeMap<PathBuf, Bars>,
     /// Firmware found by its descriptors, in order of precedence.
     pub firmware: Vec<Firmware>,
     /// Effective user that vmrun runs as.
@@ -219,6 +232,8 @@ impl Host {
         let images = firmware.iter().flat_map(|found| std::iter::once(&found.code).chain(&found.vars));
         let paths: BTreeMap<_, _> =
             wants.paths.iter().chain(images).map(|path| (path.clone(), path::read(root, path))).collect();
+        let account = wants.user.as_ref().and_then(|(login, group)| Account::find(root, login, group.as_deref()));
+        let listener = account.as_ref().map_or(caller.invoker.unwrap_or(caller.euid), |account| account.uid);
         let mut host = Self {
             cpus: cpu::read(root, &online, &nodes),
             cpu_vendor: cpu::vendor(root),
@@ -229,13 +244,14 @@ impl Host {
             pci: pci::read(root),
             usb: usb::read(root),
             dmi: dmi::read(root),
-            sound: sound::servers(root, caller.invoker.unwrap_or(caller.euid)),
+            sound: sound::servers(root, listener),
             bridges: net::bridges(root),
             links: net::links(root),
             net: net::rights(root, caller.euid),
             kvm: kvm::read(root),
             systemd: root.exists("/run/systemd/system"),
             users: user::read(root),
+            account,
             firmware,
             euid: caller.euid,
             invoker: caller.invoker,
@@ -249,6 +265,17 @@ impl Host {
         };
         host.look_closer(root, wants);
         host
+    }
+
+    /// Looks what keeps the user that QEMU runs as from each of `paths`; root is kept from nothing.
+    pub fn bar(&mut self, root: &Root, paths: &[PathBuf]) {
+        let account = match &self.account {
+            Some(account) => account.clone(),
+            None => Account { uid: self.euid, gid: self.euid, groups: Vec::new() },
+        };
+        if account.uid != 0 {
+            self.barred = account.bars(root, paths);
+        }
     }
 
     /// The PCI functions alone, by address and in every detail; the rest of a host takes longer to read.

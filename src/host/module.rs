@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The modules that passing devices, virtual machines and their devices need.
-const WANTED: [&str; 16] = [
+const WANTED: [&str; 17] = [
     "iommufd",
     "kvm",
     "kvm_amd",
@@ -17,6 +17,7 @@ const WANTED: [&str; 16] = [
     "vendor_reset",
     "vfio",
     "vfio_iommu_type1",
+    "vfio_mdev",
     "vfio_pci",
     "vfio_pci_core",
     "vhost_net",

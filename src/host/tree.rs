@@ -7,14 +7,14 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// A laid out tree, gone with this value, and alice, who looks at it.
-pub(super) struct Tree {
-    pub(super) root: Root,
-    pub(super) caller: Caller,
+pub(crate) struct Tree {
+    pub(crate) root: Root,
+    pub(crate) caller: Caller,
     _folder: TempDir,
 }
 
 /// A tree of `(path, content)`.
-pub(super) fn lay_out(files: &[(&str, &str)]) -> Tree {
+pub(crate) fn lay_out(files: &[(&str, &str)]) -> Tree {
     let folder = tempfile::tempdir().unwrap();
     let root = Root::at(folder.path());
     for (path, content) in files {
@@ -33,12 +33,12 @@ fn alice() -> Caller {
 
 impl Tree {
     /// A symbolic link at `path` to `target`.
-    pub(super) fn link(&self, path: &str, target: &str) {
+    pub(crate) fn link(&self, path: &str, target: &str) {
         symlink(target, self.root.resolve(path)).unwrap();
     }
 
     /// Lets everyone execute `path`.
-    pub(super) fn executable(&self, path: &str) {
+    pub(crate) fn executable(&self, path: &str) {
         fs::set_permissions(self.root.resolve(path), Permissions::from_mode(0o755)).unwrap();
     }
 
@@ -46,7 +46,7 @@ impl Tree {
     ///
     /// Another process writes it: were it open for writing here while another test forks, to run it would fail with
     /// `ETXTBSY`.
-    pub(super) fn install(&self, path: &str, script: &str) {
+    pub(crate) fn install(&self, path: &str, script: &str) {
         let draft = self.root.resolve("/draft");
         fs::write(&draft, script).unwrap();
         let status =
@@ -56,7 +56,7 @@ impl Tree {
 }
 
 /// Four cores with two threads each, numbered as on the seed's machine: CPU 4 is the second thread of core 0.
-pub(super) fn quad_core_with_threads() -> Vec<(&'static str, &'static str)> {
+pub(crate) fn quad_core_with_threads() -> Vec<(&'static str, &'static str)> {
     vec![
         ("/sys/devices/system/cpu/online", "0-7\n"),
         ("/sys/devices/system/cpu/cpu0/topology/core_id", "0\n"),
@@ -83,7 +83,7 @@ pub(super) fn quad_core_with_threads() -> Vec<(&'static str, &'static str)> {
 }
 
 /// Two NUMA nodes with two CPUs each, taking turns, and pools of both page sizes.
-pub(super) fn two_nodes() -> Vec<(&'static str, &'static str)> {
+pub(crate) fn two_nodes() -> Vec<(&'static str, &'static str)> {
     vec![
         ("/sys/devices/system/cpu/online", "0-3\n"),
         ("/sys/devices/system/node/online", "0-1\n"),

@@ -1,6 +1,6 @@
 //! Who else may write to a file that root is about to obey.
 
-use super::Root;
+use super::{Root, user};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -69,39 +69,24 @@ fn judge(root: &Root, path: &Path, meta: &Metadata, trusted: &[u32]) -> Option<S
     if meta.mode() & ANYBODY_WRITES != 0 {
         return stranger("may be written to by anybody".into(), format!("chmod o-w {shown}"));
     }
-    let group = (meta.mode() & GROUP_WRITES != 0 && meta.gid() != 0).then(|| Group::find(root, meta.gid()));
+    let group = (meta.mode() & GROUP_WRITES != 0 && meta.gid() != 0).then(|| group(root, meta.gid(), meta.uid()));
     match group {
-        Some(group) if !group.is_private(root, meta.uid()) => {
-            stranger(format!("may be written to by group {}", group.name), format!("chmod g-w {shown}"))
-        }
-        _ => None,
+        Some((name, false)) => stranger(format!("may be written to by group {name}"), format!("chmod g-w {shown}")),
+        Some((_, true)) | None => None,
     }
 }
 
-struct Group {
-    name: String,
-    members: Vec<String>,
-}
-
-impl Group {
-    /// From `/etc/group`; `group(5)`.
-    fn find(root: &Root, gid: u32) -> Self {
-        let text = root.text("/etc/group").unwrap_or_default();
-        let found = text.lines().find_map(|line| {
-            let fields: Vec<&str> = line.split(':').collect();
-            let [name, _, number, members] = fields[..] else { return None };
-            let members = members.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-            (number.parse() == Ok(gid)).then(|| Self { name: name.to_owned(), members })
-        });
-        found.unwrap_or_else(|| Self { name: gid.to_string(), members: Vec::new() })
-    }
-
-    /// Whether it is the group of the user `uid` alone: called like the user, with nobody else in it.
-    fn is_private(&self, root: &Root, uid: u32) -> bool {
-        let users = super::user::read(root);
-        let owner = users.iter().find(|user| user.uid == uid);
-        owner.is_some_and(|user| user.name == self.name && self.members.iter().all(|member| *member == user.name))
-    }
+/// What a group is called, and whether it is the group of the user `uid` alone: called like the user, with nobody else
+/// in it. `group(5)`.
+fn group(root: &Root, gid: u32, uid: u32) -> (String, bool) {
+    let Some(group) = user::groups(root).into_iter().find(|group| group.gid == gid) else {
+        return (gid.to_string(), false);
+    };
+    let users = user::read(root);
+    let owner = users.iter().find(|user| user.uid == uid);
+    let private =
+        owner.is_some_and(|user| user.name == group.name && group.members.iter().all(|member| *member == user.name));
+    (group.name, private)
 }
 
 #[cfg(test)]

@@ -20,6 +20,14 @@ pub struct Tuning {
     /// one that is not.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub slices: BTreeMap<String, String>,
+    /// Without systemd: the control groups at the root of all, by path, and the CPUs that each is confined to; empty for
+    /// one that is not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, String>,
+    /// Without systemd: whether control groups are confined to CPUs; `None` where they cannot be, as they are of version 1
+    /// or not at `/sys/fs/cgroup`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpuset: Option<bool>,
     /// `/sys/kernel/mm/ksm/run`: 0 for off, 1 for on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ksm: Option<String>,
@@ -44,11 +52,17 @@ pub struct Irq {
 /// The control groups of all processes of a host under systemd. `machine.slice` is left to the guests of others.
 const SLICES: [&str; 3] = ["init.scope", "system.slice", "user.slice"];
 
-pub(super) fn read(root: &Root) -> Tuning {
+/// Where the control groups are, of version 2.
+const GROUPS: &str = "/sys/fs/cgroup";
+
+pub(super) fn read(root: &Root, systemd: bool) -> Tuning {
+    let cpuset = if systemd { None } else { cpuset(root) };
     Tuning {
         irqs: irqs(root),
         masks: masks(root),
         slices: slices(root),
+        groups: cpuset.map(|_| groups(root)).unwrap_or_default(),
+        cpuset,
         ksm: root.text("/sys/kernel/mm/ksm/run"),
         latency: root.exists("/dev/cpu_dma_latency"),
     }
@@ -93,6 +107,24 @@ fn slices(root: &Root) -> BTreeMap<String, String> {
     there.map(|unit| (unit.to_owned(), root.text(folder(unit) + "/cpuset.cpus").unwrap_or_default())).collect()
 }
 
+/// Linux: `Documentation/admin-guide/cgroup-v2.rst`. The controller is a word of the list.
+fn cpuset(root: &Root) -> Option<bool> {
+    let has =
+        |file: &str| root.text(format!("{GROUPS}/{file}")).is_some_and(|text| text.split(' ').any(|it| it == "cpuset"));
+    has("cgroup.controllers").then(|| has("cgroup.subtree_control"))
+}
+
+fn groups(root: &Root) -> BTreeMap<String, String> {
+    let folders = root.names(GROUPS).into_iter().map(|name| format!("{GROUPS}/{name}"));
+    let there = folders.filter(|folder| root.exists(format!("{folder}/cgroup.procs")));
+    there
+        .map(|folder| {
+            let cpus = root.text(format!("{folder}/cpuset.cpus")).unwrap_or_default();
+            (folder, cpus)
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod test {
     use super::{Irq, read};
@@ -115,7 +147,7 @@ mod test {
             ("/sys/fs/cgroup/system.slice/cpuset.cpus", "\n"),
             ("/sys/fs/cgroup/user.slice/cgroup.procs", ""),
         ]);
-        let tuning = read(&tree.root);
+        let tuning = read(&tree.root, true);
         let irq = |number, handler: &str, cpus: &str| Irq { number, handler: handler.into(), cpus: cpus.into() };
         assert_eq!(tuning.irqs, [irq(9, "acpi", "0-1"), irq(35, "nvme0q1", "1")]);
         let masks: Vec<_> = tuning.masks.keys().map(|path| path.rsplit('/').next().unwrap()).collect();
@@ -123,5 +155,23 @@ mod test {
         let slices: Vec<_> = tuning.slices.iter().map(|(unit, cpus)| format!("{unit}={cpus}")).collect();
         assert_eq!(slices, ["system.slice=", "user.slice="]);
         assert!(!tuning.latency);
+        assert_eq!(tuning.cpuset, None);
+    }
+
+    #[test]
+    fn without_systemd_control_groups_of_version_2_are_told() {
+        let tree = lay_out(&[
+            ("/sys/fs/cgroup/cgroup.controllers", "cpuset cpu io\n"),
+            ("/sys/fs/cgroup/cgroup.subtree_control", "cpu\n"),
+            ("/sys/fs/cgroup/openrc/cgroup.procs", ""),
+            ("/sys/fs/cgroup/lxc/cgroup.procs", ""),
+            ("/sys/fs/cgroup/lxc/cpuset.cpus", "0-1\n"),
+        ]);
+        let tuning = read(&tree.root, false);
+        let groups: Vec<_> = tuning.groups.iter().map(|(path, cpus)| format!("{path}={cpus}")).collect();
+        assert_eq!(groups, ["/sys/fs/cgroup/lxc=0-1", "/sys/fs/cgroup/openrc="]);
+        assert_eq!(tuning.cpuset, Some(false));
+        let older = lay_out(&[("/sys/fs/cgroup/cpuset/cpuset.cpus", "0-1\n")]);
+        assert_eq!(read(&older.root, false).cpuset, None);
     }
 }

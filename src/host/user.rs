@@ -31,6 +31,38 @@ fn user(line: &[u8]) -> Option<User> {
     Some(User { name: name.to_owned(), uid: text(2)?.parse().ok()?, home: text(5)?.into() })
 }
 
+/// User id and group id of the account `login`.
+pub(super) fn ids(root: &Root, login: &str) -> Option<(u32, u32)> {
+    let text = root.bytes("/etc/passwd")?;
+    let lines = text.split(|&byte| byte == b'\n').map(|line| line.split(|&byte| byte == b':').collect::<Vec<_>>());
+    let found = lines.into_iter().find(|fields| fields.first().is_some_and(|name| *name == login.as_bytes()))?;
+    let number = |index: usize| str::from_utf8(found.get(index)?).ok()?.parse().ok();
+    Some((number(2)?, number(3)?))
+}
+
+/// A group of accounts.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    /// Its name.
+    pub(super) name: String,
+    /// Its id.
+    pub(super) gid: u32,
+    /// Login names of those who are in it without its being their own.
+    pub(super) members: Vec<String>,
+}
+
+/// The groups in `/etc/group`; `group(5)`.
+pub(super) fn groups(root: &Root) -> Vec<Group> {
+    let text = root.text("/etc/group").unwrap_or_default();
+    let group = |line: &str| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, gid, members] = fields[..] else { return None };
+        let members = members.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        Some(Group { name: name.to_owned(), gid: gid.parse().ok()?, members })
+    };
+    text.lines().filter_map(group).collect()
+}
+
 #[cfg(test)]
 mod test {
     use super::{read, user};

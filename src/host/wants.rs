@@ -18,6 +18,8 @@ pub struct Wants {
     pub virtiofsd: Vec<PathBuf>,
     /// The run folder of the guest, when it matters which host CPUs those beside it have.
     pub run: Option<PathBuf>,
+    /// Login name of the user that QEMU shall run as, and the group in the place of that user's own.
+    pub user: Option<(String, Option<String>)>,
     /// Parts of the machine to look at closely.
     pub areas: BTreeSet<Area>,
 }
@@ -55,10 +57,21 @@ pub enum Area {
     Holders,
     /// Where the host's own work may run: interrupts, workers of the kernel, systemd's slices.
     Tuning,
+    /// Mediated devices, and the devices whose drivers make them.
+    Mdev,
 }
 
 impl Area {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Pci, Self::Cpus, Self::Memory, Self::Usb, Self::System, Self::Names, Self::Holders, Self::Tuning];
+    pub const ALL: [Self; 9] = [
+        Self::Pci,
+        Self::Cpus,
+        Self::Memory,
+        Self::Usb,
+        Self::System,
+        Self::Names,
+        Self::Holders,
+        Self::Tuning,
+        Self::Mdev,
+    ];
 }

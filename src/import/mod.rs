@@ -9,13 +9,17 @@ mod argv;
 mod beside;
 mod libvirt;
 mod page;
+mod proxmox;
+mod quickemu;
 mod report;
+mod running;
 mod script;
 mod setting;
 mod shell;
 mod xml;
 
 pub use report::{Entry, Fate, Report};
+pub use running::{Running, Thread, of_running};
 
 use crate::plan::{Class, Problem};
 
@@ -29,6 +33,12 @@ pub enum Kind {
     Libvirt,
     /// A shell script, or a bare command line.
     Script,
+    /// Proxmox VE's description of a guest.
+    Proxmox,
+    /// quickemu's.
+    Quickemu,
+    /// A QEMU that runs.
+    Running,
 }
 
 impl Kind {
@@ -38,6 +48,9 @@ impl Kind {
         match self {
             Self::Libvirt => "libvirt domain XML",
             Self::Script => "QEMU script",
+            Self::Proxmox => "Proxmox configuration",
+            Self::Quickemu => "quickemu configuration",
+            Self::Running => "running QEMU",
         }
     }
 
@@ -46,7 +59,14 @@ impl Kind {
         if text.trim_start().starts_with('<') {
             return Some(Self::Libvirt);
         }
-        script::is_one(text).then_some(Self::Script)
+        // A script may hold what looks like the others; they start no QEMU, but for `args` of Proxmox.
+        if proxmox::is_one(text) {
+            return Some(Self::Proxmox);
+        }
+        if script::is_one(text) {
+            return Some(Self::Script);
+        }
+        quickemu::is_one(text).then_some(Self::Quickemu)
     }
 }
 
@@ -82,12 +102,15 @@ pub fn import(name: &str, bytes: &[u8]) -> Result<Import, Problem> {
     }
     let kind = Kind::of(text).ok_or_else(|| {
         refuse(format!("{name} describes no guest in a way that is known"))
-            .why("it is neither domain XML of libvirt, nor does it call qemu-system-x86_64")
+            .why("it is no domain XML of libvirt, no configuration of Proxmox or quickemu, and calls no qemu-system-x86_64")
             .fix("virsh dumpxml --inactive NAME > NAME.xml")
     })?;
     let (profile, report) = match kind {
         Kind::Libvirt => libvirt::import(name, text)?,
         Kind::Script => script::import(name, text)?,
+        Kind::Proxmox => proxmox::import(name, text)?,
+        Kind::Quickemu => quickemu::import(name, text)?,
+        Kind::Running => return Err(refuse(format!("{name} is no process"))),
     };
     Ok(Import { kind, profile, report })
 }

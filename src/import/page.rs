@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use toml::Value;
 
 /// Tables in the order in which they are written.
-const ORDER: [&str; 38] = [
+const ORDER: [&str; 40] = [
     "machine",
     "cpu",
     "cpu.smp_cache",
@@ -22,6 +22,7 @@ const ORDER: [&str; 38] = [
     "disk",
     "net",
     "pci",
+    "mdev",
     "gpu",
     "usb_controller",
     "usb",
@@ -43,6 +44,7 @@ const ORDER: [&str; 38] = [
     "smbios.processor",
     "fw_cfg",
     "acpi_table",
+    "addresses",
     "pcie",
 ];
 
@@ -143,7 +145,8 @@ impl Table {
 /// A key as TOML has it.
 fn name(key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if bare { key.into() } else { Value::from(key).to_string() }
+    // A key may not go over lines, which TOML's own way to show a text does. JSON's escapes are all TOML's.
+    if bare { key.into() } else { serde_json::Value::from(key).to_string().replace('\u{7f}', "\\u007f") }
 }
 
 /// A value, numbers that are known in hexadecimal in that, long lists of texts one in a line.

@@ -9,7 +9,7 @@ use crate::plan::{Class, Problem};
 use crate::unit::CpuSet;
 
 /// Programs that are QEMU for a PC.
-fn is_qemu(word: &str) -> bool {
+pub(super) fn is_qemu(word: &str) -> bool {
     let name = word.rsplit('/').next().unwrap_or(word);
     matches!(
         name,

@@ -1,6 +1,7 @@
 //! Descriptors that QEMU inherits instead of paths.
 
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Number of the first inherited descriptor; 0 to 2 are the standard streams.
 pub const FIRST_DESCRIPTOR: u32 = 3;
@@ -28,6 +29,11 @@ pub enum Descriptor {
     Queue,
     /// `/dev/vhost-net`, for a queue of the tap or macvtap device before it.
     VhostNet,
+    /// A file or node, opened for reading and writing.
+    File {
+        /// Its path.
+        path: PathBuf,
+    },
     /// `/dev/cpu_dma_latency`, which holds the host CPUs to this latency for as long as QEMU has it. QEMU knows nothing of
     /// it. Linux: `Documentation/power/pm_qos_interface.rst`.
     CpuLatency {

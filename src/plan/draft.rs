@@ -1,10 +1,10 @@
 //! The plan while it is made, and after.
 
 use super::{
-    Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Identities, Kept, NewFile, OnPanic, OnReboot,
-    OnTimeout, Pins, Problem, Seat, Service, Slots, Transparent, UsbWanted,
+    Access, Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Identities, Kept, Lot, NewFile, OnPanic,
+    OnReboot, OnTimeout, Opens, Pins, Problem, Room, RunAs, Seat, Service, Slots, Transparent, UsbWanted,
 };
-use crate::unit::{Bdf, GuestName, Period, Size, Version};
+use crate::unit::{Bdf, CpuSet, GuestName, Period, Size, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -26,6 +26,16 @@ pub struct Contents {
     pub name: GuestName,
     /// The program.
     pub emulator: Emulator,
+    /// The user it runs as; `None` for the one that vmrun runs as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<RunAs>,
+    /// Login name of the user in whose graphical session its window opens, beside what it inherits; `None` for that of
+    /// the user it runs as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What it opens itself.
+    #[serde(skip)]
+    pub opens: Vec<Opens>,
     /// Its arguments.
     pub argv: Argv,
     /// Its environment, beside what it inherits.
@@ -54,10 +64,13 @@ pub struct Contents {
     pub services: Vec<Service>,
     /// Where its threads run.
     pub pins: Pins,
-    /// Start of the name of the scope of systemd that QEMU is moved into, before its pid; `None` when it stays where vmrun
-    /// is.
+    /// The control group that QEMU is moved into; `None` when it stays where vmrun is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<String>,
+    pub room: Option<Room>,
+    /// Host CPUs of the interrupts of its passed functions: of the first of a function, its second and so on, and again from
+    /// the start; empty when they are left where the kernel puts them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interrupts: Vec<CpuSet>,
     /// Where its PCI devices sit.
     #[serde(default)]
     pub seats: Vec<Seat>,
@@ -115,6 +128,9 @@ impl Draft {
         let contents = Contents {
             name,
             emulator,
+            user: None,
+            session: None,
+            opens: Vec::new(),
             argv: Argv::default(),
             env: BTreeMap::new(),
             descriptors: Vec::new(),
@@ -129,7 +145,8 @@ impl Draft {
             hooks: Vec::new(),
             services: Vec::new(),
             pins: Pins::default(),
-            scope: None,
+            room: None,
+            interrupts: Vec::new(),
             seats: Vec::new(),
             kept: Kept::default(),
             vcpus: 1,
@@ -154,6 +171,11 @@ impl Draft {
     /// Notes something the user should know.
     pub fn warn(&mut self, problem: Problem) {
         self.contents.warnings.push(problem);
+    }
+
+    /// Notes that QEMU opens `path` itself, because of the key path `at`.
+    pub fn opens(&mut self, at: impl Into<String>, path: impl Into<PathBuf>, access: Access, lot: Lot) {
+        self.contents.opens.push(Opens { at: at.into(), path: path.into(), access, lot });
     }
 
     /// Adds an inherited descriptor and returns the number under which QEMU finds it.

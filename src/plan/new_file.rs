@@ -18,5 +18,9 @@ pub enum NewFile {
     Folder {
         /// Where.
         folder: PathBuf,
+        /// Id of the user whose it is, with what is in it; `None` for the one that vmrun runs as. The folder above it lets
+        /// that user pass.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<u32>,
     },
 }

@@ -1,6 +1,6 @@
 //! The few verbs in which the kernel, and systemd, are told something.
 
-use super::Command;
+use super::{CONTROL_GROUPS, Command, Presence};
 use crate::unit::{Bdf, CpuSet, Size};
 use std::fmt;
 
@@ -40,6 +40,17 @@ pub enum Step {
         /// What it shall hold; empty to clear it.
         value: String,
     },
+    /// Tells the kernel something by which what stands at a path comes or goes. It is not told what is so already.
+    Tell {
+        /// Absolute path below sysfs.
+        path: String,
+        /// What is written to it.
+        value: String,
+        /// Absolute path of what comes or goes.
+        at: String,
+        /// Whether it stands there then.
+        to: Presence,
+    },
     /// Takes a device from a driver, if that has it.
     Unbind {
         /// The bus of the device.
@@ -57,6 +68,16 @@ pub enum Step {
         device: String,
         /// The driver that must have it then.
         driver: String,
+    },
+    /// Gives a device node to another user. One that is gone, and one that is somebody else's than `was` by now, is left
+    /// alone.
+    Own {
+        /// Absolute path; in sysfs the folder `vfio-dev` of a PCI function stands for its node.
+        path: String,
+        /// Id of its owner before.
+        was: u32,
+        /// Id of its owner after.
+        uid: u32,
     },
     /// Waits until nobody has a device node of a PCI function open for whom its driver would wait.
     AwaitClosed(Bdf),
@@ -85,9 +106,10 @@ pub enum Step {
         /// The host CPUs that are taken or put back.
         cpus: CpuSet,
     },
-    /// Takes host CPUs from a unit of systemd, or gives them back; a difference like [`Self::Mask`].
+    /// Takes host CPUs from a unit of systemd or from a control group, or gives them back; a difference like
+    /// [`Self::Mask`].
     Confine {
-        /// The unit.
+        /// The unit; the absolute path of a control group, where no systemd has it.
         unit: String,
         /// Its host CPUs; empty for all.
         was: String,
@@ -97,6 +119,28 @@ pub enum Step {
         cpus: CpuSet,
         /// All host CPUs.
         all: CpuSet,
+    },
+    /// Lets control groups be confined to host CPUs, makes one, and moves all processes into it that are at the root of
+    /// the control groups. Threads of the kernel stay there.
+    Gather {
+        /// The group.
+        into: String,
+    },
+    /// Moves the processes of a control group back to the root and removes it, unless another guest has it confined.
+    Disperse {
+        /// The group.
+        from: String,
+        /// All host CPUs.
+        all: CpuSet,
+        /// Whether control groups shall be confined to host CPUs for others too.
+        controller: bool,
+    },
+    /// Makes or removes a control group that nobody is in.
+    Group {
+        /// Its path.
+        path: String,
+        /// Whether it shall be there.
+        there: bool,
     },
 }
 
@@ -130,7 +174,29 @@ impl fmt::Display for Step {
             }
             Self::Write { path, was: _, value } if value.is_empty() => write!(f, "echo > {path}"),
             Self::Write { path, was: _, value } => write!(f, "echo {} > {path}", quoted(value)),
-            Self::Mask { path, was: _, value, cpus: _ } => write!(f, "echo {value} > {path}"),
+            Self::Mask { path, was: _, value, cpus: _ } | Self::Tell { path, value, at: _, to: _ } => {
+                write!(f, "echo {value} > {path}")
+            }
+            Self::Confine { unit, was: _, value, all, .. } if unit.starts_with('/') => {
+                let value = if value.is_empty() { all.to_string() } else { value.clone() };
+                write!(f, "echo {value} > {unit}/cpuset.cpus")
+            }
+            Self::Gather { into } => write!(
+                f,
+                "echo +cpuset > {CONTROL_GROUPS}/cgroup.subtree_control; mkdir -p {into}; \
+                 for pid in $(cat {CONTROL_GROUPS}/cgroup.procs); do echo $pid > {into}/cgroup.procs; done"
+            ),
+            Self::Disperse { from, all: _, controller } => {
+                let off = format!("; echo -cpuset > {CONTROL_GROUPS}/cgroup.subtree_control");
+                write!(
+                    f,
+                    "for pid in $(cat {from}/cgroup.procs); do echo $pid > {CONTROL_GROUPS}/cgroup.procs; done; \
+                     rmdir {from}{}",
+                    if *controller { "" } else { &off }
+                )
+            }
+            Self::Group { path, there: true } => write!(f, "mkdir -p {path}"),
+            Self::Group { path, there: false } => write!(f, "rmdir {path}"),
             Self::Confine { unit, was: _, value, .. } => {
                 write!(f, "systemctl set-property --runtime {unit} AllowedCPUs={value}")
             }
@@ -141,6 +207,10 @@ impl fmt::Display for Step {
             Self::Bind { bus: bus @ Bus::Platform, device, driver } => {
                 write!(f, "echo {device} > {}/drivers/{driver}/bind", bus.folder())
             }
+            Self::Own { path, was: _, uid } if path.ends_with("/vfio-dev") => {
+                write!(f, "chown {uid} /dev/vfio/devices/$(ls {path})")
+            }
+            Self::Own { path, was: _, uid } => write!(f, "chown {uid} {}", quoted(path)),
             Self::AwaitClosed(bdf) => {
                 write!(f, "while fuser -s /dev/dri/by-path/pci-{bdf}-*; do sleep 1; done")
             }

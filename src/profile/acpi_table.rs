@@ -28,7 +28,7 @@ impl AcpiTable {
 pub(super) fn draft(tables: &[AcpiTable], scene: &Scene, draft: &mut Draft) {
     for (i, AcpiTable { file }) in tables.iter().enumerate() {
         let key = format!("acpi_table[{i}].file");
-        let path = scene.file(file, &key, Class::Impossible, draft);
+        let path = scene.read_file(file, &key, Class::Impossible, draft);
         // The files of sysfs say a size of 0 on some kernels; QEMU judges what it reads.
         if let PathFact::File { size: size @ 1..HEADER, .. } = scene.host.path(&path) {
             let what = format!("{} has {size} bytes; an ACPI table begins with a header of {HEADER}", path.display());

@@ -1,7 +1,7 @@
 //! `[agent]`: a channel to QEMU's guest agent.
 
 use super::channel;
-use super::scene::Scene;
+use super::scene::{Scene, made_by_qemu};
 use crate::plan::{Draft, Origin, Props};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -20,8 +20,8 @@ const PORT: &str = "org.qemu.guest_agent.0";
 
 pub(super) fn draft(agent: Option<&Agent>, scene: &Scene, draft: &mut Draft) {
     let Some(Agent { path }) = agent else { return };
-    let path =
-        path.as_deref().map_or_else(|| scene.setting.run_dir.join("agent.sock"), |path| scene.setting.resolve(path));
+    let path = path.as_deref().map_or_else(|| scene.sockets().join("agent.sock"), |path| scene.setting.resolve(path));
+    made_by_qemu("agent.path", &path, scene, draft);
     let origin = || Origin::given("agent");
     let mut chardev = Props::default();
     chardev.head("socket", origin());

@@ -17,11 +17,6 @@ pub(super) fn draft(scene: &Scene, draft: &mut Draft) {
     }
     argv.flag("-no-user-config", Origin::always("only the profile decides"));
     argv.flag("-nodefaults", Origin::always("only devices that the profile names"));
-    argv.setting(
-        "-sandbox",
-        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-        Origin::always("QEMU needs none of these system calls"),
-    );
     argv.device(&json!({"driver": "pvpanic"}), Origin::always("the guest can say that its kernel panicked"));
 }
 

@@ -62,7 +62,7 @@ pub(super) fn draft(entries: &[FwCfg], scene: &Scene, draft: &mut Draft) {
         entry.set("name", name, Origin::given(format!("{key}.name")));
         match (file, string) {
             (Some(file), None) => {
-                let path = scene.file(file, &format!("{key}.file"), Class::Impossible, draft);
+                let path = scene.read_file(file, &format!("{key}.file"), Class::Impossible, draft);
                 entry.set("file", path.to_string_lossy(), Origin::given(format!("{key}.file")));
             }
             (None, Some(string)) => entry.set("string", string, Origin::given(format!("{key}.string"))),

@@ -12,6 +12,12 @@ use uuid::Uuid;
 #[schemars(with = "String", extend("examples" = ["a3bf6450-d26b-4815-b564-b1c9b098a740"]))]
 pub(super) struct GuestUuid(Uuid);
 
+impl GuestUuid {
+    pub(super) fn get(self) -> Uuid {
+        self.0
+    }
+}
+
 impl TryFrom<String> for GuestUuid {
     type Error = String;
 
@@ -32,6 +38,7 @@ pub(super) fn draft(uuid: Option<&GuestUuid>, scene: &Scene, draft: &mut Draft) 
     draft.contents.argv.setting("-uuid", uuid.to_string(), origin);
 }
 
-fn derived(name: &str) -> Uuid {
+/// One that stays the same as long as `name` does.
+pub(super) fn derived(name: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("vmrun/{name}").as_bytes())
 }

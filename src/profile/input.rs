@@ -5,7 +5,7 @@ use super::scene::Scene;
 use super::setting::Setting;
 use super::usb_controller;
 use crate::host::PathFact;
-use crate::plan::{Class, Draft, Origin, Problem};
+use crate::plan::{Access, Class, Draft, Lot, Origin, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -108,6 +108,7 @@ impl Input {
             return draft.warn(left_out(&path, &at));
         }
         judge_device(&path, &at, scene, draft);
+        draft.opens(&at, &path, Access::Write, Lot::Device);
         let mut object = json!({"qom-type": "input-linux", "id": format!("input{i}"), "evdev": path});
         if let Some(grab_all) = self.grab_all {
             object["grab_all"] = json!(grab_all);

@@ -43,7 +43,7 @@ pub(super) fn draft(kernel: Option<&Kernel>, scene: &Scene, draft: &mut Draft) {
 }
 
 fn loaded(option: &str, path: &Path, key: &str, scene: &Scene, draft: &mut Draft) {
-    let path = scene.file(path, key, Class::Impossible, draft);
+    let path = scene.read_file(path, key, Class::Impossible, draft);
     draft.contents.argv.setting(option, text(&path), Origin::given(key));
 }
 

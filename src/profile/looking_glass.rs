@@ -5,7 +5,7 @@ use super::display::Resolution;
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::host::PathFact;
-use crate::plan::{Change, Class, Command, Draft, Origin, Problem};
+use crate::plan::{Access, Change, Class, Command, Draft, Lot, Origin, Problem};
 use crate::unit::Size;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -81,6 +81,7 @@ pub(super) fn draft(looking_glass: Option<&LookingGlass>, scene: &Scene, draft: 
     if path.starts_with("/dev/shm") {
         draft_file(table, &path, scene, draft);
     } else {
+        draft.opens("looking_glass.path", &path, Access::Write, Lot::Common);
         judge_module(table, &path, scene, draft);
     }
     let memory = json!({
@@ -118,7 +119,13 @@ fn owner(table: &LookingGlass, scene: &Scene, draft: &mut Draft) -> Option<Strin
             draft.refuse(problem.fix("owner = \"YOUR_LOGIN\""));
             None
         }
+        Some(owner) if scene.user.is_some_and(|user| user.user != *owner) => {
+            let what = format!("{owner} would own the memory of Looking Glass, and QEMU could not open it");
+            draft.refuse(Problem::new(Class::Denied, key, what).fix("leave owner out, or qemu.user"));
+            None
+        }
         Some(owner) => Some(owner.clone()),
+        None if scene.user.is_some() => scene.login(),
         None if scene.host.invoker.is_none() => {
             draft.warn(
                 Problem::new(Class::Denied, key, "only root can look through Looking Glass")

@@ -3,7 +3,7 @@
 use super::machine_type::MachineType;
 use super::scene::{Accel, Scene};
 use crate::host::{Host, Kvm};
-use crate::plan::{Chipset, Class, Draft, Origin, Problem};
+use crate::plan::{Access, Chipset, Class, Draft, Lot, Origin, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -119,7 +119,10 @@ fn draft_accel(choice: Choice, scene: &Scene, draft: &mut Draft) {
         Choice::Kvm | Choice::Tcg => Origin::given(AT),
     };
     match scene.accel {
-        Accel::Kvm => draft.contents.argv.accel.head("kvm", origin()),
+        Accel::Kvm => {
+            draft.opens(AT, "/dev/kvm", Access::Write, Lot::Common);
+            draft.contents.argv.accel.head("kvm", origin());
+        }
         Accel::Tcg => {
             draft.contents.argv.accel.head("tcg", origin());
             // QEMU chooses by guest and host; a vCPU without a thread of its own could not be pinned.

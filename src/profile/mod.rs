@@ -4,6 +4,7 @@
 //! fields, their rules, and the arguments they become stand in one file.
 
 mod acpi_table;
+mod addresses;
 mod agent;
 mod always;
 mod audio;
@@ -33,6 +34,7 @@ mod layers;
 mod looking_glass;
 mod machine;
 mod machine_type;
+mod mdev;
 mod memory;
 mod net;
 mod numa;
@@ -47,6 +49,7 @@ pub mod reference;
 mod rest;
 mod rng;
 mod rules;
+mod run_as;
 mod scene;
 mod schema;
 mod serial;
@@ -128,6 +131,8 @@ pub struct Profile {
     net: Vec<net::Net>,
     #[serde(default)]
     pci: Vec<pci::Pci>,
+    #[serde(default)]
+    mdev: Vec<mdev::Mdev>,
     gpu: Option<gpu::Gpu>,
     #[serde(default)]
     usb: Vec<usb::Usb>,
@@ -150,6 +155,11 @@ pub struct Profile {
     fw_cfg: Vec<fw_cfg::FwCfg>,
     #[serde(default)]
     acpi_table: Vec<acpi_table::AcpiTable>,
+    /// Where in the guest its PCI devices sit, by what `vmrun plan` calls them: behind the root port at an address
+    /// (`02.3`), as a function there (`02.3/00.1`), or on the root bus itself (`pcie.0/1b.0`). An import writes it, so that
+    /// the guest finds its devices where they were; others are dealt round them.
+    #[serde(default)]
+    addresses: addresses::Addresses,
     #[serde(default)]
     pcie: pcie::Pcie,
     #[serde(default)]
@@ -177,11 +187,35 @@ impl Profile {
         self.cpu.vcpus()
     }
 
+    /// Decides what giving its `[[pci]]` devices to a guest that runs already takes: changes, devices and what QEMU gets.
+    /// Nothing else of it is looked at.
+    ///
+    /// # Errors
+    /// All reasons why it cannot be done.
+    pub fn plan_attach(&self, host: &Host, setting: &Setting) -> Result<Plan, Box<Refusal>> {
+        let emulator = self.qemu.emulator(host, setting);
+        let scene = Scene {
+            host,
+            user: None,
+            setting,
+            name: &self.name,
+            accel: self.machine.accel(host),
+            version: emulator.version,
+            uefi: firmware::is_uefi(self.firmware.as_ref()),
+            kernel: self.kernel.is_some(),
+            share_memory: false,
+        };
+        let mut draft = Draft::new(self.name.clone(), emulator, setting.run_dir.clone());
+        pci::draft_attach(&self.pci, &scene, &mut draft);
+        draft.finish()
+    }
+
     /// Decides everything that would be done to start this guest on `host`.
     ///
     /// # Errors
     /// All reasons why it cannot be done, with what would be done all the same.
     pub fn plan(&self, host: &Host, setting: &Setting) -> Result<Plan, Box<Refusal>> {
+        let host = &*pci::foresee(&self.pci, host);
         let mut draft = self.draft(&self.memory, host, setting);
         if let Some(memory) = self.memory.fallen_back(&draft) {
             draft.contents.fallback = self.draft(&memory, host, setting).finish().ok().map(Box::new);
@@ -215,6 +249,7 @@ impl Profile {
             disk,
             net,
             pci,
+            mdev,
             gpu,
             usb,
             share,
@@ -231,6 +266,7 @@ impl Profile {
             smbios,
             fw_cfg,
             acpi_table,
+            addresses,
             pcie,
             hook,
             service,
@@ -240,17 +276,19 @@ impl Profile {
         } = self;
         let emulator = qemu.emulator(host, setting);
         let accel = machine.accel(host);
+        let mut draft = Draft::new(name.clone(), emulator, setting.run_dir.clone());
+        let user = qemu.run_as(host, &mut draft);
         let scene = Scene {
             host,
+            user: user.as_ref(),
             setting,
             name,
             accel,
-            version: emulator.version,
+            version: draft.contents.emulator.version,
             uefi: firmware::is_uefi(firmware.as_ref()),
             kernel: kernel.is_some(),
             share_memory: share::share_memory(share),
         };
-        let mut draft = Draft::new(name.clone(), emulator, setting.run_dir.clone());
         draft.slots = Slots::new(machine.chipset(), setting.kept.clone());
         draft.identities = Identities::new(&setting.kept);
         let site = pinning::Site::of(pci, memory, numa, host);
@@ -258,6 +296,7 @@ impl Profile {
 
         // QMP comes first, so that its descriptor is the first one.
         always::draft(&scene, &mut draft);
+        qemu.draft_sandbox(&mut draft);
         guest_uuid::draft(uuid.as_ref(), &scene, &mut draft);
         machine.draft(&scene, &mut draft);
         cpu.draft(&scene, &mut draft);
@@ -272,6 +311,8 @@ impl Profile {
         serial::draft(serial, &scene, &mut draft);
         // Who asked for an address gets it; the others are dealt round it.
         pci::reserve(pci, &mut draft);
+        mdev::reserve(mdev, &mut draft);
+        addresses::draft(addresses, &mut draft);
         let usb_users = rules::UsbUsers { disks: disk, devices: usb, inputs: input, display, audio: audio.as_ref() };
         usb_controller::draft(usb_controller.as_ref(), usb_users.first(), &mut draft);
         channel::draft(rules::channel_wanted_by(agent.as_ref(), display), &mut draft);
@@ -282,6 +323,7 @@ impl Profile {
         net::draft(net, &order, &scene, &mut draft);
         audio::draft(audio.as_ref(), display, &scene, &mut draft);
         let passed = pci::draft(pci, gpu.as_ref(), &scene, &mut draft);
+        mdev::draft(mdev, &scene, &mut draft);
         share::draft(share, &scene, &mut draft);
         usb::draft(usb, &scene, &mut draft);
         display.draft_usb_redirection(&mut draft);
@@ -297,8 +339,9 @@ impl Profile {
         let needs = firmware::Needs { ram: memory.amount(numa), windows: pci::room(pci, host) };
         firmware::draft_mmio64(firmware.as_ref(), needs, &scene, &mut draft);
         acpi_table::draft(acpi_table, &scene, &mut draft);
-        pcie::draft(*pcie, &mut draft);
-        memory.draft_balloon(!pci.is_empty(), &mut draft);
+        pcie::draft(pcie, &mut draft);
+        memory.draft_balloon(!pci.is_empty() || !mdev.is_empty(), &mut draft);
+        addresses::judge_names(addresses, &mut draft);
         cpu.draft_pinning(&iothread::ids(disk), &site, &scene, &mut draft);
         hooks_dir::draft(hooks_dir.as_deref(), &scene, &mut draft);
         hook::draft(hook, &scene, &mut draft);
@@ -307,9 +350,21 @@ impl Profile {
         stop.draft(&mut draft);
         capability::judge(&scene, &mut draft);
         qemu.draft(host, &mut draft);
-        memory.draft_locked(numa, &passed, &scene, &mut draft);
+        memory.draft_locked(numa, (&passed, mdev.len()), &scene, &mut draft);
         tune.draft(cpu, &scene, &mut draft);
+        run_as::draft(&scene, &mut draft);
         draft
+    }
+
+    /// What QEMU would open itself on `host`: what [`Host::bar`] is to look at before this is planned. Nothing when root
+    /// opens it.
+    #[must_use]
+    pub fn opens(&self, host: &Host, setting: &Setting) -> Vec<PathBuf> {
+        if host.euid == 0 && self.qemu.account().is_none() {
+            return Vec::new();
+        }
+        let opens = self.draft(&self.memory, host, setting).contents.opens;
+        opens.into_iter().map(|one| one.path).collect()
     }
 
     /// Whether the one who starts it is to be asked before services that hold its devices are stopped.
@@ -354,9 +409,11 @@ impl Profile {
         let run = places.then(|| setting.run_dir.clone());
         let placed = places.then_some(Area::Cpus);
         let areas = self.pci.iter().flat_map(pci::Pci::areas).chain(placed).chain(self.tune.areas());
+        let mediated = (!self.mdev.is_empty()).then_some([Area::Pci, Area::Mdev]);
+        let areas = areas.chain(mediated.into_iter().flatten());
         let areas = areas.chain(self.guest.map(|_| Area::System)).collect();
         let roms = self.pci.iter().filter_map(|pci| pci.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);
-        Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, run, areas }
+        Wants { qemu: self.qemu.binary(setting), paths, images, roms, virtiofsd, run, user: self.qemu.account(), areas }
     }
 }

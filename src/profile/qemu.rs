@@ -2,7 +2,7 @@
 
 use super::setting::Setting;
 use crate::host::Host;
-use crate::plan::{Class, Draft, Emulator, Origin, Problem};
+use crate::plan::{Access, Class, Draft, Emulator, Lot, Origin, Problem, RunAs};
 use crate::unit::Version;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,12 +16,47 @@ pub(super) struct Qemu {
     /// Path of the program, or a name to be looked for in `PATH`.
     #[schemars(extend("default" = "qemu-system-x86_64"))]
     binary: Option<PathBuf>,
+    /// Login name of the ordinary user that QEMU runs as when vmrun is root: what it has to open is opened before, or handed
+    /// to that user until the guest has ended. The user that vmrun runs as unless given.
+    user: Option<String>,
+    /// The group of that user; the one of its account unless given.
+    group: Option<String>,
+    /// Kinds of system calls that QEMU may do all the same. None unless given; QEMU's `-sandbox`.
+    #[serde(default)]
+    sandbox_allow: Vec<Denial>,
     /// Arguments that are added at the end as they are. One that clashes with a key of the profile is refused.
     #[serde(default)]
     args: Vec<String>,
     /// Environment variables of QEMU, beside what it inherits.
     #[serde(default)]
     env: BTreeMap<String, String>,
+}
+
+/// A kind of system calls that no guest needs; QEMU's `-sandbox`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Denial {
+    /// System calls that are out of date.
+    Obsolete,
+    /// Those that change user, group or rights.
+    ElevatePrivileges,
+    /// Those that start processes: helpers for networks, `smbd` for a shared folder.
+    Spawn,
+    /// Those that change affinity and priority, which vmrun does from outside.
+    ResourceControl,
+}
+
+impl Denial {
+    const ALL: [Self; 4] = [Self::Obsolete, Self::ElevatePrivileges, Self::Spawn, Self::ResourceControl];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Obsolete => "obsolete",
+            Self::ElevatePrivileges => "elevateprivileges",
+            Self::Spawn => "spawn",
+            Self::ResourceControl => "resourcecontrol",
+        }
+    }
 }
 
 /// First QEMU with JSON for `-device` and the rest of the syntax that is written here.
@@ -60,10 +95,10 @@ const MANAGED: &[(&str, &str)] = &[
     ("qmp", "leave it out; vmrun has the monitor"),
     ("qmp-pretty", "leave it out; vmrun has the monitor"),
     ("rtc", "use clock"),
-    ("runas", "leave it out; QEMU runs as vmrun's user"),
-    ("run-with", "leave it out; QEMU runs as vmrun's user"),
+    ("runas", "use qemu.user"),
+    ("run-with", "use qemu.user"),
     ("S", "leave it out; every guest is started paused"),
-    ("sandbox", "leave it out; every guest has it"),
+    ("sandbox", "use qemu.sandbox_allow"),
     ("smbios", "use smbios"),
     ("smp", "use cpu.sockets, cpu.dies, cpu.cores and cpu.threads"),
     ("spice", "use display.kind"),
@@ -100,7 +135,8 @@ impl Qemu {
     }
 
     pub(super) fn draft(&self, host: &Host, draft: &mut Draft) {
-        let Self { binary: _, args, env } = self;
+        draft.opens("qemu.binary", draft.contents.emulator.path.clone(), Access::Read, Lot::File);
+        let Self { binary: _, user: _, group: _, sandbox_allow: _, args, env } = self;
         judge_version(host, draft);
         for (i, arg) in args.iter().enumerate() {
             let key = format!("qemu.args[{i}]");
@@ -111,6 +147,60 @@ impl Qemu {
             judge_env(name, draft);
             draft.contents.env.insert(name.clone(), value.clone());
         }
+    }
+}
+
+impl Qemu {
+    /// Login name and group of the user that QEMU shall run as.
+    pub(super) fn account(&self) -> Option<(String, Option<String>)> {
+        Some((self.user.clone()?, self.group.clone()))
+    }
+
+    /// The same, with a problem noted when that cannot be.
+    pub(super) fn run_as(&self, host: &Host, draft: &mut Draft) -> Option<RunAs> {
+        let Some(user) = &self.user else {
+            if self.group.is_some() {
+                let problem = Problem::new(Class::Invalid, "qemu.group", "a group without a user");
+                draft.refuse(problem.fix("user = \"YOUR_LOGIN\""));
+            }
+            return None;
+        };
+        let known = host.user(user).map(|user| user.uid);
+        match known {
+            None => {
+                let what = format!("this host has no account {user}");
+                draft.refuse(Problem::new(Class::Impossible, "qemu.user", what).fix("user = \"YOUR_LOGIN\""));
+                None
+            }
+            Some(uid) if uid == host.euid && self.group.is_none() => None,
+            Some(_) if host.euid != 0 => {
+                let what = format!("only root can run QEMU as {user}");
+                let problem = Problem::new(Class::Denied, "qemu.user", what);
+                draft.refuse(problem.why(format!("vmrun runs as user {}", host.euid)).fix("sudo vmrun …"));
+                None
+            }
+            Some(uid) => {
+                if let Some(group) = self.group.as_ref().filter(|_| host.account.is_none()) {
+                    let what = format!("this host has no group {group}");
+                    draft.refuse(Problem::new(Class::Impossible, "qemu.group", what).fix("leave group out"));
+                }
+                Some(RunAs { user: user.clone(), uid, group: self.group.clone(), groups: Vec::new() })
+            }
+        }
+    }
+
+    /// Drafts `-sandbox`.
+    pub(super) fn draft_sandbox(&self, draft: &mut Draft) {
+        let denials = Denial::ALL.map(|denial| {
+            let fate = if self.sandbox_allow.contains(&denial) { "allow" } else { "deny" };
+            format!("{}={fate}", denial.as_str())
+        });
+        let origin = if self.sandbox_allow.is_empty() {
+            Origin::always("QEMU needs none of these system calls")
+        } else {
+            Origin::given("qemu.sandbox_allow")
+        };
+        draft.contents.argv.setting("-sandbox", format!("on,{}", denials.join(",")), origin);
     }
 }
 

@@ -4,7 +4,7 @@ use super::disk_bus::place;
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::host::PathFact;
-use crate::plan::{Class, Draft, Origin, Problem};
+use crate::plan::{Access, Class, Draft, Lot, Origin, Problem};
 use crate::unit::Size;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -39,6 +39,7 @@ pub(super) fn draft(rng: Option<&Rng>, scene: &Scene, draft: &mut Draft) {
         let what = format!("there is no {}", path.display());
         draft.refuse(Problem::new(Class::Impossible, "rng.source", what).fix("leave source out"));
     }
+    draft.opens("rng.source", &path, Access::Read, Lot::Common);
     let object = json!({"qom-type": "rng-random", "id": "rng0", "filename": path});
     draft.contents.argv.object(&object, Origin::given("rng.source"));
     let mut device = json!({"driver": "virtio-rng-pci", "id": "rng", "rng": "rng0"});

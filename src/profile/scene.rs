@@ -2,7 +2,7 @@
 
 use super::Setting;
 use crate::host::{Host, PathFact};
-use crate::plan::{Class, Draft, Problem};
+use crate::plan::{Access, Class, Draft, Lot, Problem, RunAs, SOCKETS};
 use crate::unit::{GuestName, Version};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,8 @@ pub(super) enum Accel {
 pub(super) struct Scene<'a> {
     pub(super) host: &'a Host,
     pub(super) setting: &'a Setting,
+    /// The ordinary user that QEMU runs as; `None` when it runs as vmrun's.
+    pub(super) user: Option<&'a RunAs>,
     pub(super) name: &'a GuestName,
     pub(super) accel: Accel,
     /// Version of QEMU; `None` when there is none, which is a problem of its own.
@@ -40,6 +42,37 @@ impl Scene<'_> {
         self.version.is_none_or(|ours| ours >= version)
     }
 
+    /// Whether QEMU, and what it needs beside it, run as root.
+    pub(super) fn is_root(&self) -> bool {
+        self.host.euid == 0 && self.user.is_none()
+    }
+
+    /// Login name of the user for whom root runs QEMU.
+    pub(super) fn invoker(&self) -> Option<&str> {
+        let uid = self.host.invoker.filter(|_| self.is_root())?;
+        self.host.users.iter().find(|user| user.uid == uid).map(|user| user.name.as_str())
+    }
+
+    /// Login name of the user that companions of QEMU run as; `None` for the one that vmrun runs as.
+    pub(super) fn login(&self) -> Option<String> {
+        self.user.map(|user| user.user.clone())
+    }
+
+    /// Folder of the sockets by which QEMU and its companions talk; it belongs to the user that they run as.
+    pub(super) fn sockets(&self) -> PathBuf {
+        match self.user {
+            Some(_) => self.setting.run_dir.join(SOCKETS),
+            None => self.setting.run_dir.clone(),
+        }
+    }
+
+    /// The same as [`Self::file`] for one that QEMU reads.
+    pub(super) fn read_file(&self, path: &Path, key: &str, class: Class, draft: &mut Draft) -> PathBuf {
+        let path = self.file(path, key, class, draft);
+        draft.opens(key, &path, Access::Read, Lot::File);
+        path
+    }
+
     /// The absolute path that `path` means, with a problem of `class` at `key` unless a file or block device is there.
     pub(super) fn file(&self, path: &Path, key: &str, class: Class, draft: &mut Draft) -> PathBuf {
         let path = self.setting.resolve(path);
@@ -47,6 +80,13 @@ impl Scene<'_> {
             draft.refuse(problem);
         }
         path
+    }
+}
+
+/// Notes that QEMU makes a socket at `path`, in the place of the one that was there.
+pub(super) fn made_by_qemu(key: &str, path: &Path, scene: &Scene, draft: &mut Draft) {
+    if let Some(folder) = path.parent().filter(|folder| *folder != scene.sockets()) {
+        draft.opens(key, folder, Access::Write, Lot::Folder);
     }
 }
 

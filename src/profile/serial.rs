@@ -1,7 +1,7 @@
 //! `[[serial]]`: serial ports of the guest.
 
-use super::scene::Scene;
-use crate::plan::{Class, Descriptor, Draft, Origin, Problem, Props};
+use super::scene::{Scene, made_by_qemu};
+use crate::plan::{Access, Class, Descriptor, Draft, Lot, Origin, Problem, Props};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -73,11 +73,13 @@ fn draft_port(i: usize, Serial { to, path }: &Serial, scene: &Scene, draft: &mut
             chardev.switch("wait", false, origin());
         }
         (To::File, Some(path)) => {
+            draft.opens(format!("{key}.path"), scene.setting.resolve(path), Access::Write, Lot::File);
             chardev.head("file", origin());
             chardev.set("id", &id, origin());
             chardev.set("path", scene.setting.resolve(path).to_string_lossy(), Origin::given(format!("{key}.path")));
         }
         (To::Socket, Some(path)) => {
+            made_by_qemu(&format!("{key}.path"), &scene.setting.resolve(path), scene, draft);
             chardev.head("socket", origin());
             chardev.set("id", &id, origin());
             chardev.set("path", scene.setting.resolve(path).to_string_lossy(), Origin::given(format!("{key}.path")));

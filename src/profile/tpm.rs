@@ -67,14 +67,14 @@ pub(super) fn draft(tpm: Option<&Tpm>, scene: &Scene, draft: &mut Draft) {
         Some(state) => scene.setting.resolve(state),
         None => scene.setting.state_dir.join(format!("{}_TPM", scene.name)),
     };
-    let socket = scene.setting.run_dir.join("tpm.sock");
+    let socket = scene.sockets().join("tpm.sock");
     for (path, key) in [(&state, "tpm.state"), (&socket, "name")] {
         judge_comma(path, key, draft);
     }
     if let Some(program) = tpm.found(scene, draft) {
-        draft.contents.services.push(companion(&program, &state, &socket));
+        draft.contents.services.push(companion(&program, (&state, &socket), scene.login()));
     }
-    draft.contents.files.push(NewFile::Folder { folder: state });
+    draft.contents.files.push(NewFile::Folder { folder: state, owner: scene.user.map(|user| user.uid) });
     draft_device(*model, &socket, draft);
 }
 
@@ -101,7 +101,7 @@ impl Tpm {
 
 /// The emulator. It is not started again: QEMU connects once, at its start (`tpm_emulator.c`), and what a guest of a TPM
 /// that is gone would do with its keys nobody knows.
-fn companion(program: &Path, state: &Path, socket: &Path) -> Service {
+fn companion(program: &Path, (state, socket): (&Path, &Path), user: Option<String>) -> Service {
     let argv = [
         program.display().to_string(),
         "socket".to_owned(),
@@ -115,7 +115,7 @@ fn companion(program: &Path, state: &Path, socket: &Path) -> Service {
         key: "tpm".into(),
         name: NAME.into(),
         what: What::Command {
-            run: Command { argv: argv.to_vec(), user: None, env: BTreeMap::new(), timeout: None },
+            run: Command { argv: argv.to_vec(), user, env: BTreeMap::new(), timeout: None },
             restart: Restart::No,
             delay: Period::from_secs(1),
             burst: 1,

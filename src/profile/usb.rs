@@ -3,7 +3,7 @@
 use super::scene::Scene;
 use super::usb_controller;
 use crate::host::{Host, UsbDevice};
-use crate::plan::{Class, Draft, Origin, Problem, UsbFound, UsbWanted, UsbWhich};
+use crate::plan::{Access, Class, Draft, Lot, Origin, Problem, UsbFound, UsbWanted, UsbWhich};
 use crate::unit::{UsbId, UsbPort};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -77,6 +77,7 @@ impl Usb {
         let found = host.usb.iter().find(|device| self.means(device) && !had(&device.port));
         match found {
             Some(found) => {
+                draft.opens(key.as_str(), found.node(), Access::Write, Lot::Device);
                 draft.contents.argv.device(&on_command_line(&device, &which, found, host), Origin::given(key.as_str()));
             }
             None if self.required => draft.refuse(not_plugged_in(&which, &key, host)),

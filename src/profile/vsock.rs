@@ -3,7 +3,7 @@
 use super::disk_bus::place;
 use super::scene::Scene;
 use crate::host::PathFact;
-use crate::plan::{Class, Draft, Origin, Problem};
+use crate::plan::{Access, Class, Descriptor, Draft, Lot, Origin, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -45,5 +45,10 @@ pub(super) fn draft(vsock: Option<&Vsock>, scene: &Scene, draft: &mut Draft) {
         draft.refuse(problem.fix("modprobe vhost_vsock"));
     }
     let origin = Origin::given("vsock.cid");
-    place(json!({"driver": "vhost-vsock-pci", "id": "vsock", "guest-cid": cid}), &origin, draft);
+    let mut device = json!({"driver": "vhost-vsock-pci", "id": "vsock", "guest-cid": cid});
+    if scene.user.is_some() {
+        device["vhostfd"] = json!(draft.pass(Descriptor::File { path: VHOST_VSOCK.into() }).to_string());
+    }
+    draft.opens("vsock", VHOST_VSOCK, Access::Write, Lot::Inherited);
+    place(device, &origin, draft);
 }

@@ -1,14 +1,17 @@
 //! The process of QEMU: made, signalled, waited for.
 
 use super::QemuError;
-use super::environment::inherited;
+use super::environment::{anybodys, display, inherited};
 use super::limits::Limits;
 use super::log_tail::Log;
 use super::mask::Mask;
+use super::person::{Person, gain_nothing};
+use crate::host::Root;
 use crate::plan::{FIRST_DESCRIPTOR, Plan};
-use crate::process::{ProcessId, watched};
+use crate::process::{Identity, ProcessId, session, watched};
 use nix::libc;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -48,7 +51,8 @@ impl Process {
     pub(super) fn start(plan: &Plan, log: File, passed: &[OwnedFd], locks: &[OwnedFd]) -> Result<Self, QemuError> {
         let log = Log::from_here(log);
         let failed = |source| QemuError::Start { path: plan.emulator.path.clone(), source };
-        let mut child = command(plan, log.file(), passed, locks).and_then(Prepared::spawn).map_err(failed)?;
+        let person = plan.user.as_ref().map(Person::find).transpose()?;
+        let mut child = command(plan, log.file(), (passed, locks), person).and_then(Prepared::spawn).map_err(failed)?;
         let (pid, pidfd) = match identify(&child) {
             Ok(identity) => identity,
             Err(source) => {
@@ -130,10 +134,20 @@ impl Prepared {
     }
 }
 
-fn command(plan: &Plan, log: &File, passed: &[OwnedFd], locks: &[OwnedFd]) -> io::Result<Prepared> {
+fn command(
+    plan: &Plan,
+    log: &File,
+    (passed, locks): (&[OwnedFd], &[OwnedFd]),
+    person: Option<Person>,
+) -> io::Result<Prepared> {
     let mut command = Command::new(&plan.emulator.path);
     command.args(plan.argv.words());
-    command.env_clear().envs(inherited(std::env::vars_os())).envs(&plan.env);
+    command.env_clear();
+    match &person {
+        Some(person) => command.envs(anybodys(std::env::vars_os())).envs(&person.env),
+        None => command.envs(inherited(std::env::vars_os())).envs(their_display(plan.session.as_deref())),
+    };
+    command.envs(&plan.env);
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
 
     let first = RawFd::try_from(FIRST_DESCRIPTOR).map_err(io::Error::other)?;
@@ -148,9 +162,17 @@ fn command(plan: &Plan, log: &File, passed: &[OwnedFd], locks: &[OwnedFd]) -> io
     // lock or panic. What it needs was computed before.
     #[allow(unsafe_code)]
     unsafe {
-        command.pre_exec(move || become_qemu(&moves, end, limits, emulator));
+        command.pre_exec(move || become_qemu(&moves, end, limits, emulator, person.as_ref()));
     }
     Ok(Prepared { command, _high: high, _low: low })
+}
+
+/// The display of the session of `login`, for whom root runs QEMU.
+fn their_display(login: Option<&str>) -> Vec<(&'static str, OsString)> {
+    // An account that is gone has no session.
+    let Some(identity) = login.and_then(|login| Identity::of(login).ok()) else { return Vec::new() };
+    let ours = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    display(ours, &session(&identity, &Root::default()))
 }
 
 /// Opens files until the numbers below `end` are taken, so that the pipe by which the standard library hears of a
@@ -171,7 +193,13 @@ fn duplicate(fd: &OwnedFd, least: RawFd) -> io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(fd, least)?)
 }
 
-fn become_qemu(moves: &[(RawFd, RawFd)], end: RawFd, limits: Limits, emulator: Option<Mask>) -> io::Result<()> {
+fn become_qemu(
+    moves: &[(RawFd, RawFd)],
+    end: RawFd,
+    limits: Limits,
+    emulator: Option<Mask>,
+    person: Option<&Person>,
+) -> io::Result<()> {
     limits.apply()?;
     // Its own session: a terminal's Ctrl-C goes to the whole group, and QEMU takes it for a pulled plug.
     rustix::process::setsid()?;
@@ -184,7 +212,11 @@ fn become_qemu(moves: &[(RawFd, RawFd)], end: RawFd, limits: Limits, emulator: O
         place(from, to)?;
     }
     close_the_rest_on_exec(end);
-    Ok(())
+    // All that takes a right is done.
+    if let Some(person) = person {
+        person.become_it()?;
+    }
+    gain_nothing()
 }
 
 /// A lowered score of vmrun is not for the guest, whose memory is what the kernel would want back. proc(5).

@@ -63,7 +63,8 @@ pub(super) fn open(wanted: &[Descriptor], run_dir: &Path) -> Result<Opened, Qemu
                 first(&mut device, tap::open_macvtap(name, *multi_queue), || format!("the macvtap device {name}"))?
             }
             Descriptor::Queue => further(device.as_ref())?,
-            Descriptor::VhostNet => open_path("/dev/vhost-net")?,
+            Descriptor::VhostNet => open_path(Path::new("/dev/vhost-net"))?,
+            Descriptor::File { path } => open_path(path)?,
             Descriptor::CpuLatency { micros } => latency(*micros)?,
         });
     }
@@ -115,9 +116,9 @@ fn tap_name(tap: &Tap) -> String {
     }
 }
 
-fn open_path(path: &str) -> Result<OwnedFd, QemuError> {
+fn open_path(path: &Path) -> Result<OwnedFd, QemuError> {
     let opened = File::options().read(true).write(true).open(path);
-    opened.map(OwnedFd::from).map_err(|source| failed(path.into(), source))
+    opened.map(OwnedFd::from).map_err(|source| failed(path.display().to_string(), source))
 }
 
 /// The kernel reads a signed number of 32 bits, and forgets it when the last copy of the descriptor is closed.

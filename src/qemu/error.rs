@@ -24,6 +24,14 @@ pub enum QemuError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The user that QEMU shall run as is not to be had; nothing was started.
+    #[error("QEMU cannot run as `{user}`: {why}")]
+    User {
+        /// Its login name.
+        user: String,
+        /// What stands against it.
+        why: String,
+    },
     /// QEMU ended before the guest ran: an option it refuses, a device it cannot open. It has been waited for.
     #[error("QEMU ended before the guest ran ({}){}", how(*status), quoted(log))]
     Died {

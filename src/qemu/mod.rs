@@ -11,6 +11,7 @@ mod guest;
 mod limits;
 mod log_tail;
 mod mask;
+mod person;
 mod pin;
 mod qmp;
 mod spawn;

@@ -6,7 +6,7 @@ use super::run::{Run, sentence};
 use super::run_folder::{keep_addresses, qemu_log};
 use super::state_file::Reached;
 use super::{Failure, Notice, Placed, Scene, Stage};
-use crate::apply::enter_scope;
+use crate::apply::enter_room;
 use crate::plan::Point;
 use crate::process::ProcessId;
 use crate::qemu::{Guest, Pinned, QemuError, Thread, spawn};
@@ -41,16 +41,22 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
     }
     scene.pid = Some(booting.pid());
     scene.qmp = Some(qmp_user_socket(&plan.run_dir));
-    if let Some(scope) = &plan.scope {
-        let entered = enter_scope(scope, booting.pid()).await;
-        entered.map_err(|error| failure(Stage::Host, sentence(&error), Vec::new()))?;
-    }
+    let host = |error| failure(Stage::Host, sentence(&error), Vec::new());
+    let entered = match &plan.room {
+        Some(room) => Some(enter_room(lease.root(), room, booting.pid()).await.map_err(host)?),
+        None => None,
+    };
     let told = booting.told().await.map_err(qemu_failure)?;
     // QEMU has mapped its memory by now, so the pages are the kernel's to count.
-    lease.pages_taken().await.map_err(|error| failure(Stage::Host, sentence(&error), Vec::new()))?;
+    lease.pages_taken().await.map_err(host)?;
     tell(&Notice::stage("qemu answers", began.elapsed()));
 
     let began = Instant::now();
+    if let Some(entered) = entered {
+        let vcpus: Vec<_> = told.vcpus.iter().map(|vcpu| vcpu.thread_id).collect();
+        let news = entered.seclude(lease.root(), &vcpus).map_err(host)?;
+        news.into_iter().for_each(|text| tell(&Notice::Note(text)));
+    }
     let paused = booting.pin(&plan.pins, &told).await.map_err(qemu_failure)?;
     tell(&Notice::Pinned { threads: placed(&paused), took: began.elapsed() });
     run.desk.reach(&paused).map_err(|error| unusable(&error))?;

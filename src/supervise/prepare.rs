@@ -201,16 +201,20 @@ fn stage_name(change: &Change) -> String {
         Change::Macvtap { name, parent, .. } => format!("macvtap device {name} on {parent}"),
         Change::Hook { name, .. } => name.clone(),
         Change::Module { name, .. } => format!("module {name}"),
+        Change::Mdev { uuid, kind, .. } => format!("mediated device {uuid}, {kind}"),
         Change::Driver { bdf, from, to } if from == to => format!("{bdf} answers"),
         Change::Driver { bdf, to, .. } => match &to.driver {
             Some(driver) => format!("{bdf} to {driver}"),
             None => format!("{bdf} free"),
         },
-        Change::Shared { path, from: _, to } => format!("{path} {to}"),
         Change::Masks { cpus, .. } => format!("interrupts and kernel work off CPUs {cpus}"),
-        Change::Slices { cpus, .. } => format!("the host's processes off CPUs {cpus}"),
+        Change::Slices { cpus, .. } | Change::Gather { cpus, .. } => format!("the host's processes off CPUs {cpus}"),
+        Change::Group { path, .. } => format!("control group {path}"),
+        Change::Owner { path, to, .. } => format!("{path} to user {to}"),
         Change::Holders { bdf, .. } => format!("{bdf} let go of"),
-        Change::Attribute { path, from: _, to } => format!("{} {to}", path.trim_start_matches("/sys/bus/pci/devices/")),
+        Change::Attribute { path, from: _, to } | Change::Shared { path, from: _, to } => {
+            format!("{} {to}", path.trim_start_matches("/sys/bus/pci/devices/"))
+        }
         Change::Rebar { bdf, bar, from: _, to } => format!("BAR {bar} of {bdf} {to}"),
         Change::Framebuffer { device, .. } => format!("{device} released"),
     }

@@ -5,6 +5,7 @@ use super::boot::{Turn, boot};
 use super::chronicle::Chronicle;
 use super::control::{Control, Desk, Pins, Status};
 use super::inputs::Inputs;
+use super::interrupts::Interrupts;
 use super::prepare::{Hands, beside, lost, prepare};
 use super::reboots::Reboots;
 use super::signal::Signals;
@@ -12,7 +13,7 @@ use super::state_file::StateFile;
 use super::undo::put_back;
 use super::watch::{Arrived, Left, watch};
 use super::{
-    Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, Stage, State, Tell, notify, run_folder,
+    Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, Stage, State, Tell, hot, notify, run_folder,
 };
 use crate::apply::{ApplyError, Damage, Instance, Lease, recover};
 use crate::host::Root;
@@ -243,6 +244,9 @@ pub(super) async fn lived_out(
             Left::Restart => (hands.tell)(&Notice::Note("QEMU is started anew".into())),
         }
         run.desk.gone();
+        if let Err(failure) = hot::as_planned(hands).await {
+            return Ended::Failed(failure);
+        }
         guest = match started(hands, run, (Turn::Again, State::Booting), companions, scene, inputs).await {
             Ok(started) => started,
             Err(ended) => return ended,
@@ -294,7 +298,8 @@ pub(super) fn desk(order: &Order, since: u64) -> Result<Rc<Desk>, String> {
         logs: log_dir.clone(),
         events: Vec::new(),
     };
-    Ok(Rc::new(Desk::new(status, plan.run_dir.clone(), chronicle)))
+    let interrupts = Interrupts { devices: plan.devices.clone(), places: plan.interrupts.clone() };
+    Ok(Rc::new(Desk::new(status, plan.run_dir.clone(), chronicle, interrupts)))
 }
 
 /// The devices of the host among those of the guest.

@@ -1,6 +1,7 @@
 //! The loop while QEMU lives: one select over everything that can happen. Nothing in it polls.
 
 use super::control::Desk;
+use super::hot::{self, Hot};
 use super::huge_share::tell_share;
 use super::inputs::Inputs;
 use super::log_cap::LogCap;
@@ -11,7 +12,7 @@ use super::run_folder::QEMU_LOG;
 use super::serial::SerialLines;
 use super::side::Side;
 use super::state_file::Reached;
-use super::usb::{self, UsbWatch};
+use super::usb::{self, Hand, UsbWatch};
 use super::verdict::Verdict;
 use super::{Action, Companions, Ended, Event, Failure, Notice, Rung, Scene, State, Tell, notify};
 use crate::plan::{Descriptor, OnReboot, OnTimeout, Plan, Point, Start};
@@ -60,8 +61,12 @@ pub(super) async fn watch(
         side.add(tell_share(wish, guest.pid(), hands.lease.root(), tell));
     }
     let (plugged, say) = UsbWatch::new(&plan.usb, guest.qmp().clone(), hands.lease.root().clone(), tell);
+    let hand = plan.user.as_ref().map(|user| Hand { lease: hands.lease, uid: user.uid });
+    let plugged = plugged.handing(hand);
     let plugged = if matches!(arrived, Arrived::Back(_)) { plugged.taken_over() } else { plugged };
     let mut plugged = pin!(plugged.run());
+    let (hot, say_hot) = Hot::new(hands, guest.qmp().clone(), &run.desk);
+    let mut hot = pin!(hot.run(matches!(arrived, Arrived::Back(_))));
     let mut watch = Watch {
         guest,
         state,
@@ -92,6 +97,9 @@ pub(super) async fn watch(
                         // The watch lives as long as this loop.
                         let _ = say.send(usb::Said::Deleted(id.to_owned()));
                     }
+                    if let Some(said) = hot::Said::of(&event) {
+                        let _ = say_hot.send(said);
+                    }
                     watch.heard(&event);
                     continue
                 }
@@ -120,6 +128,7 @@ pub(super) async fn watch(
             }
             () = watch.side.next() => continue,
             never = &mut plugged => match never {},
+            never = &mut hot => match never {},
             () = log.next() => continue,
             // Last, so that a guest that talks without end keeps nobody else waiting.
             line = serial.next() => { tell(&Notice::Guest { line }); continue }
@@ -225,6 +234,7 @@ impl Watch<'_> {
             "BLOCK_IO_ERROR" => (self.tell)(&Notice::Warning(format!("a disk of the guest fails: {data}"))),
             _ => {}
         }
+        self.desk.place_interrupts().into_iter().for_each(|moved| self.note(moved));
         // A thread that QEMU made meanwhile carries the place of the one that made it.
         match self.guest.place_newcomers() {
             Ok(new) if new.is_empty() => {}

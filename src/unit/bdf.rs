@@ -44,6 +44,15 @@ impl Bdf {
         (function < 8).then_some(Self { function, ..self })
     }
 
+    /// The function whose routing id is `distance` after this one's, as virtual functions are counted from the one that
+    /// makes them; `None` past the domain's last bus. Source: PCI Express Base Specification, 9.2.1.2.
+    #[must_use]
+    pub fn after(self, distance: u32) -> Option<Self> {
+        let own = u32::from(self.bus) << 8 | u32::from(self.device) << 3 | u32::from(self.function);
+        let [0, 0, bus, low] = own.checked_add(distance)?.to_be_bytes() else { return None };
+        Some(Self { domain: self.domain, bus, device: low >> 3, function: low & 7 })
+    }
+
     /// Whether both functions belong to one device (same domain, bus and device number).
     #[must_use]
     pub fn same_device(self, other: Self) -> bool {
@@ -121,6 +130,14 @@ mod test {
             let refusal = text.parse::<Bdf>().unwrap_err();
             assert!(refusal.contains("0000:04:00.0"), "{text}: {refusal}");
         }
+    }
+
+    #[test]
+    fn a_function_further_on_may_be_on_the_next_bus_and_not_past_the_last() {
+        let after = |text: &str, distance| text.parse::<Bdf>().unwrap().after(distance).map(|bdf| bdf.to_string());
+        assert_eq!(after("0000:01:00.0", 0x80 + 2 * 2).as_deref(), Some("0000:01:10.4"));
+        assert_eq!(after("0001:01:1f.7", 1).as_deref(), Some("0001:02:00.0"));
+        assert_eq!(after("0000:ff:1f.7", 1), None);
     }
 
     proptest::proptest! {

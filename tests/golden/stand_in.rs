@@ -60,9 +60,9 @@ impl<'a> StandIn<'a> {
 
     fn json(&self, option: &str, mut value: Value) -> Value {
         match (option, value["driver"].as_str().or(value["qom-type"].as_str()).or(value["type"].as_str())) {
-            ("-device", Some("vfio-pci")) => {
+            ("-device", Some("vfio-pci" | "vfio-pci-nohotplug")) => {
                 // Any PCI function does; its place is what is judged.
-                take(&mut value, &["host", "x-vga", "iommufd"]);
+                take(&mut value, &["host", "sysfsdev", "display", "ramfb", "x-vga", "iommufd"]);
                 take(&mut value, &["x-pci-vendor-id", "x-pci-device-id", "x-pci-sub-vendor-id", "x-pci-sub-device-id"]);
                 value["driver"] = json!("virtio-rng-pci");
             }

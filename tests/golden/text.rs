@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 use vmrun::plan::{
-    Command, Contents, Descriptor, FIRST_DESCRIPTOR, Hook, NewFile, OnError, Placement, Problem, Ready, Sched, Service,
-    Tap, TapFrom, What,
+    Command, Contents, Descriptor, FIRST_DESCRIPTOR, Hook, NewFile, OnError, Placement, Problem, Ready, RunAs, Sched,
+    Service, Tap, TapFrom, What,
 };
 
 /// A plan: its arguments one a line, then everything else.
@@ -16,6 +16,11 @@ pub(crate) fn of(plan: &Contents) -> String {
     lines.push(String::new());
     lines
         .extend((FIRST_DESCRIPTOR..).zip(&plan.descriptors).map(|(fd, what)| format!("fd {fd}: {}", descriptor(what))));
+    lines.extend(plan.user.iter().map(|RunAs { user, uid, group, groups }| {
+        let group = group.as_ref().map(|group| format!(", group {group}")).unwrap_or_default();
+        format!("runs as {user} ({uid}{group}), in {groups:?}")
+    }));
+    lines.extend(plan.session.iter().map(|login| format!("in the session of {login}")));
     lines.extend(plan.env.iter().map(|(name, value)| format!("env {name}={value}")));
     lines.extend(plan.locked_memory.map(|amount| format!("locked memory: {} bytes", amount.bytes())));
     lines.extend(plan.transparent.iter().map(|wish| format!("transparent huge pages: {:?}", wish.parts)));
@@ -29,6 +34,8 @@ pub(crate) fn of(plan: &Contents) -> String {
     lines.extend(
         plan.changes.iter().flat_map(|change| change.steps().into_iter().map(|step| format!("change: {step}"))),
     );
+    lines.extend(plan.interrupts.iter().map(|cpus| format!("interrupts of passed functions: {cpus}")));
+    lines.extend(plan.room.iter().map(|room| format!("room: {room:?}")));
     lines.extend(plan.links_down.iter().map(|id| format!("link down: {id}")));
     lines.extend(plan.hooks.iter().map(hook));
     lines.extend(plan.services.iter().map(service));
@@ -66,7 +73,8 @@ fn memory(plan: &Contents) -> impl Iterator<Item = String> {
 fn file(file: &NewFile) -> String {
     match file {
         NewFile::Copy { path, copy_of } => format!("file {}: copy of {}", path.display(), copy_of.display()),
-        NewFile::Folder { folder } => format!("folder {}", folder.display()),
+        NewFile::Folder { folder, owner: None } => format!("folder {}", folder.display()),
+        NewFile::Folder { folder, owner: Some(uid) } => format!("folder {} of {uid}", folder.display()),
     }
 }
 
@@ -87,6 +95,7 @@ fn descriptor(descriptor: &Descriptor) -> String {
         Descriptor::Macvtap { name, multi_queue } => format!("macvtap {name}{}", several(*multi_queue)),
         Descriptor::Queue => "further queue".into(),
         Descriptor::VhostNet => "vhost-net".into(),
+        Descriptor::File { path } => path.display().to_string(),
         Descriptor::CpuLatency { micros } => format!("cpu_dma_latency {micros}"),
     }
 }

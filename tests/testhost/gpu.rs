@@ -1,6 +1,9 @@
 //! A card and its audio, as on a desktop with a second card.
 
-use super::scene::{VMRUN, assert_said, fail_each_step, kill_at_each_step, profile, run, run_often, trace, write};
+use super::scene::{
+    USER_ID, VMRUN, as_user, assert_said, fail_each_step, kill_at_each_step, look, profile, run, run_often, trace,
+    with_kvm_group, write,
+};
 use super::script::{guest, rebind};
 use crate::host::{self, Layout};
 use crate::support::setup::{self, Qemu};
@@ -155,6 +158,32 @@ fn a_windows_profile_gives_the_guest_the_card_and_leaves_the_host_as_it_was() {
                 "wrote=00000001 after=00000001",
             ],
         );
+        assert_eq!(trace, "", "{}: {}", qemu.version, ran.reply);
+    }
+}
+
+/// Prints what the guest's QEMU is and may, and who owns the nodes of VFIO; `proc_pid_status(5)`.
+const RIGHTS: &str = "grep -E \"^(Uid|Gid|Groups|NoNewPrivs|Seccomp|CapPrm|CapEff):\" /proc/$VMRUN_PID/status
+    stat -c \"%n %u %a\" /dev/vfio/*";
+
+#[test]
+fn an_ordinary_user_has_the_card_without_a_right_of_roots_and_its_node_goes_back() {
+    for qemu in setup::qemus() {
+        let tables = format!("hugepages = true\n{CARD}{}", look(RIGHTS));
+        let profile = as_user(&profile(&qemu, "", &tables));
+        let (ran, trace) =
+            host::on(&Layout::GPU, |host| with_kvm_group(host, |host| trace(host, |host| run(host, &profile))));
+        assert_said(&ran.reply, &["pci address=01:00.0 id=1234:1111", "pci address=01:00.1 id=8086:293e"]);
+        let seen = ran.seen.split_whitespace().collect::<Vec<_>>().join(" ");
+        for ids in ["Uid:", "Gid:"] {
+            assert!(seen.contains(&format!("{ids} {}", [USER_ID; 4].join(" "))), "{}", ran.seen);
+        }
+        // The group of /dev/kvm is the only one that it needs.
+        assert!(seen.contains(&format!("Groups: 36 {USER_ID} ")), "{}", ran.seen);
+        assert!(seen.contains("CapPrm: 0000000000000000 CapEff: 0000000000000000"), "{}", ran.seen);
+        assert!(seen.contains("NoNewPrivs: 1 Seccomp: 2"), "{}", ran.seen);
+        let group = ran.seen.lines().find(|line| line.starts_with("/dev/vfio/") && !line.contains("/vfio/vfio"));
+        assert!(group.is_some_and(|line| line.ends_with(&format!(" {USER_ID} 600"))), "{}", ran.seen);
         assert_eq!(trace, "", "{}: {}", qemu.version, ran.reply);
     }
 }

@@ -10,7 +10,7 @@ use crate::support::setup::Qemu;
 pub(crate) const VMRUN: &str = env!("CARGO_BIN_EXE_vmrun");
 
 /// Prints the state of the host, by the shell that has its commands in itself.
-const STATE: &str =
+pub(crate) const STATE: &str =
     concat!("/run/vmrun-test/busybox sh ", env!("CARGO_MANIFEST_DIR"), "/tests/testhost/state.sh 2>/dev/null");
 
 /// How long many runs in a row may take.
@@ -47,6 +47,26 @@ size = \"64M\"
 {tables}",
         qemu.binary.display()
     )
+}
+
+/// What makes of a profile of [`profile`] one whose QEMU runs as [`USER`], who finds the guest's program too.
+pub(crate) fn as_user(profile: &str) -> String {
+    let user = format!("[qemu]\nuser = \"{USER}\"\n");
+    profile.replace("[qemu]\n", &user).replace(GUEST, "/run/guest.elf")
+}
+
+/// An account that every system has; its number is [`USER_ID`].
+const USER: &str = "nobody";
+
+/// The number of that account.
+pub(crate) const USER_ID: &str = "65534";
+
+/// Does `work` while the host's nodes are as udev leaves them, where KVM belongs to a group.
+pub(crate) fn with_kvm_group<T>(host: &mut Host, work: impl FnOnce(&mut Host) -> Result<T, Lost>) -> Result<T, Lost> {
+    host.ask(&format!("cp {GUEST} /run/guest.elf; chown 0:36 /dev/kvm; chmod 660 /dev/kvm"))?;
+    let done = work(host)?;
+    host.ask("chown 0:0 /dev/kvm; chmod 600 /dev/kvm; rm /run/guest.elf")?;
+    Ok(done)
 }
 
 /// The table of a hook that runs `script` while the guest runs; [`Ran::seen`] is what it prints.

@@ -28,7 +28,9 @@ devices="$(echo /sys/bus/pci/devices/*/ /sys/bus/usb/devices/*/)"
 for link in $(find $devices -maxdepth 1 -name driver); do
     echo "$link -> $(readlink "$link")"
 done
-find /dev/dri /dev/snd /dev/vfio /dev/nvme* /dev/fb* /dev/hidraw* /dev/sd* /dev/tty[AU]* ! -type d 2>/dev/null | sort
+# Nodes, with their owners and modes.
+find /dev/dri /dev/snd /dev/vfio /dev/nvme* /dev/fb* /dev/hidraw* /dev/sd* /dev/tty[AU]* /dev/kvm ! -type d 2>/dev/null |
+    sort | xargs stat -c '%n %u:%g %a'
 # Where interrupts go, by the names of their handlers: their numbers are dealt anew with each driver.
 awk 'FILENAME == "/proc/interrupts" { name[$1] = $NF; next }
     { split(FILENAME, part, "/"); if (part[4] ":" in name) print "irq", name[part[4] ":"], $0 }' \

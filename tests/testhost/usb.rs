@@ -1,6 +1,6 @@
 //! Two USB controllers with devices behind them.
 
-use super::scene::{VMRUN, assert_refused, assert_said, look, profile, run, trace};
+use super::scene::{USER_ID, VMRUN, assert_refused, assert_said, look, profile, run, trace, with_kvm_group};
 use super::script::drivers;
 use crate::host::{self, Host, Layout, Lost};
 use crate::support::setup::{self, Qemu};
@@ -77,24 +77,43 @@ const HAS_IT: &str = "Product QEMU USB SERIAL, ID: usb0";
 #[test]
 fn a_guest_loses_a_device_that_is_pulled_out_and_gets_it_again_at_another_socket() {
     let [qemu, _] = setup::qemus();
-    let (first, without, with) = host::on(&Layout::USB, |host| {
-        start(host, &qemu)?;
-        let first = devices(host)?;
-        host.pull("wheel")?;
-        said(host, "usb[0] (0403:6001) was pulled out")?;
-        let without = devices(host)?;
-        host.plug(ELSEWHERE)?;
-        said(host, "usb[0] (0403:6001) was plugged in at 1-3")?;
-        let with = devices(host)?;
-        end(host)?;
-        host.pull("wheel")?;
-        host.plug(Layout::WHEEL)?;
-        host.ask("until [ -e /dev/ttyUSB0 ]; do sleep 0.1; done")?;
-        Ok((first, without, with))
-    });
+    let (first, without, with) = host::on(&Layout::USB, |host| there_and_back(host, &qemu, ""));
     assert!(first.contains(HAS_IT), "{first}");
     assert!(!without.contains("usb0"), "{without}");
     assert!(with.contains(HAS_IT), "{with}");
+}
+
+#[test]
+fn a_qemu_that_is_no_root_gets_the_device_again_too_and_its_node_goes_back() {
+    let [_, qemu] = setup::qemus();
+    let ((first, without, with), owners) = host::on(&Layout::USB, |host| {
+        with_kvm_group(host, |host| {
+            let seen = there_and_back(host, &qemu, "\nuser = \"nobody\"")?;
+            Ok((seen, host.ask("stat -c %u /dev/bus/usb/*/* | sort -u")?))
+        })
+    });
+    assert!(first.contains(HAS_IT) && first.contains(&format!("owner {USER_ID}")), "{first}");
+    assert!(!without.contains("usb0") && !without.contains(USER_ID), "{without}");
+    assert!(with.contains(HAS_IT) && with.contains(&format!("owner {USER_ID}")), "{with}");
+    assert_eq!(owners, "0");
+}
+
+/// What the guest has at first, when the serial adapter was pulled out, and when it is in another socket. `more` is of
+/// the table `[qemu]`.
+fn there_and_back(host: &mut Host, qemu: &Qemu, more: &str) -> Result<(String, String, String), Lost> {
+    start_with(host, qemu, "[[usb]]\nid = \"0403:6001\"", more)?;
+    let first = devices(host)?;
+    host.pull("wheel")?;
+    said(host, "usb[0] (0403:6001) was pulled out")?;
+    let without = devices(host)?;
+    host.plug(ELSEWHERE)?;
+    said(host, "usb[0] (0403:6001) was plugged in at 1-3")?;
+    let with = devices(host)?;
+    end(host)?;
+    host.pull("wheel")?;
+    host.plug(Layout::WHEEL)?;
+    host.ask("until [ -e /dev/ttyUSB0 ]; do sleep 0.1; done")?;
+    Ok((first, without, with))
 }
 
 #[test]
@@ -120,7 +139,7 @@ fn a_guest_starts_without_a_device_and_gets_it_when_it_is_plugged_in() {
 fn a_device_that_is_given_by_hand_is_the_guests_at_once_and_comes_back() {
     let [qemu, _] = setup::qemus();
     let (with, without) = host::on(&Layout::USB, |host| {
-        start_with(host, &qemu, "[usb_controller]")?;
+        start_with(host, &qemu, "[usb_controller]", "")?;
         let given = host.ask(&format!("{THERE}; {VMRUN} usb give wheel 0403:6001 2>&1"))?;
         let with = given + "\n" + &devices(host)?;
         host.ask(&format!("{THERE}; {VMRUN} usb take wheel 0403:6001"))?;
@@ -140,11 +159,11 @@ const THERE: &str = "mkdir -p /run/wheel/runtime /run/wheel/state; cd /run/wheel
 
 /// Starts a guest that wants the serial adapter, and waits until it runs.
 fn start(host: &mut Host, qemu: &Qemu) -> Result<(), Lost> {
-    start_with(host, qemu, "[[usb]]\nid = \"0403:6001\"")
+    start_with(host, qemu, "[[usb]]\nid = \"0403:6001\"", "")
 }
 
-/// Starts a guest with `tables`, and waits until it runs.
-fn start_with(host: &mut Host, qemu: &Qemu, tables: &str) -> Result<(), Lost> {
+/// Starts a guest with `tables` and `more` in the table `[qemu]`, and waits until it runs.
+fn start_with(host: &mut Host, qemu: &Qemu, tables: &str, more: &str) -> Result<(), Lost> {
     host.ask(&format!(
         "{THERE}
          cat >profile.toml <<'PROFILE'
@@ -154,7 +173,7 @@ name = \"wheel\"
 size = \"64M\"
 {tables}
 [qemu]
-binary = \"{}\"
+binary = \"{}\"{more}
 PROFILE
          {VMRUN} run profile.toml >/dev/null 2>log &
          echo $! >pid",
@@ -171,9 +190,9 @@ fn said(host: &mut Host, what: &str) -> Result<(), Lost> {
     .map(drop)
 }
 
-/// The USB devices that the guest's QEMU has.
+/// The USB devices that the guest's QEMU has, and the owners of all nodes of such.
 fn devices(host: &mut Host) -> Result<String, Lost> {
-    host.ask(&format!("{THERE}; {VMRUN} hmp wheel 'info usb'"))
+    host.ask(&format!("{THERE}; {VMRUN} hmp wheel 'info usb'; stat -c 'owner %u' /dev/bus/usb/*/*"))
 }
 
 /// Ends the guest and waits until its vmrun has put everything back.

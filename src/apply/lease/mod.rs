@@ -1,16 +1,17 @@
 //! Proof that the host was changed; it must be undone.
 
 mod recover;
+mod single;
 #[cfg(test)]
 mod test;
 
 pub use recover::{Owed, Recovered, SERVICE_VARIABLE, owed, recover};
 
-use super::claim::claim;
+use super::claim::{Claimed, claim};
 use super::fault::{Point, at, at_what};
 use super::journal::{Damage, Entry, Journal};
 use super::pool::{self, Claim, Place};
-use super::step::{Ground, holds, perform};
+use super::step::{Ground, hanging, holds, owner, perform};
 use super::{ApplyError, Record, shared};
 use crate::host::Root;
 use crate::plan::{Change, Step};
@@ -18,7 +19,7 @@ use crate::process::ProcessId;
 use crate::unit::{Bdf, GuestName, Size};
 use nix::fcntl::Flock;
 use serde::Serialize;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,9 @@ pub struct Lease {
     /// Borrowed only for an edit, never across an await: companions are noted while a change is made.
     journal: RefCell<Journal>,
     /// Locks of the devices that are the guest's alone.
-    claims: RefCell<Vec<File>>,
+    /// Whether a helper may hang that was told to write: one of this run did, or one of the run before may.
+    may_hang: Cell<bool>,
+    claims: RefCell<Vec<Claimed>>,
 }
 
 /// What became of a change.
@@ -61,13 +64,14 @@ impl Lease {
             ground: Ground::real(root),
             journal: RefCell::new(Journal::new(dir, name, boot_id)),
             claims: RefCell::default(),
+            may_hang: Cell::new(false),
         }
     }
 
     /// A lease on another ground than the real host.
     #[cfg(test)]
     pub(super) fn on(ground: Ground, journal: Journal) -> Self {
-        Self { ground, journal: RefCell::new(journal), claims: RefCell::default() }
+        Self { ground, journal: RefCell::new(journal), claims: RefCell::default(), may_hang: Cell::new(true) }
     }
 
     /// Makes the journal, with its room on the disk, before anything has to be written there.
@@ -85,7 +89,8 @@ impl Lease {
     pub fn claim_devices(&self, devices: &[Bdf]) -> Result<(), ApplyError> {
         let journal = self.journal.borrow();
         let claims = devices.iter().map(|bdf| claim(journal.dir(), &journal.record().name, *bdf));
-        *self.claims.borrow_mut() = claims.collect::<Result<_, _>>()?;
+        let claims: Vec<_> = claims.collect::<Result<_, _>>()?;
+        self.claims.borrow_mut().extend(claims);
         Ok(())
     }
 
@@ -94,7 +99,7 @@ impl Lease {
     /// # Errors
     /// When one cannot be duplicated.
     pub fn locks(&self) -> Result<Vec<OwnedFd>, ApplyError> {
-        let clone = |file: &File| file.try_clone().map(OwnedFd::from);
+        let clone = |claimed: &Claimed| claimed.lock.try_clone().map(OwnedFd::from);
         let locks = self.claims.borrow().iter().map(clone).collect::<Result<_, _>>();
         locks.map_err(ApplyError::io("duplicate", "the lock of a device"))
     }
@@ -110,7 +115,12 @@ impl Lease {
             return Err(ApplyError::Refused("its journal is of another boot of the machine".into()));
         }
         recover::note_strays(&mut journal)?;
-        Ok(Self { ground: Ground::real(root), journal: RefCell::new(journal), claims: RefCell::default() })
+        Ok(Self {
+            ground: Ground::real(root),
+            journal: RefCell::new(journal),
+            claims: RefCell::default(),
+            may_hang: Cell::new(true),
+        })
     }
 
     /// What is written down of the run.
@@ -137,6 +147,16 @@ impl Lease {
             let from = shared::origin(&dir, &boot_id, path).unwrap_or_else(|| from.clone());
             return self.make_own(&Change::Shared { path: path.clone(), from, to: to.clone() }).await;
         }
+        if let Change::Gather { .. } = change {
+            let _lock = shared::lock(&self.shares().0).await?;
+            return self.make_own(change).await;
+        }
+        if let Change::Owner { path, from: _, to } = change {
+            // Only now the node is there for certain, and says whose it is.
+            let change = owner(&self.ground, path).filter(|(_, now)| now != to);
+            let Some((_, from)) = change else { return Ok(Made::Already) };
+            return self.make_own(&Change::Owner { path: path.clone(), from, to: *to }).await;
+        }
         if let Some(test) = change.already()
             && holds(&test).await
         {
@@ -149,6 +169,7 @@ impl Lease {
         self.note(change)?;
         for (number, step) in change.steps().iter().enumerate() {
             if let Err(error) = self.go(step).await {
+                self.may_hang.set(self.may_hang.get() || matches!(error, ApplyError::Stuck(_)));
                 self.give_up(change, number, &error).await?;
                 return Err(error);
             }
@@ -199,6 +220,20 @@ impl Lease {
             self.add(Entry::Undone { number: *number }).map_err(|error| unrestored("rm journal", &error))?;
         }
         pool::drop_claims(&self.place()).await.map_err(|error| unrestored("rm claims", &error))
+    }
+
+    /// Takes the node at `path` back from the user that it was handed to, because the guest has let go of it.
+    ///
+    /// # Errors
+    /// With what could not be done; it stays in the journal.
+    pub async fn hand_back(&self, path: &str) -> Result<(), Unrestored> {
+        let changes = self.journal.borrow().record().changes.clone();
+        let theirs = |change: &Change| matches!(change, Change::Owner { path: node, .. } if node == path);
+        for (number, change) in changes.iter().rev().filter(|(_, change)| theirs(change)) {
+            self.take_back(change).await?;
+            self.add(Entry::Undone { number: *number }).map_err(|error| unrestored("rm journal", &error))?;
+        }
+        Ok(())
     }
 
     /// Below which the host is changed.
@@ -290,6 +325,10 @@ impl Lease {
         let mut failed = Vec::new();
         let changes = self.journal.borrow().record().changes.clone();
         for (number, change) in changes.iter().rev() {
+            if let Err(hung) = self.come_back(change) {
+                failed.push(hung);
+                continue;
+            }
             let noted = match self.turn(change).await {
                 Ok(_turn) => match taken.iter().find(|(bdf, _)| change.device() == Some(*bdf)) {
                     Some((_, why)) => Err(left_to(change, why)),
@@ -305,6 +344,15 @@ impl Lease {
         failed.reverse();
         failed.extend(self.settle().await);
         failed
+    }
+
+    /// Whether a helper hangs over what `change` touches: then that is left alone, or vmrun would hang too.
+    fn come_back(&self, change: &Change) -> Result<(), Unrestored> {
+        let Some(bdf) = change.touches().filter(|_| self.may_hang.get()) else { return Ok(()) };
+        let Some((pid, file)) = hanging(&self.ground.root, bdf) else { return Ok(()) };
+        let why =
+            format!("process {pid} still hangs in the kernel, writing to {file}; recover again when it has ended");
+        Err(left_to(change, &why))
     }
 
     /// Leaves the pools that the journal says nothing of: nothing was added for this guest there, but one that ended
@@ -328,7 +376,7 @@ impl Lease {
     /// this guest wants it.
     async fn turn(&self, change: &Change) -> Result<Option<Flock<File>>, ApplyError> {
         match change {
-            Change::Shared { .. } => shared::lock(&self.place().dir).await.map(Some),
+            Change::Shared { .. } | Change::Gather { .. } => shared::lock(&self.place().dir).await.map(Some),
             _ => Ok(None),
         }
     }
@@ -361,7 +409,10 @@ impl Lease {
                 perform(&self.ground, step).await?;
                 at(Point::UndoDone)
             };
-            done.await.map_err(|error| failed(step, &error))?;
+            done.await.map_err(|error| {
+                self.may_hang.set(self.may_hang.get() || matches!(error, ApplyError::Stuck(_)));
+                failed(step, &error)
+            })?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::apply::step::Ground;
 use crate::apply::{ApplyError, Record};
 use crate::host::Root;
 use crate::process::bearing;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 
 /// The variable that tells a companion its own name.
@@ -62,7 +62,12 @@ pub async fn recover(root: Root, dir: &Path, boot_id: &str, damage: Damage) -> R
             Err(error) => return Err(error),
         }
     }
-    let lease = Lease { ground: Ground::real(root), journal: RefCell::new(journal), claims: RefCell::new(locks) };
+    let lease = Lease {
+        ground: Ground::real(root),
+        journal: RefCell::new(journal),
+        claims: RefCell::new(locks),
+        may_hang: Cell::new(true),
+    };
     let left = lease.undo_but(&taken).await;
     Ok(Some(Recovered { found, left }))
 }

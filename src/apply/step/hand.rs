@@ -5,16 +5,29 @@
 
 use super::ApplyError;
 use crate::host::Root;
-use crate::process::{Launch, Running, Stdin, start};
+use crate::process::{Launch, Running, Stdin, bearing, start};
+use crate::unit::Bdf;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long the kernel may take for one write. A card with much memory takes a second or two.
 const DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long it may take to reset a device. It gives one that does not answer a minute for each way that it tries; Linux:
+/// `PCIE_RESET_READY_POLL_MS`, `drivers/pci/pci.c`.
+const RESET_DEADLINE: Duration = Duration::from_secs(150);
+
+/// What a helper bears, for the one who looks whether it still hangs: the folder of the PCI function that it tells
+/// something about, and the file that it writes to.
+const FUNCTION_VARIABLE: &str = "VMRUN_TELLS_OF";
+const FILE_VARIABLE: &str = "VMRUN_TELLS";
 
 /// How long a helper that took too long may take to end, before it is killed and left.
 const GRACE: Duration = Duration::from_secs(1);
@@ -61,15 +74,41 @@ impl Default for Helper {
 
 impl Hand for Helper {
     fn tell<'a>(&'a self, root: &'a Root, path: &'a str, value: &'a str) -> Told<'a> {
-        Box::pin(tell(root, path, value, self.deadline))
+        let resets = path.ends_with("/reset") || path.ends_with("/reset_subordinate");
+        let deadline = if resets { self.deadline.max(RESET_DEADLINE) } else { self.deadline };
+        Box::pin(tell(root, path, value, deadline))
     }
+}
+
+/// A helper, of this run or of one before, that has not come back from telling the kernel something about `bdf`: its
+/// process, and the file that it writes to.
+///
+/// The kernel holds the function's lock as long, and whoever as much as reads its `driver_override` hangs as well; Linux:
+/// `driver_override_show`, `drivers/pci/pci-sysfs.c`.
+pub(in crate::apply) fn hanging(root: &Root, bdf: Bdf) -> Option<(u32, String)> {
+    let helpers = bearing(FUNCTION_VARIABLE, folder(root, bdf).as_os_str(), FILE_VARIABLE);
+    helpers.into_iter().map(|(file, helper)| (helper.pid, file)).next()
+}
+
+fn folder(root: &Root, bdf: Bdf) -> PathBuf {
+    root.resolve(format!("/sys/bus/pci/devices/{bdf}"))
+}
+
+/// The function that is told of by `value` to the file at `path`: it is one of them, or a part of one.
+fn told_of(path: &str, value: &str) -> Option<Bdf> {
+    path.split('/').chain([value]).rev().find_map(|part| part.parse().ok())
 }
 
 async fn tell(root: &Root, path: &str, value: &str, deadline: Duration) -> Result<(), Fault> {
     let file = root.resolve(path);
+    let mut env = BTreeMap::from([("LC_ALL".to_owned(), OsString::from("C"))]);
+    if let Some(bdf) = told_of(path, value) {
+        env.insert(FUNCTION_VARIABLE.to_owned(), folder(root, bdf).into());
+        env.insert(FILE_VARIABLE.to_owned(), file.clone().into());
+    }
     let launch = Launch {
         argv: vec!["tee".to_owned(), "--".to_owned(), file.display().to_string()],
-        env: [("LC_ALL".to_owned(), "C".into())].into(),
+        env,
         stdin: Stdin::Bytes(value.as_bytes().into()),
         ..Launch::default()
     };
@@ -115,7 +154,7 @@ fn place(pid: u32) -> Option<String> {
 
 #[cfg(test)]
 mod test {
-    use super::{Fault, Hand, Helper};
+    use super::{Fault, Hand, Helper, told_of};
     use crate::host::Root;
     use nix::sys::stat::Mode;
     use nix::unistd::mkfifo;
@@ -131,6 +170,14 @@ mod test {
         assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "after");
         let refused = Helper::default().tell(&root, "/", "x").await;
         assert_eq!(refused, Err(Fault::No("is a directory".into())));
+    }
+
+    #[test]
+    fn a_helper_knows_of_which_function_it_tells() {
+        let of = |path: &str, value: &str| told_of(path, value).map(|bdf| bdf.to_string());
+        assert_eq!(of("/sys/bus/pci/drivers/nvidia/unbind", "0000:01:00.1").as_deref(), Some("0000:01:00.1"));
+        assert_eq!(of("/sys/bus/pci/devices/0000:01:00.0/power/control", "on").as_deref(), Some("0000:01:00.0"));
+        assert_eq!(of("/sys/bus/pci/rescan", "1"), None);
     }
 
     #[tokio::test]

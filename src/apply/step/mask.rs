@@ -1,8 +1,8 @@
 //! Taking host CPUs from what runs there, or giving them back: a difference, since other guests take theirs too.
 
-use super::{Ground, run_to_end};
+use super::{Ground, group, run_to_end};
 use crate::apply::ApplyError;
-use crate::plan::{Command, CpuMask};
+use crate::plan::{CONTROL_GROUPS, Command, CpuMask};
 use crate::unit::CpuSet;
 use std::fs;
 
@@ -40,10 +40,16 @@ fn shifted(now: &CpuSet, told: &Told<'_>, read: impl Fn(&str) -> Option<CpuSet>)
     if after.and(told.cpus).is_empty() && !kept.is_empty() { kept } else { now.union(&after.and(told.cpus)) }
 }
 
-/// Sets the host CPUs of a unit of systemd.
+/// Sets the host CPUs of a unit of systemd, or of a control group.
 pub(super) async fn confine(ground: &Ground, unit: &str, all: &CpuSet, told: &Told<'_>) -> Result<(), ApplyError> {
     // systemd writes what it was told into the control group. Without the file the controller is off: all are allowed.
-    let found = ground.root.text(format!("/sys/fs/cgroup/{unit}/cpuset.cpus")).unwrap_or_default();
+    let group = if unit.starts_with('/') { unit.to_owned() } else { format!("{CONTROL_GROUPS}/{unit}") };
+    let file = ground.root.text(format!("{group}/cpuset.cpus"));
+    if group == unit && file.is_none() {
+        // Its processes have ended, and it with them.
+        return Ok(());
+    }
+    let found = file.unwrap_or_default();
     if found == told.value && !found.is_empty() {
         return Ok(());
     }
@@ -55,6 +61,9 @@ pub(super) async fn confine(ground: &Ground, unit: &str, all: &CpuSet, told: &To
         let next = shifted(&now, told, read);
         if all.without(&next).is_empty() { String::new() } else { next.to_string() }
     };
+    if group == unit {
+        return group::set_cpus(&ground.root, unit, &next, all);
+    }
     let argv = ["systemctl", "set-property", "--runtime", "--", unit].map(str::to_owned).to_vec();
     let argv = [argv, vec![format!("AllowedCPUs={next}")]].concat();
     run_to_end(&Command { argv, user: None, env: [].into(), timeout: None }).await?;

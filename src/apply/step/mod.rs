@@ -2,15 +2,19 @@
 
 mod closed;
 mod driver;
+mod group;
 mod hand;
 mod mask;
+mod own;
 mod resize;
 mod revive;
+mod tell;
 mod write;
 
 #[cfg(test)]
 pub(super) use hand::Told;
-pub(super) use hand::{Fault, Hand, Helper};
+pub(super) use hand::{Fault, Hand, Helper, hanging};
+pub(super) use own::owner;
 pub(super) use write::chosen;
 
 use super::ApplyError;
@@ -62,8 +66,14 @@ pub(super) async fn perform(ground: &Ground, step: &Step) -> Result<(), ApplyErr
         Step::Confine { unit, was, value, cpus, all } => {
             mask::confine(ground, unit, all, &mask::Told { was, value, cpus }).await
         }
+        Step::Tell { path, value, at, to } => tell::tell(ground, path, value, (at, *to)).await,
+        Step::Gather { into } => group::gather(&ground.root, into),
+        Step::Disperse { from, all, controller } => group::disperse(&ground.root, from, all, *controller),
+        Step::Group { path, there: true } => group::make(&ground.root, path),
+        Step::Group { path, there: false } => group::remove(&ground.root, path),
         Step::Unbind { bus, device, driver } => driver::unbind(ground, *bus, device, driver).await,
         Step::Bind { bus, device, driver } => driver::bind(ground, *bus, device, driver).await,
+        Step::Own { path, was, uid } => own::own(ground, path, *was, *uid).await,
         Step::AwaitClosed(bdf) => closed::closed(ground, *bdf).await,
         Step::Revive(bdf) => revive::revive(ground, *bdf).await,
         Step::Resize { bdf, bar, was, size } => resize::resize(ground, *bdf, *bar, *was, *size).await,

@@ -85,6 +85,9 @@ const AUTOPROBE: &str = "/sys/bus/pci/drivers_autoprobe";
 async fn found_again(ground: &Ground, folder: &str, belonged: Option<&str>) -> Result<(), Fault> {
     ground.tell(&format!("{folder}/remove"), "1").await?;
     ground.tell("/sys/bus/pci/rescan", "1").await?;
+    if !ground.root.exists(folder) {
+        return Err(Fault::No("it is not found again".into()));
+    }
     let Some(driver) = belonged else { return Ok(()) };
     ground.tell(&format!("{folder}/driver_override"), driver).await?;
     let device = folder.rsplit('/').next().unwrap_or_default();

@@ -20,7 +20,11 @@ pub(super) async fn write(ground: &Ground, path: &str, was: &str, value: &str) -
     ground.tell(path, text).await.map_err(|fault| fault.of(&format!("{path} did not take {}", shown(value))))?;
     match read(ground, path)? {
         now if now == value => Ok(()),
-        now => Err(ApplyError::Refused(format!("{path} was told {} and holds {}", shown(value), shown(&now)))),
+        now => {
+            // Half a change would be nobody's to undo.
+            let _ = ground.tell(path, if was.is_empty() { "\n" } else { was }).await;
+            Err(ApplyError::Refused(format!("{path} was told {} and holds {}", shown(value), shown(&now))))
+        }
     }
 }
 

@@ -135,6 +135,6 @@ pub(super) fn guest_name(text: &str) -> Result<GuestName, String> {
     GuestName::try_from(text.to_owned())
 }
 
-fn period(text: &str) -> Result<Period, String> {
+pub(super) fn period(text: &str) -> Result<Period, String> {
     Period::try_from(text.to_owned())
 }

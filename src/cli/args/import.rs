@@ -10,9 +10,12 @@ use std::path::PathBuf;
                         Exit status: 0; 9 some of it is not in the profile; 10 it cannot be read."
 )]
 pub struct Import {
-    /// Domain XML, a script or a command line; `-` for standard input
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// XML, script, or `.conf` of Proxmox or quickemu; `-` for standard input
+    #[arg(value_name = "FILE", required_unless_present = "pid")]
+    pub file: Option<PathBuf>,
+    /// A QEMU that runs, by its process number
+    #[arg(long, value_name = "N", conflicts_with = "file")]
+    pub pid: Option<u32>,
     /// Write the profile to a new file; without: to standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

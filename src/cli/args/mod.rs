@@ -16,6 +16,7 @@ mod layers;
 mod monitor;
 mod new;
 mod overview;
+mod pci;
 mod pick;
 mod plan;
 mod report;
@@ -33,6 +34,7 @@ pub use isolate::{Initramfs, Isolate};
 pub use layers::{HostFile, Layers};
 pub use monitor::{Cable, Cd, CdCommand, Hmp, Net, Qmp, Screenshot, SendKey, Turn, Usb, UsbDevice};
 pub use new::{GuestKind, New};
+pub use pci::{Pci, PciCommand};
 pub use pick::Pick;
 pub use plan::{Check, Plan};
 pub use report::Report;
@@ -176,6 +178,9 @@ pub enum Command {
     /// Give a guest a USB device, or take it back
     #[command(hide = true)]
     Usb(Usb),
+    /// Give a guest that runs a PCI device of the host, or take it back
+    #[command(hide = true)]
+    Pci(Pci),
     /// Plug a guest's network cable in, or out
     #[command(hide = true)]
     Net(Net),

@@ -4,9 +4,13 @@ use super::{Refused, done, for_guest, run_dir};
 use crate::cli::Exit;
 use crate::cli::args::Screenshot;
 use crate::cli::output::Output;
+use crate::plan::SOCKETS;
 use crate::supervise::{Ask, ask};
+use nix::libc;
 use serde_json::{Map, Value, json};
 use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Writes a picture of the guest's display to a file.
@@ -14,7 +18,8 @@ pub(in crate::cli) fn screenshot(Screenshot { name, file }: &Screenshot, output:
     let work = async {
         let dir = run_dir(name);
         // QEMU may write in the run's folder, and need not be able to write elsewhere.
-        let taken = dir.join(format!("screenshot-{}", std::process::id()));
+        let own = Some(dir.join(SOCKETS)).filter(|folder| folder.is_dir());
+        let taken = own.unwrap_or_else(|| dir.clone()).join(format!("screenshot-{}", std::process::id()));
         let result = ask(&dir, &Ask::Qmp { execute: "screendump".into(), arguments: wanted(&taken, file) }).await;
         let copied = result.map_err(Refused::from).and_then(|_| copy(&taken, file));
         // Not there when QEMU took none.
@@ -26,8 +31,15 @@ pub(in crate::cli) fn screenshot(Screenshot { name, file }: &Screenshot, output:
 }
 
 fn copy(taken: &Path, file: &Path) -> Result<(), Refused> {
-    let copied = fs::read(taken).and_then(|picture| fs::write(file, picture));
+    let copied = picture(taken).and_then(|picture| fs::write(file, picture));
     copied.map_err(|error| Refused::Said(format!("cannot write {}: {error}", file.display())))
+}
+
+/// What QEMU wrote. A link is not followed: the folder may belong to another user, as whom QEMU runs.
+fn picture(taken: &Path) -> io::Result<Vec<u8>> {
+    let mut picture = Vec::new();
+    fs::OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(taken)?.read_to_end(&mut picture)?;
+    Ok(picture)
 }
 
 /// PNG where the name says so, else what QEMU has always written, PPM.

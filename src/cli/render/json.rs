@@ -9,6 +9,10 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
     let Contents {
         name,
         emulator,
+        user,
+        session,
+        // What becomes of it stands among the changes.
+        opens: _,
         argv,
         env,
         descriptors,
@@ -23,7 +27,8 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         hooks,
         services,
         pins,
-        scope,
+        room,
+        interrupts,
         seats,
         // Of use to vmrun alone.
         kept: _,
@@ -39,6 +44,8 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
     json!({
         "name": name.as_str(),
         "qemu": emulator,
+        "user": user,
+        "session": session,
         "vcpus": vcpus,
         "run_dir": run_dir,
         "argv": argv.words(),
@@ -50,7 +57,8 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         "fallback": fallback.as_ref().map(|plan| plan.argv.words()),
         "usb": usb,
         "pins": pins,
-        "scope": scope,
+        "room": room,
+        "interrupts": interrupts,
         "addresses": seats,
         "files": files,
         "changes": changes.iter().map(change).collect::<Vec<_>>(),

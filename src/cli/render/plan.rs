@@ -5,8 +5,8 @@ use super::layout::{columns, command, counted, paragraph, wrapped};
 use super::{life, pins, table};
 use crate::host::Host;
 use crate::plan::{
-    Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, NewFile, Origin, Seat, SeatBy, Tap, TapFrom, UsbFound,
-    UsbWanted,
+    Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, Home, NewFile, Origin, Room, RunAs, Seat, SeatBy, Tap,
+    TapFrom, UsbFound, UsbWanted,
 };
 use crate::profile::source::{Keys, Sheets, Shown};
 use anstyle::Style;
@@ -143,8 +143,29 @@ impl Page {
                 None => format!("{at}: {which}, not plugged in; it comes when it is"),
             });
         }
-        if let Some(scope) = &contents.scope {
-            self.item(&format!("moved into {scope}-PID.scope, beside the slices of the host's processes"));
+        if !contents.interrupts.is_empty() {
+            let cpus: Vec<_> = contents.interrupts.iter().map(ToString::to_string).collect();
+            self.item(&format!("interrupts of passed functions go to host CPUs {}, in turn", cpus.join(", ")));
+        }
+        if let Some(Room { home, cpus, partition }) = &contents.room {
+            self.item(&match home {
+                Home::Scope(scope) => {
+                    format!("moved into {scope}-PID.scope, beside the slices of the host's processes")
+                }
+                Home::Group(group) => format!("moved into {group}, beside the group of the host's processes"),
+            });
+            if let Some(kind) = partition {
+                let kind = kind.word();
+                self.item(&format!(
+                    "host CPUs {cpus} as a partition of the vCPUs' own ({kind}), where the kernel makes it"
+                ));
+            }
+        }
+        if let Some(login) = &contents.session {
+            self.item(&format!("environment: the display of {login}'s session, unless vmrun has one"));
+        }
+        if let Some(user) = &contents.user {
+            self.item(&run_as(user));
         }
         if let Some(amount) = contents.locked_memory {
             self.item(&format!("limit of locked memory: at least {} bytes", amount.bytes()));
@@ -238,10 +259,19 @@ fn made(file: &NewFile) -> String {
             let (path, from) = (path.display(), copy_of.display());
             format!("{path}: copied from {from} if there is none; kept from run to run")
         }
-        NewFile::Folder { folder } => {
+        NewFile::Folder { folder, owner: None } => {
             format!("{}: a folder for its owner alone, made if there is none; kept from run to run", folder.display())
         }
+        NewFile::Folder { folder, owner: Some(uid) } => {
+            format!("{}: a folder for user {uid} alone, made if there is none", folder.display())
+        }
     }
+}
+
+fn run_as(RunAs { user, uid, group, groups }: &RunAs) -> String {
+    let group = group.as_ref().map_or("its own group".to_owned(), |group| format!("group {group}"));
+    let more: String = groups.iter().map(|gid| format!(", {gid}")).collect();
+    format!("it runs as {user}, user {uid}, with {group}{more} and no other; it can gain no rights")
 }
 
 fn opened(descriptor: &Descriptor) -> String {
@@ -261,6 +291,7 @@ fn opened(descriptor: &Descriptor) -> String {
         Descriptor::Macvtap { name, .. } => format!("the macvtap device {name}"),
         Descriptor::Queue => "a further queue of the device before it".to_owned(),
         Descriptor::VhostNet => "/dev/vhost-net for a queue before it".to_owned(),
+        Descriptor::File { path } => path.display().to_string(),
         Descriptor::CpuLatency { micros } => {
             format!("/dev/cpu_dma_latency, held at {micros} µs: idle states that take longer to leave are not entered")
         }

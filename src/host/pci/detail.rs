@@ -42,6 +42,24 @@ pub struct SrIov {
     pub total: u16,
     /// As many there are.
     pub enabled: u16,
+    /// Distance of the first one's routing id from this function's; 0 in older dumps, which did not tell, as in the next
+    /// three.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub offset: u16,
+    /// Distance of each further one from the one before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stride: u16,
+    /// Their device id.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub device: u16,
+    /// Whether the kernel gives them to drivers of the host by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub autoprobe: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 /// Fills in the details of `functions`.
@@ -115,7 +133,15 @@ fn link(text: &dyn Fn(&str) -> Option<String>) -> Option<PciLink> {
 fn sriov(text: &dyn Fn(&str) -> Option<String>) -> Option<SrIov> {
     let count = |file: &str| text(file)?.parse::<u16>().ok();
     let total = count("sriov_totalvfs").filter(|&total| total > 0)?;
-    Some(SrIov { total, enabled: count("sriov_numvfs").unwrap_or(0) })
+    Some(SrIov {
+        total,
+        enabled: count("sriov_numvfs").unwrap_or(0),
+        offset: count("sriov_offset").unwrap_or(0),
+        stride: count("sriov_stride").unwrap_or(0),
+        // Without `0x`, as no other id is; Linux: `sriov_vf_device_show`, `drivers/pci/iov.c`.
+        device: text("sriov_vf_device").and_then(|id| u16::from_str_radix(&id, 16).ok()).unwrap_or(0),
+        autoprobe: text("sriov_drivers_autoprobe").as_deref() == Some("1"),
+    })
 }
 
 /// Names of the physical slots by the device in them, like `0000:01:00`.
@@ -156,6 +182,10 @@ mod test {
             ("power/control", "auto\n"),
             ("sriov_totalvfs", "7\n"),
             ("sriov_numvfs", "2\n"),
+            ("sriov_offset", "128\n"),
+            ("sriov_stride", "2\n"),
+            ("sriov_vf_device", "10ca\n"),
+            ("sriov_drivers_autoprobe", "1\n"),
             ("modalias", "pci:v000010DEd000013C2sv00001458sd0000366Abc03sc00i00\n"),
         ];
         let files = files.map(|(name, content)| (file(name), content));
@@ -179,7 +209,8 @@ mod test {
         let link = PciLink { speed: "2.5".to_owned(), width: 8, max_speed: "8.0".to_owned(), max_width: 16 };
         assert_eq!(card.link, Some(link));
         assert_eq!((card.d3cold_allowed, card.power_control.as_deref()), (Some(true), Some("auto")));
-        assert_eq!(card.sriov, Some(SrIov { total: 7, enabled: 2 }));
+        let sriov = SrIov { total: 7, enabled: 2, offset: 128, stride: 2, device: 0x10ca, autoprobe: true };
+        assert_eq!(card.sriov, Some(sriov));
         assert!(card.modalias.as_deref().is_some_and(|alias| alias.starts_with("pci:v000010DE")));
     }
 

@@ -56,7 +56,13 @@ impl Line<'_> {
     fn model(&mut self, opt: &Opt) {
         let mut parts = opt.value.split(',');
         let model = parts.next().unwrap_or("host").trim();
+        let replaces = !self.whole();
         let cpu = self.page.table("cpu");
+        if replaces {
+            // The last -cpu counts, and libvirt's own comes before it.
+            let of_libvirt = ["flags", "hv", "hv_spinlocks", "hv_vendor_id", "hide_kvm", "l3_cache", "host_cache_info"];
+            of_libvirt.into_iter().for_each(|key| cpu.remove(key));
+        }
         cpu.set("model", if model.is_empty() { "host" } else { model });
         opt.rest();
         let (mut steady, mut movable) = (false, true);

@@ -4,13 +4,29 @@ use super::opt::{Opt, is_on};
 use super::{Line, push};
 use crate::import::xml;
 
+/// Where mediated devices are.
+const MDEVS: &str = "/sys/bus/mdev/devices/";
+
 impl Line<'_> {
+    fn mdev(&mut self, opt: &Opt, uuid: &str) {
+        if opt.get("bus").is_some() || opt.get("addr").is_some() {
+            opt.translated("behind a root port of its own");
+        }
+        let table = push(self.page, "mdev", opt);
+        table.set("uuid", uuid);
+        table.maybe("display", opt.get("display").filter(|display| *display != "auto").map(is_on));
+        if opt.get("ramfb").is_some_and(is_on) {
+            table.set("ramfb", true);
+        }
+    }
+
     pub(super) fn vfio(&mut self, opt: &Opt) {
         let given = opt.get("host").map(str::to_owned);
         let path = opt.get("sysfsdev").map(str::to_owned);
         let host = given.or_else(|| path.as_deref()?.strip_prefix("/sys/bus/pci/devices/").map(str::to_owned));
         let Some(host) = host else {
             return match path {
+                Some(path) if path.starts_with(MDEVS) => self.mdev(opt, &path[MDEVS.len()..]),
                 Some(_) => self.other(opt, &opt.head),
                 None => opt.lost("no address of the host is given"),
             };

@@ -47,7 +47,10 @@ fn timer(timer: &Element, domain: &mut Domain) {
             timer.all("catchup").for_each(|catchup| catchup.needless("QEMU has no such limits"));
         }
         "pit" => {
-            domain.page.table("machine").maybe("pit", present.filter(|present| !present));
+            if present == Some(false) {
+                // libvirt: `src/qemu/qemu_command.c`, qemuBuildClockCommandLine.
+                timer.translated("it is there all the same, as libvirt leaves it; Windows does not boot without");
+            }
             match policy {
                 Some(policy @ ("delay" | "discard")) => domain.page.table("clock").set("lost_tick_policy", policy),
                 Some("catchup") => timer.translated("KVM's PIT catches up by itself: delay"),

@@ -70,7 +70,11 @@ fn usb(all: &[&Element], domain: &mut Domain) {
         Some("none") => 9,
         _ => 3,
     };
-    let Some(best) = all.iter().min_by_key(rank) else { return };
+    let Some(best) = all.iter().min_by_key(rank) else {
+        // libvirt adds one to every PC: `src/qemu/qemu_domain.c`, qemuDomainDefaultUSBControllerModel.
+        let model = if domain.q35 { "qemu-xhci" } else { "uhci" };
+        return domain.page.table("usb_controller").set("model", model);
+    };
     let ports = best.number("ports");
     all.iter().for_each(|controller| _ = controller.attr("ports"));
     for other in all.iter().filter(|other| !std::ptr::eq(**other, *best)) {

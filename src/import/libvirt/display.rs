@@ -30,8 +30,8 @@ pub(super) fn import(devices: &Element, domain: &mut Domain) {
     if let Some(first) = video.next() {
         card(first, domain);
     } else if best.is_some() {
-        // libvirt adds one: cirrus in old times, qxl or vga today.
-        domain.page.table("display").set("video", "std");
+        // libvirt's own choice for a PC: `src/qemu/qemu_domain.c`, qemuDomainDefaultVideoDevice.
+        domain.page.table("display").set("video", "cirrus");
     }
     for more in video {
         more.take();

@@ -3,7 +3,6 @@
 use super::{Domain, placed};
 use crate::import::page::number;
 use crate::import::xml::Element;
-use serde_json::json;
 
 /// The host's address that `<address domain= bus= slot= function=>` gives.
 pub(super) fn bdf(address: &Element) -> Option<String> {
@@ -89,7 +88,6 @@ fn place(hostdev: &Element, q35: bool) -> Option<String> {
     if !q35 && bus == 0 && slot > 1 {
         return Some(format!("{slot:02x}.{function:x}"));
     }
-    address.translated("behind a root port of its own, at an address that is the same at every start");
     None
 }
 
@@ -144,24 +142,21 @@ fn number_of(text: &str) -> Option<toml::Value> {
     text.parse().ok().map(number)
 }
 
-/// A part of a card (vGPU): QEMU takes it by its path.
+/// A part of a card (vGPU).
 fn mdev(hostdev: &Element, source: Option<&Element>, domain: &mut Domain) {
     placed(hostdev);
     let model = hostdev.attr("model").unwrap_or("vfio-pci").to_owned();
-    let on = |name: &str| hostdev.flag(name).map(|on| if on { "on" } else { "off" });
-    let (display, ramfb) = (on("display"), hostdev.flag("ramfb") == Some(true));
+    let (display, ramfb) = (hostdev.flag("display"), hostdev.flag("ramfb") == Some(true));
     let uuid = source.and_then(|source| source.child("address")).and_then(|address| address.attr("uuid"));
     let Some(uuid) = uuid.filter(|_| model == "vfio-pci") else {
         return hostdev.lost(format!("mediated devices are vfio-pci with a uuid, not `{model}`"));
     };
-    let driver = if ramfb { "vfio-pci-nohotplug" } else { "vfio-pci" };
-    let mut device = json!({"driver": driver, "sysfsdev": format!("/sys/bus/mdev/devices/{uuid}")});
-    if let Some(display) = display {
-        device["display"] = json!(display);
-    }
+    let table = domain.page.push("mdev");
+    table.set("uuid", uuid);
+    table.maybe("display", display);
     if ramfb {
-        device["ramfb"] = json!(true);
+        table.set("ramfb", true);
     }
-    domain.args.extend(["-device".to_owned(), device.to_string()]);
-    hostdev.translated("a device in [qemu] args; make it before the guest starts: mdevctl start");
+    hostdev
+        .translated("it must be there when the guest starts (mdevctl start); with `parent` and `type` vmrun makes it");
 }

@@ -2,6 +2,7 @@
 //!
 //! [`Domain`] is the profile under construction with the few facts that span elements. Each file has a part of the format.
 
+mod address;
 mod clock;
 mod controller;
 mod cpu;
@@ -244,10 +245,12 @@ fn import_devices(devices: &Element, domain: &mut Domain) {
     if !has_balloon && !domain.passed {
         domain.page.table("memory").set("balloon", true);
     }
+    tune::settle(devices, domain);
+    address::import(devices, domain);
 }
 
 /// The lists that devices go to.
-const LISTS: [&str; 9] = ["disk", "net", "pci", "usb", "input", "share", "serial", "fw_cfg", "acpi_table"];
+const LISTS: [&str; 10] = ["disk", "net", "pci", "mdev", "usb", "input", "share", "serial", "fw_cfg", "acpi_table"];
 
 fn count(page: &Page) -> [usize; LISTS.len()] {
     LISTS.map(|name| page.count(name))
@@ -279,13 +282,9 @@ fn emulator(element: &Element, domain: &mut Domain) {
     }
 }
 
-/// Notes that libvirt's name and place of a device are not taken over.
+/// Notes that libvirt's name of a device is not taken over.
 fn placed(element: &Element) {
     for alias in element.all("alias") {
         alias.needless("libvirt's own name of the device");
-    }
-    for address in element.all("address") {
-        address.take();
-        address.translated("the guest finds it at another address once, and at the same one from then on");
     }
 }

@@ -22,6 +22,14 @@ pub(super) fn import(interface: &Element, domain: &mut Domain) {
     interface.child("mac").into_iter().for_each(|mac| _ = (mac.attr("type"), mac.attr("check")));
     tuning(interface, &mut table);
     rest(interface, &mut table);
+    if table.text("model") == Some("virtio") && table.get("queues").is_none() {
+        table.set("queues", 1);
+    }
+    if table.text("mode") == Some("vhost-user") {
+        // The program at the other end reads and writes the guest's memory.
+        domain.page.table("memory").set("share", true);
+        interface.translated("memory.share, too: the switch maps the guest's memory");
+    }
     *domain.page.push("net") = table;
 }
 
@@ -113,7 +121,10 @@ fn model(interface: &Element, table: &mut Table) -> bool {
             "virtio"
         }
         "e1000" | "e1000e" | "rtl8139" | "vmxnet3" => kind,
-        "e1000-82544gc" | "e1000-82545em" => "e1000",
+        "e1000-82544gc" | "e1000-82545em" => {
+            interface.translated("e1000, an 82540EM: a card of the same driver with another id");
+            "e1000"
+        }
         other => {
             interface.asked(format!("vmrun has no card `{other}`"));
             table.ask(

@@ -48,6 +48,30 @@ pub(super) fn import(root: &Element, domain: &mut Domain) {
     rest(tune);
 }
 
+/// Gives SCSI disks the iothread of their controller, and takes pins of iothreads away that no disk names: the profile has
+/// no others. To be called when the page has all disks.
+pub(super) fn settle(devices: &Element, domain: &mut Domain) {
+    let of_scsi = devices
+        .all("controller")
+        .filter(|controller| controller.attr("type") == Some("scsi"))
+        .find_map(|controller| controller.child("driver")?.number("iothread"));
+    let mut used = Vec::new();
+    for disk in domain.page.list("disk") {
+        if let Some(number) = of_scsi.filter(|_| disk.text("bus") == Some("scsi") && disk.get("iothread").is_none()) {
+            disk.set("iothread", iothread(number));
+        }
+        used.extend(disk.text("iothread").map(str::to_owned));
+    }
+    let pins = domain.page.get("cpu.pinning", "iothreads").and_then(Value::as_table).cloned();
+    let Some(mut pins) = pins else { return };
+    pins.retain(|id, _| used.iter().any(|used| used == id));
+    let table = domain.page.table("cpu.pinning");
+    match pins.is_empty() {
+        true => table.remove("iothreads"),
+        false => table.set("iothreads", pins),
+    }
+}
+
 /// A set of host CPUs as a profile has it: one by its number.
 fn set(text: &str) -> Value {
     let cpus = text.parse::<CpuSet>();

@@ -2,10 +2,13 @@
 
 mod driver;
 mod framebuffer;
+mod gather;
 mod huge_pages;
 mod macvtap;
 mod masks;
+mod mdev;
 mod module;
+mod owner;
 mod rebar;
 mod slices;
 mod unit;
@@ -14,6 +17,7 @@ mod unit;
 mod test;
 
 pub use driver::{Binding, VFIO};
+pub use gather::{CONTROL_GROUPS, HOST_GROUP};
 pub use masks::CpuMask;
 pub use slices::Confinement;
 pub use unit::{Test, UnitState};
@@ -21,6 +25,7 @@ pub use unit::{Test, UnitState};
 use super::{Command, Step};
 use crate::unit::{Bdf, CpuSet, Mac, Size};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// A change of the host. Its inverse is a change too, so undo needs no code of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +96,19 @@ pub enum Change {
         /// Whether it is loaded after.
         to: Presence,
     },
+    /// A mediated device made by the driver of its parent, or taken away.
+    Mdev {
+        /// Its name on the host.
+        uuid: Uuid,
+        /// The device whose driver makes it, by its name in `/sys/class/mdev_bus`.
+        parent: String,
+        /// What is made, a folder in the parent's `mdev_supported_types`.
+        kind: String,
+        /// Whether it was there before.
+        from: Presence,
+        /// Whether it is there after.
+        to: Presence,
+    },
     /// A PCI function moved from one driver to another. One that stays with vfio-pci is only looked at.
     Driver {
         /// Its address.
@@ -99,6 +117,16 @@ pub enum Change {
         from: Binding,
         /// Who gets it.
         to: Binding,
+    },
+    /// A device node handed from one user to another, its group and its mode unchanged. In sysfs the folder `vfio-dev` of
+    /// a PCI function stands for its node.
+    Owner {
+        /// Absolute path.
+        path: String,
+        /// Id of the owner before, as far as that is known before the node is there.
+        from: u32,
+        /// Id of the owner after.
+        to: u32,
     },
     /// Those who have a PCI function open let go of it, because what they belong to has ended. Nothing brings them back
     /// but the start of that.
@@ -169,6 +197,32 @@ pub enum Change {
         /// The units.
         units: Vec<Confinement>,
     },
+    /// Host CPUs taken from the host's processes where no systemd runs, or given back to them: those at the root of the
+    /// control groups are gathered in a group of their own, and other groups confined; a difference like [`Self::Masks`].
+    /// With the last guest that wants it that group goes.
+    Gather {
+        /// The host CPUs.
+        cpus: CpuSet,
+        /// All host CPUs.
+        all: CpuSet,
+        /// The groups, by path; that of the host's processes is one of them.
+        groups: Vec<Confinement>,
+        /// Whether somebody else confines groups to host CPUs, so that this stays possible afterwards.
+        others: Presence,
+        /// Whether the host's processes were gathered before.
+        from: Presence,
+        /// Whether they are after.
+        to: Presence,
+    },
+    /// A control group made, or removed when nobody is in it any more.
+    Group {
+        /// Its path.
+        path: String,
+        /// Whether it was there before.
+        from: Presence,
+        /// Whether it is there after.
+        to: Presence,
+    },
 }
 
 /// Whether something is there.
@@ -195,7 +249,9 @@ impl Change {
             }
             Self::Hook { name, run, back } => Self::Hook { name, run: back, back: run },
             Self::Module { name, from, to } => Self::Module { name, from: to, to: from },
+            Self::Mdev { uuid, parent, kind, from, to } => Self::Mdev { uuid, parent, kind, from: to, to: from },
             Self::Driver { bdf, from, to } => Self::Driver { bdf, from: to, to: from },
+            Self::Owner { path, from, to } => Self::Owner { path, from: to, to: from },
             Self::Holders { bdf, from, to } => Self::Holders { bdf, from: to, to: from },
             Self::Attribute { path, from, to } => Self::Attribute { path, from: to, to: from },
             Self::Rebar { bdf, bar, from, to } => Self::Rebar { bdf, bar, from: to, to: from },
@@ -203,6 +259,10 @@ impl Change {
             Self::Shared { path, from, to } => Self::Shared { path, from: to, to: from },
             Self::Masks { cpus, masks } => Self::Masks { cpus, masks: masks::inverse(masks) },
             Self::Slices { cpus, all, units } => Self::Slices { cpus, all, units: slices::inverse(units) },
+            Self::Gather { cpus, all, groups, others, from, to } => {
+                Self::Gather { cpus, all, groups: slices::inverse(groups), others, from: to, to: from }
+            }
+            Self::Group { path, from, to } => Self::Group { path, from: to, to: from },
         }
     }
 
@@ -218,7 +278,9 @@ impl Change {
             },
             Self::Hook { name: _, run, back: _ } => run.iter().cloned().map(Step::Run).collect(),
             Self::Module { name, from: _, to } => module::steps(name, *to),
+            Self::Mdev { uuid, parent, kind, from: _, to } => mdev::steps(*uuid, parent, kind, *to),
             Self::Driver { bdf, from, to } => driver::steps(*bdf, from, to),
+            Self::Owner { path, from, to } => owner::steps(path, *from, *to),
             Self::Holders { bdf, from: _, to } => match to {
                 Presence::Present => Vec::new(),
                 Presence::Absent => vec![Step::AwaitClosed(*bdf)],
@@ -230,6 +292,8 @@ impl Change {
             Self::Framebuffer { device, driver, from: _, to } => framebuffer::steps(device, driver, *to),
             Self::Masks { cpus, masks } => masks::steps(cpus, masks),
             Self::Slices { cpus, all, units } => slices::steps(cpus, all, units),
+            Self::Gather { cpus, all, groups, others, from: _, to } => gather::steps(cpus, all, groups, *others, *to),
+            Self::Group { path, from: _, to } => gather::group(path, *to),
         }
     }
 
@@ -243,13 +307,36 @@ impl Change {
             | Self::Macvtap { .. }
             | Self::Hook { .. }
             | Self::Module { .. }
+            | Self::Mdev { .. }
+            | Self::Owner { .. }
             | Self::Holders { .. }
             | Self::Attribute { .. }
             | Self::Framebuffer { .. }
             | Self::Shared { .. }
             | Self::Masks { .. }
-            | Self::Slices { .. } => None,
+            | Self::Slices { .. }
+            | Self::Gather { .. }
+            | Self::Group { .. } => None,
         }
+    }
+
+    /// The PCI function that it touches.
+    #[must_use]
+    pub fn touches(&self) -> Option<Bdf> {
+        let of_path = |path: &str| path.strip_prefix("/sys/bus/pci/devices/")?.split('/').next()?.parse().ok();
+        match self {
+            Self::Attribute { path, .. } | Self::Shared { path, .. } => of_path(path),
+            other => other.device(),
+        }
+    }
+
+    /// Whether it is about the PCI function `bdf` alone: its driver, what its files in sysfs say, who has it open.
+    #[must_use]
+    pub fn concerns(&self, bdf: Bdf) -> bool {
+        let its_holders = matches!(self, Self::Holders { bdf: own, .. } if *own == bdf);
+        let folder = format!("/sys/bus/pci/devices/{bdf}/");
+        let its_file = matches!(self, Self::Attribute { path, .. } if path.starts_with(&folder));
+        self.device() == Some(bdf) || its_holders || its_file
     }
 
     /// How to find out that the host already is as `to` says; then there is nothing to change, nor to undo. `None` where
@@ -262,14 +349,18 @@ impl Change {
             | Self::Macvtap { .. }
             | Self::Hook { .. }
             | Self::Module { .. }
+            | Self::Mdev { .. }
             | Self::Driver { .. }
+            | Self::Owner { .. }
             | Self::Holders { .. }
             | Self::Attribute { .. }
             | Self::Rebar { .. }
             | Self::Framebuffer { .. }
             | Self::Shared { .. }
             | Self::Masks { .. }
-            | Self::Slices { .. } => None,
+            | Self::Slices { .. }
+            | Self::Gather { .. }
+            | Self::Group { .. } => None,
         }
     }
 }

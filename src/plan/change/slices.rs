@@ -4,11 +4,11 @@ use crate::plan::{Command, Step};
 use crate::unit::CpuSet;
 use serde::{Deserialize, Serialize};
 
-/// The confinement of a unit.
+/// The confinement of a unit, or of a control group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confinement {
-    /// Its name, like `system.slice`.
+    /// Its name, like `system.slice`; the absolute path of a control group.
     pub unit: String,
     /// Its host CPUs before; empty for all.
     pub from: String,

@@ -1,4 +1,4 @@
-use super::{Binding, Change, Confinement, CpuMask, Presence, UnitState};
+use super::{Binding, Change, Confinement, CpuMask, HOST_GROUP, Presence, UnitState};
 use crate::plan::Step;
 use crate::unit::{Bdf, CpuSet, Mac, Size};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -23,12 +23,16 @@ fn change() -> impl Strategy<Value = Change> {
         }),
         any::<Option<u16>>().prop_map(macvtap),
         (any::<String>(), presence(), presence()).prop_map(|(name, from, to)| Change::Module { name, from, to }),
+        (any::<u128>(), any::<String>(), any::<String>(), presence(), presence()).prop_map(
+            |(uuid, parent, kind, from, to)| Change::Mdev { uuid: uuid::Uuid::from_u128(uuid), parent, kind, from, to }
+        ),
         (binding(), binding()).prop_map(|(from, to)| Change::Driver { bdf: card(), from, to }),
         (any::<String>(), any::<String>(), any::<String>()).prop_map(|(path, from, to)| Change::Attribute {
             path,
             from,
             to
         }),
+        (any::<String>(), any::<u32>(), any::<u32>()).prop_map(|(path, from, to)| Change::Owner { path, from, to }),
         (presence(), presence()).prop_map(|(from, to)| Change::Holders { bdf: card(), from, to }),
         (any::<u8>(), size(), size()).prop_map(|(bar, from, to)| Change::Rebar { bdf: card(), bar, from, to }),
         (any::<String>(), any::<String>(), presence(), presence())
@@ -47,6 +51,17 @@ fn change() -> impl Strategy<Value = Change> {
             all,
             units: units.into_iter().map(|(unit, from, to)| Confinement { unit, from, to }).collect()
         }),
+        (cpus(), cpus(), proptest::collection::vec(texts(), 0..4), presence(), presence(), presence()).prop_map(
+            |(cpus, all, groups, others, from, to)| Change::Gather {
+                cpus,
+                all,
+                groups: groups.into_iter().map(|(unit, from, to)| Confinement { unit, from, to }).collect(),
+                others,
+                from,
+                to,
+            }
+        ),
+        (any::<String>(), presence(), presence()).prop_map(|(path, from, to)| Change::Group { path, from, to }),
     ]
 }
 
@@ -173,4 +188,35 @@ fn host_cpus_are_taken_from_slices_and_masks_and_given_back() {
     let moved = Change::Masks { cpus: "2-3".parse().unwrap(), masks: vec![mask] };
     assert_eq!(lines(&moved), "echo 0-1 > /proc/irq/9/smp_affinity_list");
     assert_eq!(lines(&moved.inverse()), "echo 0-3 > /proc/irq/9/smp_affinity_list");
+}
+
+#[test]
+fn without_systemd_the_hosts_processes_are_gathered_and_let_go() {
+    let group = |unit: &str| Confinement { unit: unit.into(), from: String::new(), to: "0-1".into() };
+    let gathered = Change::Gather {
+        cpus: "2-3".parse().unwrap(),
+        all: "0-3".parse().unwrap(),
+        groups: vec![group(HOST_GROUP), group("/sys/fs/cgroup/openrc")],
+        others: Presence::Absent,
+        from: Presence::Absent,
+        to: Presence::Present,
+    };
+    assert_eq!(
+        lines(&gathered),
+        "echo +cpuset > /sys/fs/cgroup/cgroup.subtree_control; mkdir -p /sys/fs/cgroup/vmrun.host; \
+         for pid in $(cat /sys/fs/cgroup/cgroup.procs); do echo $pid > /sys/fs/cgroup/vmrun.host/cgroup.procs; done\n\
+         echo 0-1 > /sys/fs/cgroup/vmrun.host/cpuset.cpus\n\
+         echo 0-1 > /sys/fs/cgroup/openrc/cpuset.cpus"
+    );
+    assert_eq!(
+        lines(&gathered.inverse()),
+        "echo 0-3 > /sys/fs/cgroup/openrc/cpuset.cpus\n\
+         echo 0-3 > /sys/fs/cgroup/vmrun.host/cpuset.cpus\n\
+         for pid in $(cat /sys/fs/cgroup/vmrun.host/cgroup.procs); do echo $pid > /sys/fs/cgroup/cgroup.procs; done; \
+         rmdir /sys/fs/cgroup/vmrun.host; echo -cpuset > /sys/fs/cgroup/cgroup.subtree_control"
+    );
+    let path = "/sys/fs/cgroup/vmrun-windows".to_owned();
+    let made = Change::Group { path, from: Presence::Absent, to: Presence::Present };
+    assert_eq!(lines(&made), "mkdir -p /sys/fs/cgroup/vmrun-windows");
+    assert_eq!(lines(&made.inverse()), "rmdir /sys/fs/cgroup/vmrun-windows");
 }

@@ -28,6 +28,7 @@ pub(super) fn name(audio: &Audio, backend: &mut Value, scene: &Scene, draft: &mu
             Some(uid) => {
                 let socket = PathBuf::from(format!("/run/user/{uid}/pulse/native"));
                 backend["server"] = json!(format!("unix:{}", socket.display()));
+                draft_cookie(scene, draft);
                 judge_alive(&socket, scene)
             }
             None if scene.host.euid == 0 => {
@@ -52,9 +53,17 @@ pub(super) fn name(audio: &Audio, backend: &mut Value, scene: &Scene, draft: &mu
     }
 }
 
-/// The user whose sound server is meant, when vmrun runs as root for somebody.
+/// The user whose sound server is meant, when QEMU is another's or root's for somebody.
 fn invoker(scene: &Scene) -> Option<u32> {
-    scene.host.invoker.filter(|_| scene.host.euid == 0)
+    scene.user.map(|user| user.uid).or(scene.host.invoker.filter(|_| scene.host.euid == 0))
+}
+
+/// Where the user's `PulseAudio` has the secret by which it lets root in; pulse-client.conf(5). `PipeWire` asks for none.
+fn draft_cookie(scene: &Scene, draft: &mut Draft) {
+    if let Some(home) = scene.setting.home.as_ref().filter(|_| scene.is_root()) {
+        let cookie = home.join(".config/pulse/cookie").display().to_string();
+        draft.contents.env.entry("PULSE_COOKIE".into()).or_insert(cookie);
+    }
 }
 
 fn judge_given(server: &str, scene: &Scene) -> Result<(), Problem> {

@@ -3,7 +3,7 @@
 use super::Disk;
 use super::io::{DetectZeroes, Format};
 use crate::host::PathFact;
-use crate::plan::{Class, Draft, Origin, Problem};
+use crate::plan::{Access, Class, Draft, Lot, Origin, Problem};
 use crate::profile::scene::Scene;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,9 @@ impl Disk {
             return None;
         };
         let path = self.find(file, &format!("{key}.file"), scene, draft);
+        let lot = if *scene.host.path(&path) == PathFact::Block { Lot::Device } else { Lot::File };
+        let access = if self.read_only() { Access::Read } else { Access::Write };
+        draft.opens(format!("{key}.file"), &path, access, lot);
         let (upper, lower) = (format!("disk{i}"), format!("disk{i}-file"));
         let mut protocol = self.node(self.driver(&path, scene), &lower);
         protocol["filename"] = json!(path);

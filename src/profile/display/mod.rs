@@ -9,13 +9,13 @@ pub(super) use video::Resolution;
 
 use super::scene::Scene;
 use super::setting::Setting;
-use crate::plan::{Class, Draft, Origin, Problem};
+use crate::plan::{Access, Class, Draft, Lot, Origin, Problem};
 use crate::unit::Size;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::num::NonZeroU8;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use video::Video;
 
 /// The emulated display; none unless given, for guests with a card of their own.
@@ -129,6 +129,13 @@ impl Display {
 
     pub(super) fn draft(&self, scene: &Scene, draft: &mut Draft) {
         self.judge(draft);
+        if self.has_gl() {
+            let node = self.rendernode.as_deref().unwrap_or(Path::new("/dev/dri/renderD128"));
+            draft.opens("display.gl", scene.setting.resolve(node), Access::Write, Lot::Common);
+        }
+        if self.kind.is_window() {
+            draft.contents.session = scene.invoker().map(str::to_owned);
+        }
         draft.contents.argv.backend("-display", &self.window(scene), Origin::given("display.kind"));
         match self.kind {
             Kind::Spice => spice::draft(self, scene, draft),

@@ -2,7 +2,7 @@
 
 use super::Display;
 use crate::plan::{Class, Draft, Origin, Problem};
-use crate::profile::scene::Scene;
+use crate::profile::scene::{Scene, made_by_qemu};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -27,7 +27,9 @@ pub(super) fn door(display: &Display, name: &str, scene: &Scene, draft: &mut Dra
     }
     let Some(port) = display.port else {
         let path = display.path.as_deref().map(|path| scene.setting.resolve(path));
-        return Door::Socket(path.unwrap_or_else(|| scene.setting.run_dir.join(name)));
+        let path = path.unwrap_or_else(|| scene.sockets().join(name));
+        made_by_qemu("display.path", &path, scene, draft);
+        return Door::Socket(path);
     };
     let addr = display.addr.clone().unwrap_or_else(|| LOOPBACK.into());
     if !["127.", "localhost", "::1"].iter().any(|own| addr.starts_with(own)) && display.password_file.is_none() {
@@ -47,7 +49,7 @@ pub(super) fn door(display: &Display, name: &str, scene: &Scene, draft: &mut Dra
 pub(super) fn secret(display: &Display, scene: &Scene, draft: &mut Draft) -> Option<&'static str> {
     const ID: &str = "display-password";
     let key = "display.password_file";
-    let path = scene.file(display.password_file.as_deref()?, key, Class::Impossible, draft);
+    let path = scene.read_file(display.password_file.as_deref()?, key, Class::Impossible, draft);
     // From a file, because everybody on the host can read the arguments of a process.
     draft.contents.argv.object(&json!({"qom-type": "secret", "id": ID, "file": path}), Origin::given(key));
     Some(ID)

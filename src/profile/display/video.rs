@@ -116,12 +116,12 @@ pub(super) fn draft(display: &Display, draft: &mut Draft) {
 fn attach(mut device: Value, origin: &Origin, draft: &mut Draft) {
     match draft.slots.chipset() {
         // Device number 1 is kept for it; firmware and guests look for the legacy VGA card on the root bus.
-        Chipset::Q35 => {
+        Chipset::Q35 if !draft.slots.gives(&format!("display {}", device["driver"].as_str().unwrap_or_default())) => {
             device["bus"] = json!("pcie.0");
             device["addr"] = json!("01.0");
             draft.contents.argv.device(&device, origin.clone());
         }
-        Chipset::I440fx => place(device, origin, draft),
+        Chipset::Q35 | Chipset::I440fx => place(device, origin, draft),
     }
 }
 

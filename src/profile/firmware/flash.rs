@@ -1,12 +1,12 @@
 //! The flash chips of the machine: which file, in which format.
 
 use crate::host::PathFact;
-use crate::plan::{Class, Draft, Origin, Problem};
+use crate::plan::{Class, Descriptor, Draft, Origin, Problem, Props};
 use crate::profile::scene::Scene;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Format of an image in a flash chip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,11 +49,16 @@ pub(super) fn draft(
     (file, format): (&Path, Format),
     access: Access,
     origin: &Origin,
+    scene: &Scene,
     draft: &mut Draft,
 ) {
     let below = format!("{node}-file");
     let read_only = access == Access::ReadOnly;
-    let mut protocol = json!({"driver": "file", "filename": file, "node-name": below, "read-only": read_only});
+    let name = match (access, scene.user) {
+        (Access::Written, Some(_)) => inherited(index, file, origin, draft),
+        _ => file.to_owned(),
+    };
+    let mut protocol = json!({"driver": "file", "filename": name, "node-name": below, "read-only": read_only});
     if read_only {
         // Without it QEMU would quietly give a writable file to a chip that asks for one.
         protocol["auto-read-only"] = json!(false);
@@ -63,6 +68,18 @@ pub(super) fn draft(
     let image = json!({"driver": format, "file": below, "node-name": node, "read-only": read_only});
     argv.backend("-blockdev", &image, origin.clone());
     argv.machine.set(format!("pflash{index}"), node, origin.clone());
+}
+
+/// The name by which QEMU finds `file`, which vmrun opens for it: it lies in a folder that only root may enter. QEMU:
+/// `-add-fd`.
+fn inherited(index: u8, file: &Path, origin: &Origin, draft: &mut Draft) -> PathBuf {
+    let fd = draft.pass(Descriptor::File { path: file.to_owned() });
+    let mut set = Props::default();
+    let set_of = |set: &mut Props, key: &str, value: String| set.set(key, value, origin.clone());
+    set_of(&mut set, "fd", fd.to_string());
+    set_of(&mut set, "set", format!("{index}"));
+    draft.contents.argv.backend_props("-add-fd", &set);
+    PathBuf::from(format!("/dev/fdset/{index}"))
 }
 
 /// Granule of a flash chip, and the most that all of them hold together. QEMU: `pc_system_flash_map`,

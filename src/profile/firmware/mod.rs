@@ -12,7 +12,8 @@ use super::machine::Machine;
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::host::PathFact;
-use crate::plan::{Class, Draft, Origin, Problem, Props};
+use crate::plan::Access::Write;
+use crate::plan::{Class, Draft, Lot, Origin, Problem, Props};
 use crate::unit::Size;
 use flash::{Access, Format};
 use schemars::JsonSchema;
@@ -146,11 +147,12 @@ impl Firmware {
         if format == Format::Raw {
             flash::judge(&[&file], key, scene, draft);
         }
-        flash::draft((0, "fw-image"), (&file, format), Access::Written, &Origin::given(key), draft);
+        flash::draft((0, "fw-image"), (&file, format), Access::Written, &Origin::given(key), scene, draft);
     }
 }
 
 fn draft_log(path: &Path, draft: &mut Draft) {
+    draft.opens("firmware.debug_log", path, Write, Lot::File);
     let origin = || Origin::given("firmware.debug_log");
     let mut chardev = Props::default();
     chardev.head("file", origin());

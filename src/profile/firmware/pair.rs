@@ -27,14 +27,14 @@ impl Firmware {
         };
         let (code, origin) = match (&self.code, found) {
             (Some(code), _) => {
-                (scene.file(code, "firmware.code", Class::Missing, draft), Origin::given("firmware.code"))
+                (scene.read_file(code, "firmware.code", Class::Missing, draft), Origin::given("firmware.code"))
             }
             (None, Some(found)) => (found.code.clone(), self.origin_of_code(found)),
             (None, None) => return draft.refuse(search::none(wanted, machine.kind())),
         };
         self.draft_guard(found, &code, machine, draft);
         let format = self.format_of(found);
-        flash::draft((0, "fw-code"), (&code, format), Access::ReadOnly, &origin, draft);
+        flash::draft((0, "fw-code"), (&code, format), Access::ReadOnly, &origin, scene, draft);
         let template = match &self.vars {
             Some(vars) => Some(scene.file(vars, "firmware.vars", Class::Missing, draft)),
             None => found.and_then(|found| found.vars.clone()),
@@ -114,7 +114,7 @@ impl Firmware {
         if format == Format::Raw {
             flash::judge_store(&nvram, &template, scene, draft);
         }
-        flash::draft((1, "fw-vars"), (&nvram, format), Access::Written, &origin, draft);
+        flash::draft((1, "fw-vars"), (&nvram, format), Access::Written, &origin, scene, draft);
         draft.contents.files.push(NewFile::Copy { path: nvram, copy_of: template });
     }
 }

@@ -17,22 +17,29 @@ const QEMU_ITSELF: u64 = 1 << 30;
 const GUEST_IOMMUS: [&str; 3] = ["intel-iommu", "amd-iommu", "virtio-iommu"];
 
 impl Memory {
-    /// Drafts `-overcommit mem-lock` and the limit of locked memory that QEMU needs for the `passed` PCI functions. After
-    /// all that makes arguments.
-    pub(in crate::profile) fn draft_locked(&self, numa: &[Numa], passed: &[Bdf], scene: &Scene, draft: &mut Draft) {
+    /// Drafts `-overcommit mem-lock` and the limit of locked memory that QEMU needs for the `passed` PCI functions, and for so
+    /// many `mediated` ones. After all that makes arguments.
+    pub(in crate::profile) fn draft_locked(
+        &self,
+        numa: &[Numa],
+        (passed, mediated): (&[Bdf], usize),
+        scene: &Scene,
+        draft: &mut Draft,
+    ) {
+        let devices = passed.len() + mediated;
         if self.locked {
             let locked = "mem-lock=on";
             draft.contents.argv.setting("-overcommit", locked, Origin::given(AT));
-            judge_locked(passed.len(), draft);
+            judge_locked(devices, draft);
         }
-        if !self.locked && passed.is_empty() {
+        if !self.locked && devices == 0 {
             return;
         }
-        let times = if passed.len() > 1 && has_iommu(draft) { passed.len() as u64 } else { 1 };
+        let times = if devices > 1 && has_iommu(draft) { devices as u64 } else { 1 };
         let sum = Sum { ram: self.amount(numa), times, bars: bars(passed, scene.host) };
         draft.contents.locked_memory = Some(sum.total());
         if scene.host.locked_memory.is_some_and(|right| !right.allows(sum.total())) {
-            draft.refuse(sum.refusal(passed.len(), scene.host));
+            draft.refuse(sum.refusal(devices, scene.host));
         }
     }
 }

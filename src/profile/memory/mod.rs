@@ -16,7 +16,7 @@ use super::numa::{self, Numa};
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::host::{Host, PathFact};
-use crate::plan::{Change, Class, Draft, Origin, Problem, Transparent};
+use crate::plan::{Access, Change, Class, Draft, Lot, Origin, Problem, Transparent};
 use crate::unit::{Size, Version};
 use backend::{Backend, Shape};
 use hugepages::{Hugepages, PAGE_1G, PAGE_2M};
@@ -315,6 +315,7 @@ fn folder(path: &Path, scene: &Scene, draft: &mut Draft) -> PathBuf {
                 .fix("leave path out; huge pages need no mounted folder"),
         );
     }
+    draft.opens("memory.path", &path, Access::Write, Lot::File);
     path
 }
 

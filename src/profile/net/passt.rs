@@ -35,7 +35,7 @@ pub(super) fn tie(turn: &Turn<'_>, draft: &mut Draft) -> Tied {
         let fix = format!("\"{}::{}:{}\"", forward.protocol, forward.host_port, forward.guest_port);
         draft.refuse(Problem::new(Class::Invalid, at, what).fix(fix));
     }
-    let socket = scene.setting.run_dir.join(format!("{id}.sock"));
+    let socket = scene.sockets().join(format!("{id}.sock"));
     let service = service(turn, &socket, draft);
     draft.contents.services.push(service);
     (netdev(turn, &socket), Ties { queues: 1, mtu: net.mtu.map(|mtu| mtu.0) })
@@ -53,7 +53,7 @@ fn netdev(turn: &Turn<'_>, socket: &Path) -> Value {
 }
 
 fn service(turn: &Turn<'_>, socket: &Path, draft: &mut Draft) -> Service {
-    let run = Command { argv: argv(turn, socket, draft), user: None, env: [].into(), timeout: None };
+    let run = Command { argv: argv(turn, socket, draft), user: turn.scene.login(), env: [].into(), timeout: None };
     let what = What::Command {
         run,
         restart: Restart::Always,
@@ -69,7 +69,7 @@ fn service(turn: &Turn<'_>, socket: &Path, draft: &mut Draft) -> Service {
 fn argv(turn: &Turn<'_>, socket: &Path, draft: &mut Draft) -> Vec<String> {
     let program = program(turn, draft).to_string_lossy().into_owned();
     let mut argv = vec![program, "--foreground".into(), "--quiet".into()];
-    if turn.scene.host.euid == 0 {
+    if turn.scene.is_root() {
         // It would become nobody, who cannot make a socket in the folder of the run. It gives up its capabilities, its
         // file system and most system calls all the same, passt(1), "Security".
         argv.extend(["--runas".into(), "0:0".into()]);

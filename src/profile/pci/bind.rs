@@ -1,8 +1,8 @@
 //! Taking functions from the host's drivers, and what has to be changed of each around that.
 
-use super::{Passed, rebar, reset, vfio_driver};
+use super::{Passed, rebar, reset, vfio_driver, virtual_function};
 use crate::host::{Host, Module, PciFunction};
-use crate::plan::{Binding, Change, Class, Draft, Presence, Problem, VFIO};
+use crate::plan::{Access, Binding, Change, Class, Draft, Lot, Presence, Problem, VFIO};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,7 @@ pub(super) fn draft_module(passed: &[Passed], host: &Host, draft: &mut Draft) {
 pub(super) fn draft(passed: &[Passed], host: &Host, draft: &mut Draft) {
     judge_rights(passed, host, draft);
     judge_nodes(passed, host, draft);
+    passed.iter().filter(|one| !one.function.bridge).for_each(|one| open(one, draft));
     for one in passed.iter().rev().filter(|one| !one.function.bridge) {
         let mut changes = function(one, host, draft);
         draft.contents.changes.append(&mut changes);
@@ -79,6 +80,21 @@ fn nodes(one: &Passed) -> Vec<PathBuf> {
     group.chain([PathBuf::from("/dev/vfio/vfio")]).collect()
 }
 
+/// Notes what QEMU opens for a function.
+fn open(one: &Passed, draft: &mut Draft) {
+    let at = one.key.as_str();
+    if one.table.iommufd {
+        let folder = format!("/sys/bus/pci/devices/{}/vfio-dev", one.bdf());
+        draft.opens(at, folder, Access::Write, Lot::Device);
+        draft.opens(at, "/dev/iommu", Access::Write, Lot::Inherited);
+        return;
+    }
+    if let Some(group) = one.function.iommu_group {
+        draft.opens(at, format!("/dev/vfio/{group}"), Access::Write, Lot::Device);
+    }
+    draft.opens(at, "/dev/vfio/vfio", Access::Write, Lot::Common);
+}
+
 fn denied(one: &Passed, node: &Path, host: &Host) -> Problem {
     let user = login(host);
     let node = node.display();
@@ -104,6 +120,7 @@ fn login(host: &Host) -> &str {
 
 fn not_root(at: &str, functions: &[&Passed], host: &Host) -> Problem {
     let holder = |one: &&Passed| match &one.function.driver {
+        None if virtual_function::is_to_come(one, host) => format!("{} is still to be made", one.bdf()),
         Some(driver) => format!("{} is held by {driver}", one.bdf()),
         None => format!("{} has no driver", one.bdf()),
     };
@@ -113,7 +130,13 @@ fn not_root(at: &str, functions: &[&Passed], host: &Host) -> Problem {
     };
     let user = login(host);
     let held: Vec<_> = functions.iter().map(holder).collect();
-    let rules: String = functions.iter().map(rule).collect();
+    let mut there = functions.iter().filter(|one| !virtual_function::is_to_come(one, host)).peekable();
+    if there.peek().is_none() {
+        return Problem::new(Class::Denied, at, format!("{}; only root can do that", held.join(", ")))
+            .why(format!("vmrun runs as user {}", host.euid))
+            .fix("run vmrun as root, by sudo or pkexec");
+    }
+    let rules: String = there.map(rule).collect();
     Problem::new(Class::Denied, at, format!("{}; only root can give it to {VFIO}", held.join(", ")))
         .why(format!("vmrun runs as user {}", host.euid))
         .fix(format!(

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::Path;
 
-/// What is done about services that hold a device and that no key names.
+/// What is done about units that hold a device and that no key names: services, and applications in a scope of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Busy {
@@ -17,7 +17,7 @@ pub(super) enum Busy {
     Fail,
     /// Whoever starts the guest is asked on the terminal whether they are stopped for it; without one it is not started.
     Ask,
-    /// They are stopped for the guest, and started again after it.
+    /// They are stopped for the guest. Services are started again after it; nobody can do that for an application.
     StopUnits,
 }
 
@@ -87,7 +87,7 @@ fn stopped(passed: &[Passed], gpu: Option<&Gpu>, host: &Host, draft: &mut Draft)
         units.extend(stop_units.iter().cloned().map(systems));
         if one.table.busy == Busy::StopUnits && host.systemd {
             let holders = one.function.holders.iter().filter(|holder| holder.hinders());
-            units.extend(holders.filter_map(service));
+            units.extend(holders.filter_map(|holder| service(holder).or_else(|| application(holder))));
         }
     }
     let (of_users, of_system): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(|(user, _)| user.is_some());
@@ -131,10 +131,27 @@ fn nobody(one: &Passed) -> Problem {
 
 /// The service that a holder is in.
 fn service(holder: &PciHolder) -> Option<Unit> {
+    if is_guest(holder) {
+        return None;
+    }
     let user = if holder.of_user_manager { Some(holder.user.clone()?) } else { None };
     let unit = holder.unit.clone().filter(|_| is_a(holder, "service"))?;
     // It holds cards for whoever has the seat, and without it there is no session at all.
     (unit != "systemd-logind.service").then_some((user, unit))
+}
+
+/// The scope that a holder is in, where that is one program's and not a whole session's: desktops and managers of
+/// containers give each a scope of its own.
+fn application(holder: &PciHolder) -> Option<Unit> {
+    let whole = |unit: &String| unit.starts_with("session-") || unit == "init.scope";
+    let unit = holder.unit.clone().filter(|unit| is_a(holder, "scope") && !whole(unit) && !is_guest(holder))?;
+    let user = if holder.of_user_manager { Some(holder.user.clone()?) } else { None };
+    Some((user, unit))
+}
+
+/// Whether it gives the device to a guest, which ends as guests do.
+fn is_guest(holder: &PciHolder) -> bool {
+    holder.nodes.iter().any(|node| node.starts_with("/dev/vfio"))
 }
 
 fn in_unit(holder: &PciHolder, (user, unit): &Unit) -> bool {
@@ -150,7 +167,7 @@ fn is_a(holder: &PciHolder, kind: &str) -> bool {
 
 fn held(one: &Passed, holders: &[&PciHolder]) -> Problem {
     let bdf = one.bdf();
-    let guest = holders.iter().find(|holder| holder.nodes.iter().any(|node| node.starts_with("/dev/vfio")));
+    let guest = holders.iter().find(|holder| is_guest(holder));
     let names: Vec<_> = holders.iter().map(|holder| told(holder)).collect();
     let problem = Problem::new(Class::Busy, &one.at, format!("{bdf} is in use by {}", names.join(", ")));
     if let Some(guest) = guest {
@@ -174,6 +191,9 @@ fn ways_out(holders: &[&PciHolder]) -> String {
         (!units.is_empty()).then_some(line)
     };
     let lines: Vec<_> = [line("stop_units", false), line("stop_user_units", true)].into_iter().flatten().collect();
+    if lines.is_empty() && holders.iter().all(|holder| application(holder).is_some()) {
+        return "end them, or: busy = \"ask\"   # asks on the terminal whether vmrun shall".to_owned();
+    }
     if lines.is_empty() {
         return "end them, or stop the desktop for the guest: stop_units = [\"display-manager.service\"]".to_owned();
     }

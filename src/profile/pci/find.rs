@@ -1,6 +1,6 @@
 //! Which functions of the host a table means.
 
-use super::{Pci, near};
+use super::{Pci, near, virtual_function};
 use crate::host::{Host, PciFunction};
 use crate::plan::{Class, Draft, Problem};
 use crate::profile::scene::Scene;
@@ -74,6 +74,8 @@ pub(super) fn found<'h>(table: &Pci, host: &'h Host) -> Vec<&'h PciFunction> {
 enum Named {
     Selector(PciSelector),
     ControllerOf(UsbId),
+    /// The virtual function of this number.
+    VirtualOf(PciSelector, u16),
 }
 
 /// The keys of `table` that name its device.
@@ -81,7 +83,9 @@ fn names(table: &Pci) -> Vec<(&'static str, Named)> {
     let host = table.host.map(|bdf| ("host", Named::Selector(PciSelector::Function(bdf))));
     let device = table.device.clone().map(|selector| ("device", Named::Selector(selector)));
     let usb = table.usb_controller_of.map(|id| ("usb_controller_of", Named::ControllerOf(id)));
-    [host, device, usb].into_iter().flatten().collect()
+    let number = table.virtfn.unwrap_or_default();
+    let physfn = table.physfn.clone().map(|card| ("physfn", Named::VirtualOf(card, number)));
+    [host, device, usb, physfn].into_iter().flatten().collect()
 }
 
 /// The one key of `table` that names its device.
@@ -90,7 +94,8 @@ fn named(table: &Pci, key: &str, draft: &mut Draft) -> Option<(&'static str, Nam
     match given.len() {
         1 => given.pop(),
         0 => {
-            let problem = Problem::new(Class::Invalid, key, "no host, device or usb_controller_of says what is passed");
+            let problem =
+                Problem::new(Class::Invalid, key, "no host, device, usb_controller_of or physfn says what is passed");
             draft.refuse(problem.fix("device = \"01:00\"   # vmrun host lists the addresses"));
             None
         }
@@ -106,15 +111,27 @@ fn named(table: &Pci, key: &str, draft: &mut Draft) -> Option<(&'static str, Nam
 impl Named {
     fn functions<'h>(&self, at: &str, host: &'h Host) -> Result<Vec<&'h PciFunction>, Box<Problem>> {
         match self {
-            Self::Selector(PciSelector::Function(bdf)) => {
-                host.function(*bdf).map(|found| vec![found]).ok_or_else(|| Box::new(absent(at, *bdf, host)))
-            }
-            Self::Selector(PciSelector::Device(bdf)) => device(at, *bdf, host),
-            Self::Selector(PciSelector::Path(port, steps)) => walk(at, *port, steps, host),
-            Self::Selector(PciSelector::Ids { vendor, device }) => by_ids(at, *vendor, *device, host),
-            Self::Selector(PciSelector::Slot(name)) => by_slot(at, name, host),
+            Self::Selector(selector) => selected(at, selector, host),
             Self::ControllerOf(id) => super::usb::controller_of(at, *id, host).map(|found| vec![found]),
+            Self::VirtualOf(card, number) => virtual_function::find(at, card, *number, host).map(|found| vec![found]),
         }
+    }
+}
+
+/// The functions that `selector` means.
+pub(super) fn selected<'h>(
+    at: &str,
+    selector: &PciSelector,
+    host: &'h Host,
+) -> Result<Vec<&'h PciFunction>, Box<Problem>> {
+    match selector {
+        PciSelector::Function(bdf) => {
+            host.function(*bdf).map(|found| vec![found]).ok_or_else(|| Box::new(absent(at, *bdf, host)))
+        }
+        PciSelector::Device(bdf) => device(at, *bdf, host),
+        PciSelector::Path(port, steps) => walk(at, *port, steps, host),
+        PciSelector::Ids { vendor, device } => by_ids(at, *vendor, *device, host),
+        PciSelector::Slot(name) => by_slot(at, name, host),
     }
 }
 

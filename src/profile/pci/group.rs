@@ -1,6 +1,6 @@
 //! Whether the host can give a function away: it has an IOMMU group, and the group goes whole.
 
-use super::Passed;
+use super::{Passed, virtual_function};
 use crate::host::{Host, PciFunction};
 use crate::plan::{Binding, Class, Draft, Problem};
 use crate::profile::host_vendor::HostVendor;
@@ -19,7 +19,10 @@ pub(super) fn judge(passed: &[Passed], host: &Host, draft: &mut Draft) {
             );
             continue;
         }
-        match function.iommu_group {
+        // One that is made only then gets its group then, and none when the card has none.
+        let card = virtual_function::maker(one.function, host).filter(|_| virtual_function::is_to_come(one, host));
+        match card.unwrap_or(function).iommu_group {
+            Some(_) if card.is_some() => {}
             None => {
                 if told.insert((at, None)) {
                     draft.refuse(no_group(function, at, host));

@@ -5,7 +5,7 @@
 
 use super::Passed;
 use crate::host::{Host, Module};
-use crate::plan::{Binding, Change, Class, Draft, Origin, Presence, Problem};
+use crate::plan::{Binding, Change, Class, Descriptor, Draft, Origin, Presence, Problem};
 use crate::profile::scene::Scene;
 use crate::unit::Version;
 use serde_json::json;
@@ -22,7 +22,14 @@ pub(super) fn draft(passed: &[Passed], scene: &Scene, draft: &mut Draft) {
     let key = format!("{}.iommufd", first.key);
     match scene.version.filter(|version| *version < FIRST) {
         Some(version) => draft.refuse(too_old(&key, version)),
-        None => draft.contents.argv.object(&json!({"qom-type": "iommufd", "id": ID}), Origin::given(&key)),
+        None => {
+            let mut object = json!({"qom-type": "iommufd", "id": ID});
+            if scene.user.is_some() {
+                let node = Descriptor::File { path: "/dev/iommu".into() };
+                object["fd"] = json!(draft.pass(node).to_string());
+            }
+            draft.contents.argv.object(&object, Origin::given(&key));
+        }
     }
     if !scene.host.iommufd {
         return draft_kernel(&key, scene.host, draft);

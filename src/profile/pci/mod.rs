@@ -15,10 +15,12 @@ mod spoof;
 mod usb;
 mod used;
 mod vfio_driver;
+mod virtual_function;
 mod window;
 
 pub(super) use find::{Passed, meant};
 pub(super) use place::reserve;
+pub(super) use virtual_function::foresee;
 pub(super) use window::room;
 
 use super::gpu::Gpu;
@@ -35,6 +37,7 @@ use serde::Deserialize;
 use serde_json::json;
 use spoof::Spoof;
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 /// A PCI device of the host that the guest gets whole, like a graphics card with its sound. QEMU's `vfio-pci`.
@@ -52,6 +55,12 @@ pub(super) struct Pci {
     /// The USB controller that a USB device is plugged into, by the ids of that as `lsusb` prints them: the guest then
     /// has it as on bare metal, with all else that is plugged into that controller.
     usb_controller_of: Option<UsbId>,
+    /// The card of which the guest gets a virtual function (SR-IOV), named as in `device`. The card stays with the host.
+    physfn: Option<PciSelector>,
+    /// Which of its virtual functions, from 0. 0 unless given. `virtfn0` in sysfs.
+    virtfn: Option<u16>,
+    /// As many are made where the card has none yet, and are gone when no guest has one any more; just enough unless given.
+    sriov_numvfs: Option<NonZeroU16>,
     /// Its address in the guest. vmrun chooses unless given, and keeps functions of one device together.
     addr: Option<PciSlot>,
     /// Tells the guest that its device has more functions. Set where it is needed unless given.
@@ -83,7 +92,7 @@ pub(super) struct Pci {
     /// The same for units of the manager of the user who started vmrun, or who called it by `sudo`.
     #[serde(default)]
     stop_user_units: Vec<String>,
-    /// What is done about other services that hold it. `"fail"` unless given.
+    /// What is done about other services and applications that hold it. `"fail"` unless given.
     #[serde(default)]
     busy: busy::Busy,
     /// Ids that the guest sees instead of its own.
@@ -125,6 +134,7 @@ impl Pci {
             let what = "rom = \"off\" and rombar say the same thing";
             draft.refuse(Problem::new(Class::Invalid, format!("{key}.rombar"), what).fix("leave rombar out"));
         }
+        virtual_function::judge(self, key, draft);
     }
 }
 
@@ -156,7 +166,7 @@ impl Passed<'_> {
         match rom {
             Rom::Off => device["rombar"] = json!(0),
             Rom::File(file) if chief => {
-                let path = scene.file(file, &format!("{key}.rom"), Class::Impossible, draft);
+                let path = scene.read_file(file, &format!("{key}.rom"), Class::Impossible, draft);
                 pci_rom::judge(&format!("{key}.rom"), &path, self.bdf(), scene, draft);
                 device["romfile"] = json!(path);
             }
@@ -175,6 +185,19 @@ impl Passed<'_> {
     }
 }
 
+/// The same for a guest that runs already: QEMU has its command line, and vmrun chooses a free port then.
+pub(super) fn draft_attach(tables: &[Pci], scene: &Scene, draft: &mut Draft) {
+    let unfit = |(i, table): (usize, &Pci)| {
+        let keys = [("addr", table.addr.is_some()), ("iommufd", table.iommufd), ("x_vga", table.x_vga)];
+        keys.into_iter().filter(|(_, given)| *given).map(move |(name, _)| format!("pci[{i}].{name}"))
+    };
+    for key in tables.iter().enumerate().flat_map(unfit) {
+        let problem = Problem::new(Class::Invalid, key, "this can only be said of a device that the guest starts with");
+        draft.refuse(problem.fix("leave it out, or give the device in the profile"));
+    }
+    self::draft(tables, None, scene, draft);
+}
+
 /// Returns the functions that the guest gets.
 pub(super) fn draft(tables: &[Pci], gpu: Option<&Gpu>, scene: &Scene, draft: &mut Draft) -> Vec<Bdf> {
     for (i, table) in tables.iter().enumerate() {
@@ -186,6 +209,7 @@ pub(super) fn draft(tables: &[Pci], gpu: Option<&Gpu>, scene: &Scene, draft: &mu
     used::judge(&passed, scene.host, draft);
     iommufd::draft(&passed, scene, draft);
     bind::draft_module(&passed, scene.host, draft);
+    virtual_function::draft(&passed, scene.host, draft);
     busy::draft(&passed, gpu, scene.host, draft);
     super::gpu::draft(gpu, &passed, scene.host, draft);
     bind::draft(&passed, scene.host, draft);

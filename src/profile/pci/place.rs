@@ -51,6 +51,9 @@ fn place(i: usize, one: &Passed, passed: &[Passed], earlier: &[Option<Place>], d
     if let Some(addr) = wanted(one) {
         return slots.fixed(&mut contents.argv, addr, &name, &origin, link);
     }
+    if slots.gives(&name) {
+        return slots.next_with(&mut contents.argv, &origin.key, &name, &origin, link);
+    }
     // Functions of one host device stay functions of one guest device, as drivers expect of a card and its audio.
     let mates = mates(one, passed);
     let first = mates.iter().find_map(|&mate| earlier.get(mate).and_then(Option::as_ref));
@@ -80,7 +83,9 @@ fn port_link(one: &Passed, qemu: Option<Version>) -> Option<PortLink> {
 
 /// Indices of the functions of one host device that have no address of their own, in the order of the profile.
 fn mates(one: &Passed, passed: &[Passed]) -> Vec<usize> {
-    let mate = |other: &Passed| wanted(other).is_none() && other.bdf().same_device(one.bdf());
+    // Virtual functions are devices of their own, whatever their numbers.
+    let apart = |other: &Passed| other.function.physfn.is_some() && other.bdf() != one.bdf();
+    let mate = |other: &Passed| wanted(other).is_none() && other.bdf().same_device(one.bdf()) && !apart(other);
     passed.iter().enumerate().filter(|(_, other)| mate(other)).map(|(i, _)| i).collect()
 }
 

@@ -20,6 +20,14 @@ pub(super) fn told(used: &Use) -> String {
 /// Refuses what the host cannot do without.
 pub(super) fn judge(passed: &[Passed], host: &Host, draft: &mut Draft) {
     for Passed { at, function, .. } in passed {
+        if let Some(made) = function.sriov.map(|sriov| sriov.enabled).filter(|made| *made > 0) {
+            let what = format!("{} has virtual functions: {made}", function.bdf);
+            draft.refuse(
+                Problem::new(Class::Impossible, at, what)
+                    .why("they go with the driver that made them, whoever has them")
+                    .fix(format!("echo 0 > /sys/bus/pci/devices/{}/sriov_numvfs", function.bdf)),
+            );
+        }
         for used in &function.uses {
             let (why, fix) = match used {
                 Use::Mounted { at, .. } => {

@@ -7,7 +7,7 @@ mod virtiofs;
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::host::PathFact;
-use crate::plan::{Class, Draft, Problem};
+use crate::plan::{Access, Class, Draft, Lot, Problem};
 use ninep::{Multidevs, SecurityModel};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -150,7 +150,11 @@ pub(super) fn draft(shares: &[Share], scene: &Scene, draft: &mut Draft) {
         let folder = share.folder(&key, scene, draft);
         match share.kind {
             Kind::Virtiofs => share.draft_virtiofs(i, &folder, scene, draft),
-            Kind::NineP => share.draft_ninep(i, &folder, draft),
+            Kind::NineP => {
+                let access = if share.readonly { Access::Read } else { Access::Write };
+                draft.opens(format!("{key}.source"), &folder, access, Lot::File);
+                share.draft_ninep(i, &folder, draft);
+            }
         }
     }
 }

@@ -66,7 +66,7 @@ impl Share {
     pub(super) fn draft_virtiofs(&self, i: usize, folder: &Path, scene: &Scene, draft: &mut Draft) {
         let key = format!("share[{i}]");
         self.judge_queue(&key, draft);
-        let socket = draft.contents.run_dir.join(format!("share{i}.sock"));
+        let socket = scene.sockets().join(format!("share{i}.sock"));
         let id = format!("share{i}");
         let mut chardev = Props::default();
         let origin = || Origin::derived(&key, "QEMU and virtiofsd talk over a socket");
@@ -85,7 +85,7 @@ impl Share {
         let argv =
             if daemon.of_qemu { self.in_c(daemon, &socket, folder) } else { self.in_rust(daemon, &socket, folder) };
         let what = What::Command {
-            run: Command { argv, user: None, env: BTreeMap::new(), timeout: None },
+            run: Command { argv, user: scene.login(), env: BTreeMap::new(), timeout: None },
             // QEMU does not connect a second time, so a new one would serve nobody.
             restart: Restart::No,
             delay: Period::from_secs(1),
@@ -168,7 +168,7 @@ impl Share {
                 "sandbox = \"chroot\"",
             );
         }
-        if scene.host.euid != 0 && (*of_qemu || self.sandbox == Some(Sandbox::Chroot)) {
+        if !scene.is_root() && (*of_qemu || self.sandbox == Some(Sandbox::Chroot)) {
             let what = match of_qemu {
                 true => format!("{shown} is QEMU's virtiofsd, which only root can run"),
                 false => "sandbox = \"chroot\" needs root".to_owned(),

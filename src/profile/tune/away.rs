@@ -1,9 +1,8 @@
-//! `tune.isolate`, `tune.irqs_away`, `tune.kernel_work_away`: whatever of the host's own work would run on the guest's host
-//! CPUs.
+//! `tune.irqs_away`, `tune.kernel_work_away`: whatever of the kernel's own work would run on the guest's host CPUs.
 
 use super::Ground;
-use crate::host::{Irq, Tuning};
-use crate::plan::{Change, Class, Confinement, CpuMask, Draft, Problem};
+use crate::host::Irq;
+use crate::plan::{Change, CpuMask, Draft};
 
 pub(super) fn draft_masks(irqs: bool, workers: bool, ground: &Ground, draft: &mut Draft) {
     let Some(tuning) = &ground.scene.host.tuning else { return };
@@ -32,34 +31,4 @@ fn mask(path: &str, text: &str, ground: &Ground) -> Option<CpuMask> {
     let rest = now.without(&ground.guest);
     let rest = if rest.is_empty() { ground.host.clone() } else { rest };
     Some(CpuMask { path: path.to_owned(), from: text.to_owned(), to: CpuMask::write(path, &rest, text) })
-}
-
-pub(super) fn draft_slices(ground: &Ground, draft: &mut Draft) {
-    let host = ground.scene.host;
-    let slices = host.tuning.as_ref().map(|Tuning { slices, .. }| slices).filter(|slices| !slices.is_empty());
-    let Some(slices) = slices.filter(|_| host.systemd) else {
-        let why = match host.systemd {
-            true => "its control groups are of version 1, or not at /sys/fs/cgroup",
-            false => "systemd does not run here",
-        };
-        return draft.refuse(
-            Problem::new(
-                Class::Missing,
-                "tune.isolate",
-                "there are no slices of systemd to keep the host's processes in",
-            )
-            .why(why)
-            .fix("isolcpus=N-M on the kernel's command line, and leave isolate out"),
-        );
-    };
-    let all = host.online();
-    let unit = |(unit, from): (&String, &String)| {
-        let now = from.parse().unwrap_or_else(|_| all.clone());
-        let rest = now.without(&ground.guest);
-        let rest = if rest.is_empty() { ground.host.clone() } else { rest };
-        Confinement { unit: unit.clone(), from: from.clone(), to: rest.to_string() }
-    };
-    let units: Vec<_> = slices.iter().map(unit).collect();
-    draft.contents.changes.push(Change::Slices { cpus: ground.guest.clone(), all: all.clone(), units });
-    draft.contents.scope = Some(format!("vmrun-{}", ground.scene.name));
 }

@@ -2,6 +2,7 @@
 
 mod away;
 mod frequency;
+mod isolate;
 mod kernel;
 
 use super::cpu::Cpu;
@@ -18,11 +19,16 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(super) struct Tune {
     /// Keeps the host's processes off the guest's host CPUs: systemd's slices are narrowed, and QEMU is moved into a scope
-    /// beside them. False unless given.
+    /// beside them; without systemd the same is done with control groups of version 2. Where the kernel makes it, the
+    /// vCPUs' host CPUs are a partition of their own. False unless given.
     isolate: Option<bool>,
     /// Moves interrupts off the guest's host CPUs. Those that the kernel does not let go of are named at the start. False
     /// unless given.
     irqs_away: Option<bool>,
+    /// Where the interrupts of passed devices go: `vcpus` for the host CPU of a vCPU, the first of a device to the first
+    /// vCPU's and so on, or `host` for host CPUs that are no vCPU's. The kernel tells nobody when a guest's driver enables one:
+    /// vmrun looks when QEMU reports something, and when it is asked, as by `vmrun verify`. Left alone unless given.
+    vfio_irqs: Option<VfioIrqs>,
     /// Keeps the kernel's own workers, and the processing of received packets, off the guest's host CPUs. False unless given.
     kernel_work_away: Option<bool>,
     /// Frequency governor of the guest's host CPUs. Which there are depends on the driver: `vmrun host cpus` tells. A higher
@@ -59,6 +65,16 @@ pub(super) struct Tune {
     ksm: Option<bool>,
 }
 
+/// Where the interrupts of passed devices go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum VfioIrqs {
+    /// To the host CPUs of vCPUs.
+    Vcpus,
+    /// To those that are no vCPU's.
+    Host,
+}
+
 /// The host CPUs that are tuned for a guest.
 struct Ground<'a> {
     /// Those that vCPUs are pinned to.
@@ -74,6 +90,7 @@ impl Tune {
         let Self {
             isolate,
             irqs_away,
+            vfio_irqs,
             kernel_work_away,
             governor,
             preference,
@@ -90,6 +107,7 @@ impl Tune {
         let pinned = [
             ("tune.isolate", *isolate == Some(true)),
             ("tune.irqs_away", *irqs_away == Some(true)),
+            ("tune.vfio_irqs", vfio_irqs.is_some()),
             ("tune.kernel_work_away", *kernel_work_away == Some(true)),
             ("tune.governor", governor.is_some()),
             ("tune.preference", preference.is_some()),
@@ -99,8 +117,13 @@ impl Tune {
         if ground.can(&wanted, draft) {
             frequency::draft(governor.as_deref(), preference.as_deref(), &ground, draft);
             away::draft_masks(*irqs_away == Some(true), *kernel_work_away == Some(true), &ground, draft);
+            draft.contents.interrupts = match vfio_irqs {
+                Some(VfioIrqs::Vcpus) => draft.contents.pins.vcpus.iter().filter_map(|it| it.cpus.clone()).collect(),
+                Some(VfioIrqs::Host) => vec![ground.host.clone()],
+                None => Vec::new(),
+            };
             if *isolate == Some(true) {
-                away::draft_slices(&ground, draft);
+                isolate::draft(&ground, draft);
             }
         }
         if let Some(micros) = cpu_latency {
@@ -162,9 +185,10 @@ impl Ground<'_> {
             );
             return false;
         }
-        if let (true, Some(key)) =
-            (self.host.is_empty(), wanted.iter().find(|key| key.ends_with("away") || key.ends_with("isolate")))
-        {
+        if let (true, Some(key)) = (
+            self.host.is_empty(),
+            wanted.iter().find(|key| ["isolate", "away", "irqs"].iter().any(|end| key.ends_with(end))),
+        ) {
             draft.refuse(
                 Problem::new(
                     Class::Impossible,

@@ -155,6 +155,9 @@ impl Threads {
         if !force && !self.special.contains(&now) {
             return Ok(Some(now.cpus()));
         }
+        if *what == Thread::Emulator {
+            proc::rejoin(self.pid, tid);
+        }
         let order = Order { tid, what: what.clone(), cpus: Some(self.rest.clone()), sched: Sched::Normal };
         match order.carry_out() {
             Err(QemuError::Pin { source: Some(source), .. }) if is_gone(&source) => Ok(None),
@@ -163,10 +166,13 @@ impl Threads {
     }
 }
 
-/// Whether `thread` is still where it was; one that has ended is nowhere else.
+/// Whether `thread` is still where it was; one that has ended is nowhere else. One that is no vCPU may have lost host CPUs
+/// to the partition of another guest.
 #[must_use]
 pub fn is_in_place(thread: &Pinned) -> bool {
-    Mask::read(thread.tid).map_or(true, |now| now == Mask::of(&thread.cpus))
+    let fewer = matches!(thread.what, Thread::Emulator | Thread::Vhost);
+    Mask::read(thread.tid)
+        .map_or(true, |now| now == Mask::of(&thread.cpus) || fewer && now.cpus().without(&thread.cpus).is_empty())
 }
 
 /// Keeps the calling thread, and those that it starts from now on, off the host CPUs `cpus`; where there are no others it

@@ -34,6 +34,11 @@ impl Order {
             Some((cpus, mask)) if mask == now => Ok(cpus.clone()),
             Some((cpus, _)) => {
                 let now = now.cpus();
+                // Host CPUs may have become another guest's partition; threads that are no vCPU do with the others.
+                let any = matches!(self.what, Thread::Emulator | Thread::Vhost);
+                if any && !now.is_empty() && now.without(cpus).is_empty() {
+                    return Ok(now);
+                }
                 let why = format!(
                     "host CPUs {cpus} were asked for and the kernel gave {now}; the others are offline or not allowed to QEMU"
                 );

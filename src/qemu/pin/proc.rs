@@ -1,6 +1,7 @@
 //! What `/proc` tells about threads.
 
 use super::{QemuError, failed};
+use crate::plan::CONTROL_GROUPS;
 use std::fs;
 
 /// Ids of the threads of process `pid`, ascending.
@@ -38,4 +39,20 @@ fn numbers(folder: &str) -> Result<Vec<i32>, QemuError> {
         entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect::<Vec<i32>>();
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Moves thread `tid` to the control group of its process `pid`: one that a vCPU made is born in that of the vCPUs, where
+/// no other host CPUs are to be had. What that refuses shows when the thread is placed.
+pub(super) fn rejoin(pid: u32, tid: i32) {
+    let group = |folder: &str| {
+        let text = fs::read_to_string(format!("{folder}/cgroup")).ok()?;
+        // Of version 2; `cgroups(7)`.
+        text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
+    };
+    let (home, its) = (group(&format!("/proc/{pid}")), group(&format!("/proc/{pid}/task/{tid}")));
+    if let (Some(home), Some(its)) = (home, its)
+        && home != its
+    {
+        let _ = fs::write(format!("{CONTROL_GROUPS}{home}/cgroup.threads"), tid.to_string());
+    }
 }

@@ -1,17 +1,21 @@
 //! What the clients of a run get to know and to reach; shared by the loop and the tasks that serve them.
 
 use super::protocol::{Pins, Refusal, ServiceStatus, Status};
+use crate::host::Root;
 use crate::process::ProcessId;
 use crate::qemu::{Guest, Pinned, Qmp, QmpError, RunState, Thread, is_in_place};
 use crate::supervise::chronicle::Chronicle;
 use crate::supervise::console::Console;
+use crate::supervise::interrupts::Interrupts;
 use crate::supervise::relay::Relay;
 use crate::supervise::{Notice, Tell};
+use crate::unit::Bdf;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 /// How long QEMU's main loop may take to answer before the guest counts as unresponsive. It is asked only when somebody
@@ -23,14 +27,28 @@ pub(in crate::supervise) struct Desk {
     status: RefCell<Status>,
     qemu: RefCell<Option<Qemu>>,
     run_dir: PathBuf,
+    interrupts: Interrupts,
     /// What happened so far.
     pub(in crate::supervise) chronicle: Chronicle,
     /// The guest's serial port.
     pub(in crate::supervise) console: Console,
 }
 
+/// A device of the host that comes or goes while the guest runs.
+pub(in crate::supervise) enum Plug {
+    /// It comes.
+    In(super::Gift),
+    /// It goes: the device of these functions.
+    Out(Vec<Bdf>),
+}
+
+/// Takes the answer for a client.
+pub(in crate::supervise) type Reply = oneshot::Sender<Result<Value, Refusal>>;
+
 /// A QEMU that can be reached.
 struct Qemu {
+    /// To who attaches and detaches devices; `None` before the guest runs.
+    plugs: Option<mpsc::UnboundedSender<(Plug, Reply)>>,
     qmp: Qmp,
     threads: Vec<Pinned>,
     relay: Relay,
@@ -38,9 +56,19 @@ struct Qemu {
 
 impl Desk {
     /// With `status` as far as it is known; sockets of clients in `run_dir`.
-    pub(in crate::supervise) fn new(status: Status, run_dir: PathBuf, chronicle: Chronicle) -> Self {
+    pub(in crate::supervise) fn new(
+        status: Status,
+        run_dir: PathBuf,
+        chronicle: Chronicle,
+        interrupts: Interrupts,
+    ) -> Self {
         let status = RefCell::new(status);
-        Self { status, qemu: RefCell::new(None), run_dir, chronicle, console: Console::default() }
+        Self { status, qemu: RefCell::new(None), run_dir, interrupts, chronicle, console: Console::default() }
+    }
+
+    /// Something happened: interrupts that the guest has enabled meanwhile are moved to their place.
+    pub(in crate::supervise) fn place_interrupts(&self) -> Vec<String> {
+        self.interrupts.place(&Root::default())
     }
 
     /// Lets clients know of a new state.
@@ -59,7 +87,7 @@ impl Desk {
         self.status.borrow_mut().qemu = Some(guest.pid());
         let relay = Relay::open(&self.run_dir, guest.qmp())?;
         let (qmp, threads) = (guest.qmp().clone(), guest.threads().to_vec());
-        *self.qemu.borrow_mut() = Some(Qemu { qmp, threads, relay });
+        *self.qemu.borrow_mut() = Some(Qemu { plugs: None, qmp, threads, relay });
         Ok(())
     }
 
@@ -83,6 +111,32 @@ impl Desk {
         self.status.borrow_mut().qemu = None;
     }
 
+    /// Hands what clients want to attach and detach to whoever calls this last.
+    pub(in crate::supervise) fn take_plugs(&self) -> mpsc::UnboundedReceiver<(Plug, Reply)> {
+        let (plugs, plugged) = mpsc::unbounded_channel();
+        if let Some(qemu) = &mut *self.qemu.borrow_mut() {
+            qemu.plugs = Some(plugs);
+        }
+        plugged
+    }
+
+    /// The guest has these PCI functions of the host now.
+    pub(in crate::supervise) fn has<'b>(&self, functions: impl Iterator<Item = &'b Bdf>) {
+        let devices = &mut self.status.borrow_mut().devices;
+        devices.retain(|device| !device.starts_with("pci "));
+        devices.splice(0..0, functions.map(|bdf| format!("pci {bdf}")));
+    }
+
+    /// Has a device attached or detached, and waits for that.
+    pub(super) async fn plug(&self, plug: Plug) -> Result<Value, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let plugs = self.qemu.borrow().as_ref().and_then(|qemu| qemu.plugs.clone());
+        if plugs.is_none_or(|plugs| plugs.send((plug, reply)).is_err()) {
+            return Err(Refusal::ours("the guest does not run yet, or not any more"));
+        }
+        answer.await.unwrap_or_else(|_| Err(Refusal::ours("the guest has ended meanwhile; everything is put back")))
+    }
+
     /// The companion `name` is this process now.
     pub(in crate::supervise) fn companion(&self, name: &str, process: Option<ProcessId>) {
         let services = &mut self.status.borrow_mut().services;
@@ -94,6 +148,7 @@ impl Desk {
 
     /// How the guest is; QEMU is asked.
     pub(super) async fn status(&self) -> Status {
+        self.place_interrupts();
         let mut status = self.status.borrow().clone();
         status.events = self.chronicle.recent();
         status.pins = self.pins();

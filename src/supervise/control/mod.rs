@@ -11,10 +11,11 @@ mod protocol;
 mod serve;
 
 pub use client::{Client, ask};
-pub(super) use desk::Desk;
+pub(super) use desk::{Desk, Plug, Reply};
 #[cfg(fuzzing)]
 pub use fuzz::fuzz_control;
-pub use protocol::{Ask, Pins, ServiceStatus, Status};
+pub(super) use protocol::Refusal;
+pub use protocol::{Ask, Gift, Pins, ServiceStatus, Status};
 
 use std::fs;
 use std::io;

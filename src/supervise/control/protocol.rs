@@ -1,6 +1,9 @@
 //! The words of the control socket.
 
+use crate::plan::Change;
 use crate::process::ProcessId;
+use crate::qemu::QmpError;
+use crate::unit::Bdf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -30,9 +33,29 @@ pub enum Ask {
     },
     /// The events of the run: from the answer on each is a line. Nothing more can be asked.
     Events {},
+    /// PCI functions of the host for the guest that runs; the answer comes when it has them.
+    PciAttach(Gift),
+    /// PCI functions back to the host; the answer comes when the guest has let go of them, and the host has them.
+    PciDetach {
+        /// Some functions of one device; it goes whole.
+        devices: Vec<Bdf>,
+    },
     /// The guest's serial port: from the answer on every byte goes to it, and every byte from it comes. Nothing more can
     /// be asked.
     Console {},
+}
+
+/// PCI functions of the host that a guest gets while it runs, as they were planned: who plans can tell what stands
+/// against it, and nothing is touched then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gift {
+    /// The functions.
+    pub devices: Vec<Bdf>,
+    /// What is changed of the host, in order.
+    pub changes: Vec<Change>,
+    /// What QEMU gets, by function: the properties of its device. vmrun chooses `id` and `bus`.
+    pub functions: Vec<(Bdf, Value)>,
 }
 
 /// How a guest is.
@@ -127,15 +150,24 @@ pub(super) fn read_answer(line: &str) -> serde_json::Result<Result<Value, Refusa
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Refusal {
+pub(in crate::supervise) struct Refusal {
     /// QEMU's class when QEMU refused, else `vmrun`.
-    pub(super) class: String,
+    pub(in crate::supervise) class: String,
     /// A sentence.
-    pub(super) desc: String,
+    pub(in crate::supervise) desc: String,
+}
+
+impl From<QmpError> for Refusal {
+    fn from(error: QmpError) -> Self {
+        match error {
+            QmpError::Refused { class, desc, .. } => Self { class, desc },
+            QmpError::Closed | QmpError::Unreadable { .. } => Self::ours(error.to_string()),
+        }
+    }
 }
 
 impl Refusal {
-    pub(super) fn ours(desc: impl Into<String>) -> Self {
+    pub(in crate::supervise) fn ours(desc: impl Into<String>) -> Self {
         Self { class: "vmrun".into(), desc: desc.into() }
     }
 }

@@ -1,5 +1,6 @@
 //! One client of the control socket.
 
+use super::desk::Plug;
 use super::protocol::{Ask, Refusal, answer, read};
 use super::{Desk, Wish};
 use crate::supervise::chronicle::END;
@@ -50,6 +51,8 @@ async fn talk(
                 status(desk).await
             }
             Ok(Ask::Qmp { execute, arguments }) => desk.execute(&execute, Value::Object(arguments)).await,
+            Ok(Ask::PciAttach(gift)) => desk.plug(Plug::In(gift)).await,
+            Ok(Ask::PciDetach { devices }) => desk.plug(Plug::Out(devices)).await,
             Err(why) => Err(Refusal::ours(why)),
         };
         output.write_all(answer(&result).as_bytes()).await?;

@@ -1,5 +1,6 @@
 use super::{Ask, Client, Control, Desk, Pins, Status, Wish, ask, control_socket};
 use crate::supervise::chronicle::Chronicle;
+use crate::supervise::interrupts::Interrupts;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::path::Path;
@@ -28,7 +29,7 @@ fn status(dir: &Path) -> Status {
 
 /// Serves the control socket in `dir` while `clients` talk; returns the wishes of all.
 async fn served(dir: &Path, clients: impl Future<Output = ()>) -> Vec<Wish> {
-    let desk = Rc::new(Desk::new(status(dir), dir.to_owned(), Chronicle::open(dir).unwrap()));
+    let desk = Rc::new(Desk::new(status(dir), dir.to_owned(), Chronicle::open(dir).unwrap(), Interrupts::default()));
     let mut control = Control::listen(dir, desk).unwrap();
     let mut wishes = Vec::new();
     let serve = async {

@@ -11,8 +11,9 @@ mod uevent;
 mod test;
 
 use super::{Notice, Tell};
+use crate::apply::Lease;
 use crate::host::{Root, usb_devices};
-use crate::plan::{UsbFound, UsbWanted};
+use crate::plan::{Change, UsbFound, UsbWanted};
 use crate::qemu::{Qmp, QmpError};
 use moves::{Move, Plugged, moves};
 use serde_json::{Value, json};
@@ -53,7 +54,18 @@ pub(super) struct UsbWatch<'a> {
     said: mpsc::UnboundedReceiver<Said>,
     qmp: Qmp,
     root: Root,
+    /// To whom a node is handed that QEMU has to open.
+    hand: Option<Hand<'a>>,
     tell: Tell<'a>,
+}
+
+/// How the user that QEMU runs as comes by a device node.
+#[derive(Clone, Copy)]
+pub(super) struct Hand<'a> {
+    /// Where it is written down.
+    pub(super) lease: &'a Lease,
+    /// Id of the user.
+    pub(super) uid: u32,
 }
 
 impl<'a> UsbWatch<'a> {
@@ -79,12 +91,31 @@ impl<'a> UsbWatch<'a> {
             listening => listening.and_then(Result::ok),
         };
         let (given, told) = (BTreeMap::new(), BTreeSet::new());
-        (Self { wanted: wanted.to_vec(), given, told, taken_over: false, uevents, said, qmp, root, tell }, say)
+        (
+            Self {
+                wanted: wanted.to_vec(),
+                given,
+                told,
+                taken_over: false,
+                uevents,
+                said,
+                qmp,
+                root,
+                hand: None,
+                tell,
+            },
+            say,
+        )
     }
 
     /// The watch over a guest that another vmrun watched before.
     pub(super) fn taken_over(self) -> Self {
         Self { taken_over: true, ..self }
+    }
+
+    /// The same for a QEMU that runs as a user of its own.
+    pub(super) fn handing(self, hand: Option<Hand<'a>>) -> Self {
+        Self { hand, ..self }
     }
 
     /// Watches until it is dropped.
@@ -168,7 +199,17 @@ impl<'a> UsbWatch<'a> {
     }
 
     async fn take(&mut self, at: usize) {
-        self.given.remove(&at);
+        let had = self.given.remove(&at);
+        self.let_go(at).await;
+        if let (Some(hand), Some(plugged)) = (self.hand, had)
+            && let Err(left) = hand.lease.hand_back(&name(&plugged)).await
+        {
+            (self.tell)(&Notice::Warning(format!("{}: {}", left.step, left.why)));
+        }
+    }
+
+    /// Has QEMU let go of a device.
+    async fn let_go(&mut self, at: usize) {
         let UsbWanted { at, id, which, .. } = &self.wanted[at];
         match self.qmp.raw("device_del", &json!({ "id": id })).await {
             Ok(_) => {}
@@ -198,6 +239,12 @@ impl<'a> UsbWatch<'a> {
     async fn give(&mut self, at: usize, plugged: Plugged) {
         let UsbWanted { at: key, which, .. } = &self.wanted[at];
         let node = node(&plugged, &self.root);
+        if let (Some(Hand { lease, uid }), Some(node)) = (self.hand, &node) {
+            let change = Change::Owner { path: node.clone(), from: 0, to: uid };
+            if let Err(error) = lease.make(&change).await {
+                return self.complain(format!("{key} ({which}) does not come to the guest: {error}"));
+            }
+        }
         if let Some(node) = node.as_ref().filter(|node| !self.root.readable_and_writable(node)) {
             let rule = "SUBSYSTEM==\"usb\", ATTR{idVendor}==\"";
             let (vendor, product) = (plugged.id.vendor(), plugged.id.product());
@@ -227,6 +274,10 @@ impl<'a> UsbWatch<'a> {
 
 /// The node by which the device is opened; `None` where the host has no such nodes.
 fn node(plugged: &Plugged, root: &Root) -> Option<String> {
-    let node = format!("/dev/bus/usb/{:03}/{:03}", plugged.port.bus(), plugged.number);
-    root.exists(&node).then_some(node)
+    Some(name(plugged)).filter(|node| root.exists(node))
+}
+
+/// Its name. Linux: `Documentation/driver-api/usb/usb.rst`, "The usbfs node names".
+fn name(plugged: &Plugged) -> String {
+    format!("/dev/bus/usb/{:03}/{:03}", plugged.port.bus(), plugged.number)
 }

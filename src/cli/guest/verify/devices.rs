@@ -1,16 +1,33 @@
 //! Passed PCI functions: how they interrupt, the width of their link, the size of their windows.
 
 use super::{Finding, Mark};
-use crate::host::{Host, Msi, PciFunction, PciLink, Root, msi};
-use crate::unit::Bdf;
+use crate::host::{self, Host, Msi, PciFunction, PciLink, Root, msi};
+use crate::unit::{Bdf, CpuSet};
 
-pub(super) fn judge(root: &Root, devices: &[Bdf]) -> Vec<Finding> {
+pub(super) fn judge(root: &Root, devices: &[Bdf], places: &[CpuSet]) -> Vec<Finding> {
     if devices.is_empty() {
         return Vec::new();
     }
     let functions = Host::functions(root);
     let those = functions.iter().filter(|function| devices.contains(&function.bdf));
-    those.flat_map(|function| of_function(function, msi(root, function.bdf))).collect()
+    let findings = those.flat_map(|function| of_function(function, msi(root, function.bdf)));
+    findings.chain(placed(root, devices, places)).collect()
+}
+
+/// Where the interrupts of `devices` go, and whether that is where the plan has them; nothing when it has them nowhere.
+fn placed(root: &Root, devices: &[Bdf], places: &[CpuSet]) -> Vec<Finding> {
+    let all = host::interrupts(root);
+    let ours = all.iter().filter_map(|it| Some((it.passed().filter(|(bdf, _)| devices.contains(bdf))?, it)));
+    ours.filter_map(|((bdf, vector), it)| {
+        let now: CpuSet = root.text(format!("/proc/irq/{}/smp_affinity_list", it.id))?.parse().ok()?;
+        let what = format!("{} (IRQ {}) goes to host CPUs {now}", it.handler, it.id);
+        let wanted = places.get(vector.checked_rem(places.len())?)?;
+        Some(match *wanted == now {
+            true => Finding::new(Mark::Ok, bdf.to_string(), what),
+            false => Finding::new(Mark::Warn, bdf.to_string(), format!("{what}; the kernel keeps it off {wanted}")),
+        })
+    })
+    .collect()
 }
 
 fn of_function(function: &PciFunction, msi: Option<Msi>) -> Vec<Finding> {

@@ -2,6 +2,7 @@
 
 mod devices;
 mod memory;
+mod room;
 mod threads;
 
 use super::{Refused, for_guest, run_dir};
@@ -86,8 +87,9 @@ async fn look(name: &GuestName) -> Result<Vec<Finding>, Refused> {
     tokio::time::sleep(WATCHED).await;
     let after = host::threads(&root, pid);
     let mut findings = threads::judge(&plan.pins, &roles, &before, &after);
+    findings.extend(room::judge(&root, pid, &plan, &roles));
     findings.extend(memory::judge(&root, pid, &plan));
-    findings.extend(devices::judge(&root, &plan.devices));
+    findings.extend(devices::judge(&root, &plan.devices, &plan.interrupts));
     findings.extend(clock(&root));
     Ok(findings)
 }

@@ -32,6 +32,11 @@ impl Roles {
         Self(vcpus.chain(iothreads).collect())
     }
 
+    /// The threads of the vCPUs.
+    pub(super) fn vcpus(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().filter(|(_, role)| matches!(role, Role::Vcpu(_))).map(|(tid, _)| *tid)
+    }
+
     /// The part of thread `tid`; `None` for a thread that is QEMU's own affair.
     pub(in crate::cli::guest) fn role(&self, tid: u32) -> Option<&Role> {
         self.0.get(&tid)

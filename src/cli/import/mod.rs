@@ -1,5 +1,7 @@
 //! `vmrun import`: a profile of what people already have, and a report of what became of each piece of it.
 
+mod process;
+
 use super::Exit;
 use super::args::{Form, Import as Args};
 use super::output::{Output, Weight};
@@ -14,7 +16,7 @@ use std::path::Path;
 
 /// Does what follows `vmrun import`.
 pub(super) fn run(args: &Args, output: Output) -> Exit {
-    let made = match of_file(&args.file) {
+    let made = match made(args) {
         Ok(made) => made,
         Err(problem) => return refuse(&[problem], output),
     };
@@ -35,6 +37,14 @@ pub(super) fn run(args: &Args, output: Output) -> Exit {
     match &args.output {
         Some(_) => exit,
         None => output.answer(&made.profile, exit),
+    }
+}
+
+fn made(args: &Args) -> Result<Import, Problem> {
+    match (&args.file, args.pid) {
+        (_, Some(pid)) => process::import(pid),
+        (Some(file), None) => of_file(file),
+        (None, None) => of_file(Path::new("-")),
     }
 }
 
