@@ -130,6 +130,33 @@ fn profiles() -> Vec<String> {
 }
 
 #[test]
+fn what_a_user_has_to_be_granted_for_a_guest_is_printed_as_files_and_commands() {
+    let zen = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hosts/zen3.json");
+    let ask = |more: &[&str]| {
+        output(&[&["host", "permissions", "granted/games.toml", "--host", zen, "--user"], more].concat())
+    };
+    let alice = ask(&["alice"]);
+    assert!(alice.status.success(), "{}", text(&alice.stderr));
+    for line in [
+        "KERNEL==\"23\", SUBSYSTEM==\"vfio\", OWNER=\"alice\"",
+        "KERNEL==\"kvm\", SUBSYSTEM==\"misc\", GROUP=\"kvm\", MODE=\"0660\"",
+        "SYMLINK==\"input/by-id/usb-Razer-event-mouse\", OWNER=\"alice\"",
+        "ATTR{idVendor}==\"046d\", ATTR{idProduct}==\"c29b\", OWNER=\"alice\"",
+        "alice - memlock ",
+        "[\"smbd.service\"].indexOf(action.lookup(\"unit\"))",
+        "usermod -aG kvm alice",
+        "vmrun isolate --apply granted/games.toml",
+        "#   tune: only root can tune the host",
+    ] {
+        assert!(text(&alice.stdout).contains(line), "{line} is not in:\n{}", text(&alice.stdout));
+    }
+    let json: serde_json::Value = serde_json::from_slice(&ask(&["alice", "--json"]).stdout).expect("JSON");
+    assert_eq!(json["permissions"]["files"][0]["path"], "/etc/udev/rules.d/70-vmrun-games.rules");
+    assert_eq!(ask(&["root"]).status.code(), Some(10));
+    assert_eq!(ask(&["mallory"]).status.code(), Some(10));
+}
+
+#[test]
 fn every_wrong_profile_is_told_as_its_golden_says() {
     let checked = profiles().into_iter().map(|stem| {
         let found = told(&["check", &format!("{stem}.toml"), "--host", "host.json"]);

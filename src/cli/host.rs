@@ -1,20 +1,23 @@
 //! `vmrun host`: what vmrun sees of this machine.
 
-use super::Exit;
 use super::args::{Host as Args, View};
 use super::load::{Loaded, Rejected, dumped};
 use super::output::Output;
 use super::render::host::{self as page};
+use super::{Exit, permissions};
 use crate::host::{Area, Host, Root, Wants};
 use serde_json::Value;
 
 /// Shows a view, the summary, or with `--dump` every fact.
 pub(super) fn run(args: &Args, output: Output) -> Exit {
+    if let Some(View::Permissions(wanted)) = &args.view {
+        return permissions::run(wanted, args, output);
+    }
     let host = match host(args) {
         Ok(host) => host,
         Err(rejected) => return rejected.tell(output),
     };
-    let facts = match args.view {
+    let facts = match &args.view {
         _ if args.dump.is_some() => Some(serde_json::to_value(&host)),
         None if output.json => Some(serde_json::to_value(&host)),
         Some(view) if output.json => Some(Ok(json(view, &host))),
@@ -23,7 +26,7 @@ pub(super) fn run(args: &Args, output: Output) -> Exit {
     match facts {
         Some(Ok(facts)) => output.answer_json(&facts, Exit::Good),
         Some(Err(error)) => output.answer(&format!("{error}\n"), Exit::Internal),
-        None => output.answer(&text(args.view, &host, output.width), Exit::Good),
+        None => output.answer(&text(args.view.as_ref(), &host, output.width), Exit::Good),
     }
 }
 
@@ -46,19 +49,19 @@ fn host(args: &Args) -> Result<Host, Rejected> {
 /// What a view looks at closely.
 fn areas(args: &Args) -> &'static [Area] {
     use Area::{Cpus, Holders, Memory, Names, Pci, Usb};
-    match args.view {
+    match &args.view {
         None => &Area::ALL,
         Some(View::Groups | View::Gpus) => &[Pci, Names, Holders],
         Some(View::Usb) => &[Pci, Names, Holders, Usb],
         Some(View::Cpus) => &[Cpus],
         Some(View::Memory) => &[Memory],
-        Some(View::Firmware) => &[],
+        Some(View::Firmware | View::Permissions(_)) => &[],
     }
 }
 
-fn text(view: Option<View>, host: &Host, width: usize) -> String {
+fn text(view: Option<&View>, host: &Host, width: usize) -> String {
     match view {
-        None => page::summary(host, width),
+        None | Some(View::Permissions(_)) => page::summary(host, width),
         Some(View::Groups) => page::groups(host, width),
         Some(View::Gpus) => page::gpus(host, width),
         Some(View::Usb) => page::usb(host, width),
@@ -68,7 +71,7 @@ fn text(view: Option<View>, host: &Host, width: usize) -> String {
     }
 }
 
-fn json(view: View, host: &Host) -> Value {
+fn json(view: &View, host: &Host) -> Value {
     match view {
         View::Groups => page::groups_json(host),
         View::Gpus => page::gpus_json(host),
@@ -76,5 +79,7 @@ fn json(view: View, host: &Host) -> Value {
         View::Cpus => page::cpus_json(host),
         View::Memory => page::memory_json(host),
         View::Firmware => page::firmware_json(host),
+        // A page of its own.
+        View::Permissions(_) => Value::Null,
     }
 }

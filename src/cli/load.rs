@@ -93,6 +93,26 @@ impl Loaded {
         Self { sheets, profile: change(profile.clone()), keys, setting }
     }
 
+    /// Plans it as the user with this name and id would, who has no more rights than that; nothing is judged by who runs
+    /// vmrun now.
+    ///
+    /// # Errors
+    /// When the file with the facts of another host cannot be read.
+    pub(super) fn plan_as(&self, (login, uid): (&str, u32), file: Option<&Path>) -> Result<Planned, Rejected> {
+        let wants = self.profile.wants(&self.setting);
+        let wants = Wants { user: Some((login.to_owned(), None)), ..wants };
+        let mut host = match file {
+            Some(path) => dumped(path)?,
+            None => Host::read(&Root::default(), &wants),
+        };
+        (host.euid, host.invoker) = (uid, None);
+        if file.is_none() {
+            let opens = self.profile.opens(&host, &self.setting);
+            host.bar(&Root::default(), &opens);
+        }
+        Ok(self.plan_for(host))
+    }
+
     /// Plans it for the host, or for the one whose facts a file holds.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ mod list;
 mod load;
 mod new;
 pub mod output;
+mod permissions;
 mod pick;
 mod place;
 mod plan;

@@ -18,6 +18,7 @@ mod leftovers;
 pub mod mask;
 mod memory;
 mod network;
+mod permissions;
 mod planned;
 mod reset;
 mod rights;
@@ -26,6 +27,7 @@ mod tpm;
 mod tuning;
 pub mod why;
 
+pub use permissions::{GrantFile, Permissions, permissions};
 pub use planned::as_planned;
 
 use crate::host::{Boot, Host, PciFunction};

@@ -1,8 +1,8 @@
 //! A card and its audio, as on a desktop with a second card.
 
 use super::scene::{
-    USER_ID, VMRUN, as_user, assert_said, fail_each_step, kill_at_each_step, look, profile, run, run_often, trace,
-    with_kvm_group, write,
+    USER_ID, VMRUN, as_user, assert_refused, assert_said, fail_each_step, kill_at_each_step, look, profile, run,
+    run_often, trace, with_kvm_group, write,
 };
 use super::script::{guest, rebind};
 use crate::host::{self, Layout};
@@ -186,6 +186,52 @@ fn an_ordinary_user_has_the_card_without_a_right_of_roots_and_its_node_goes_back
         assert!(group.is_some_and(|line| line.ends_with(&format!(" {USER_ID} 600"))), "{}", ran.seen);
         assert_eq!(trace, "", "{}: {}", qemu.version, ran.reply);
     }
+}
+
+/// A script that does with the nodes of VFIO and of `misc` devices what the rules of udev on its input say; udev(7). The
+/// host has no udev.
+const APPLY: &str = r#"value() { echo "$rule" | sed -n "s/.*$1=*\"\([^\"]*\)\".*/\1/p"; }
+    while read -r rule; do
+        kernel=$(value 'KERNEL')
+        case $rule in
+            '#'*) continue ;;
+            *'"vfio"'*) node=/dev/vfio/$kernel ;;
+            *) node=/dev/$kernel ;;
+        esac
+        [ -e $node ] || { echo "$node: $rule"; exit 1; }
+        [ -z "$(value OWNER)" ] || chown $(value OWNER) $node
+        [ -z "$(value GROUP)" ] || chgrp 36 $node
+        [ -z "$(value MODE)" ] || chmod $(value MODE) $node
+    done"#;
+
+#[test]
+fn with_what_vmrun_asks_for_an_ordinary_user_starts_the_guest_with_the_card_and_without_it_is_told() {
+    let [_, qemu] = setup::qemus();
+    let profile = as_user(&profile(&qemu, "report=brief", CARD)).replace("user = \"nobody\"\n", "");
+    let start = format!(
+        "ulimit -l $limit; mkdir -p -m 777 /run/nobody; cd /run/profile
+         HOME=/run/nobody VMRUN_RUNTIME_DIR=/run/nobody/run VMRUN_STATE_DIR=/run/nobody/state \
+         setpriv --reuid {USER_ID} --regid {USER_ID} --groups $groups {VMRUN} run profile.toml"
+    );
+    let (refused, asked, ran, back) = host::on(&Layout::GPU, |host| {
+        with_kvm_group(host, |host| {
+            host.ask(&rebind("vfio-pci"))?;
+            host.ask("chown 0:0 /dev/kvm; chmod 600 /dev/kvm")?;
+            let refused = host.run(&format!("{}limit=64 groups={USER_ID}; {start}", write(&profile)))?;
+            let asked = host.ask(&format!("cd /run/profile; {VMRUN} host permissions profile.toml --user nobody"))?;
+            let rules = "sed -n '/rules.d/,/^$/p' asked | grep =";
+            let limit = "limit=$(sed -n 's/^nobody - memlock //p' asked)";
+            let apply =
+                format!("cd /run/profile; cat >asked <<'ASKED'\n{asked}\nASKED\n{rules} | (\n{APPLY}\n) || exit 1");
+            let ran = host.run(&format!("{apply}; {limit} groups={USER_ID},36; {start}"))?;
+            host.ask("rm -r /run/nobody; chown 0:0 /dev/vfio/*")?;
+            Ok((refused, asked, ran, host.ask(&rebind(""))?))
+        })
+    });
+    assert_refused(&refused, 13, &["may not open /dev/vfio/"]);
+    assert!(asked.contains("usermod -aG kvm nobody"), "{asked}");
+    assert_said(&ran, &["vmrun-guest: done"]);
+    assert_eq!(back, "bochs-drm\nsnd_hda_intel");
 }
 
 #[test]

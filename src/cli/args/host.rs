@@ -16,7 +16,7 @@ pub struct Host {
     /// The part to look at closely; none for a summary.
     #[command(subcommand)]
     pub view: Option<View>,
-    /// Every fact, as JSON; those about the files of a profile too
+    /// Every fact, as JSON; with PROFILE, of its files too
     #[arg(long, value_name = "PROFILE", num_args = 0..=1)]
     #[allow(clippy::option_option, reason = "how clap tells `--dump` from `--dump PROFILE`")]
     pub dump: Option<Option<PathBuf>>,
@@ -29,7 +29,7 @@ pub struct Host {
 }
 
 /// A part of the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum View {
     /// IOMMU groups: what must be passed together, and whether it can be
     Groups,
@@ -43,4 +43,17 @@ pub enum View {
     Memory,
     /// Firmware for guests, in the order in which it is taken
     Firmware,
+    /// What a user has to be granted to start a guest without root
+    Permissions(Permissions),
+}
+
+/// `vmrun host permissions`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Permissions {
+    /// The profile: a file, or the name of one
+    #[arg(value_name = "PROFILE")]
+    pub profile: PathBuf,
+    /// The user; who calls vmrun, also by sudo, unless given
+    #[arg(long, value_name = "LOGIN")]
+    pub user: Option<String>,
 }

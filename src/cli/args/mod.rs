@@ -28,7 +28,7 @@ pub use desktop::{DesktopEntry, Unit};
 pub use edit::{Edit, List};
 pub use explain::{Explain, Why};
 pub use guest::{Attach, Events, Logs, Named, Ps, Recover, Status, Stop, Top};
-pub use host::{Host, View};
+pub use host::{Host, Permissions, View};
 pub use import::{Form, Import};
 pub use isolate::{Initramfs, Isolate};
 pub use layers::{HostFile, Layers};
