@@ -69,7 +69,10 @@ fn text(Permissions { files, commands, root_only }: &Permissions, user: &str, gu
     }
     if !root_only.is_empty() {
         let lines: String = root_only.iter().map(|line| format!("#   {line}\n")).collect();
-        let _ = write!(text, "\n## only root can do this, at each start: a profile for a start without root leaves it out\n{lines}");
+        let _ = write!(
+            text,
+            "\n## only root can do this, at each start: a profile for a start without root leaves it out\n{lines}"
+        );
     }
     if files.is_empty() && commands.is_empty() && root_only.is_empty() {
         text = format!("# {user} needs nothing to start {guest}\n");

@@ -6,8 +6,11 @@ use crate::cli::args::{Turn, Usb, UsbDevice};
 use crate::cli::output::Output;
 use crate::host::{Root, UsbDevice as Plugged, usb_devices};
 use crate::qemu::{Events, Qmp};
+use crate::supervise::{Ask, ask};
 use crate::unit::GuestName;
 use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -46,6 +49,7 @@ async fn give(name: &GuestName, device: &UsbDevice, output: Output) -> Result<Ex
     // QEMU opens what it is told of at once, or says why it cannot; what it has to look for itself comes when libusb has
     // heard of it, and where no udev runs that is never.
     if let Some(node) = found(device).map(|found| found.node()).filter(|node| Root::default().exists(node)) {
+        judge_node(name, &node).await?;
         properties["hostdevice"] = json!(node);
     }
     qmp.raw("device_add", &properties).await.map_err(|error| match Refused::from(error) {
@@ -55,6 +59,21 @@ async fn give(name: &GuestName, device: &UsbDevice, output: Output) -> Result<Ex
         other => other,
     })?;
     Ok(done(name, &given(&qmp, device, &id).await?, output))
+}
+
+/// QEMU opens the node itself, as the user that it runs as; only what the profile names is handed to that user.
+async fn judge_node(name: &GuestName, node: &str) -> Result<(), Refused> {
+    let status = ask(&run_dir(name), &Ask::Status {}).await?;
+    let owner = |path: &str| fs::metadata(path).map(|meta| (meta.uid(), meta.mode())).ok();
+    let qemu = status["qemu"].as_u64().and_then(|pid| owner(&format!("/proc/{pid}")));
+    match (qemu, owner(node)) {
+        (Some((qemu, _)), Some((uid, mode))) if qemu != 0 && qemu != uid && mode & 0o006 != 0o006 => {
+            Err(Refused::Said(format!(
+                "QEMU runs as user {qemu}, who may not open {node}; a device that [[usb]] names in the profile is handed over"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What became of a device that QEMU took; one that is not there it waits for.
