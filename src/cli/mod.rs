@@ -19,6 +19,7 @@ mod lately;
 mod layers;
 mod list;
 mod load;
+mod man;
 mod new;
 pub mod output;
 mod permissions;
@@ -169,6 +170,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::DesktopEntry(args) => desktop::entry(args, output),
         Command::Edit(args) => edit::run(args, output),
         Command::List(_) => list::run(output),
+        Command::Man(args) => man::run(args, output),
         Command::New(args) => new::run(args, output),
         Command::Run(args) => run::run(args, output),
         Command::Plan(args) => plan::run(args, output),

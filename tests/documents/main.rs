@@ -4,8 +4,10 @@
 #[path = "../golden/cases.rs"]
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod cases;
+mod commands;
 mod defaults;
 mod explain;
+mod manual;
 mod materials;
 mod readme;
 #[path = "../golden/scene.rs"]

@@ -24,13 +24,14 @@ pub(crate) fn shipped() -> Vec<Material> {
     paths.into_iter().map(read).collect()
 }
 
-/// The blocks of TOML in the README.
-pub(crate) fn of_readme() -> Vec<Material> {
-    let readme = readme();
-    let blocks = readme.split("\n```toml\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
-    let materials: Vec<_> = blocks
-        .map(|(block, _)| Material { name: format!("README.md: {}", first_line(block)), text: whole(block) })
-        .collect();
+/// The blocks of TOML in the documents.
+pub(crate) fn of_documents() -> Vec<Material> {
+    let all = documents();
+    let blocks = all.iter().flat_map(|(name, text)| {
+        let blocks = text.split("\n```toml\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+        blocks.map(move |(block, _)| Material { name: format!("{name}: {}", first_line(block)), text: whole(block) })
+    });
+    let materials: Vec<_> = blocks.collect();
     assert!(materials.len() >= 2, "only {} blocks", materials.len());
     materials
 }
@@ -45,9 +46,17 @@ pub(crate) fn planned_goldens() -> Vec<Material> {
     materials
 }
 
-/// The README as it stands.
-pub(crate) fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("the README is there")
+/// The README and the chapters it leads to: each by its place, with its text.
+pub(crate) fn documents() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let chapters = fs::read_dir(root.join("contrib/doc")).into_iter().flatten().flatten();
+    let names = chapters.map(|entry| format!("contrib/doc/{}", entry.file_name().to_string_lossy()));
+    let mut names: Vec<_> = names
+        .filter(|name| Path::new(name).extension().is_some_and(|it| it == "md"))
+        .chain(["README.md".to_owned()])
+        .collect();
+    names.sort();
+    names.into_iter().map(|name| (name.clone(), fs::read_to_string(root.join(name)).expect("it is there"))).collect()
 }
 
 fn first_line(block: &str) -> &str {

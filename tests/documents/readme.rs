@@ -1,4 +1,4 @@
-//! The README's reference is made of the types, and its profiles can be planned.
+//! The reference in the documents is made of the types, and their profiles can be planned.
 
 use crate::cases::{Case, Failure};
 use crate::materials::{self, Material};
@@ -12,16 +12,34 @@ const START: &str = "<!-- profile reference -->\n";
 const END: &str = "<!-- /profile reference -->\n";
 
 #[test]
-fn the_reference_in_the_readme_is_that_of_the_types() {
-    let readme = materials::readme();
-    let (before, rest) = readme.split_once(START).expect("the README has the start of the reference");
-    let (_, after) = rest.split_once(END).expect("the README has the end of the reference");
-    held("README.md", &format!("{before}{START}{}{END}{after}", markdown(&Reference::of(&schema()))));
+fn the_reference_in_the_documents_is_that_of_the_types() {
+    let all = materials::documents();
+    let (name, text) = all.iter().find(|(_, text)| text.contains(START)).expect("a document has the reference");
+    let (before, rest) = text.split_once(START).expect("its start");
+    let (_, after) = rest.split_once(END).expect("its end");
+    held(name, &format!("{before}{START}{}{END}{after}", markdown(&Reference::of(&schema()))));
 }
 
 #[test]
-fn every_profile_in_the_readme_can_be_planned() {
-    let refused: Vec<String> = materials::of_readme().iter().filter_map(why_not).collect();
+fn every_link_in_a_document_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut followed = 0;
+    for (name, text) in materials::documents() {
+        let folder = root.join(&name).parent().expect("a folder").to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or_default();
+            if !file.is_empty() && !file.contains("://") {
+                assert!(folder.join(file).exists(), "{name}: {link}");
+                followed += 1;
+            }
+        }
+    }
+    assert!(followed >= 5, "only {followed} links");
+}
+
+#[test]
+fn every_profile_in_the_documents_can_be_planned() {
+    let refused: Vec<String> = materials::of_documents().iter().filter_map(why_not).collect();
     assert!(refused.is_empty(), "{}", refused.join("\n"));
 }
 

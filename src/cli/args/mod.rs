@@ -13,6 +13,7 @@ mod host;
 mod import;
 mod isolate;
 mod layers;
+mod man;
 mod monitor;
 mod new;
 mod overview;
@@ -32,6 +33,7 @@ pub use host::{Host, Permissions, View};
 pub use import::{Form, Import};
 pub use isolate::{Initramfs, Isolate};
 pub use layers::{HostFile, Layers};
+pub use man::Man;
 pub use monitor::{Cable, Cd, CdCommand, Hmp, Net, Qmp, Screenshot, SendKey, Turn, Usb, UsbDevice};
 pub use new::{GuestKind, New};
 pub use pci::{Pci, PciCommand};
@@ -221,6 +223,9 @@ pub enum Command {
     /// Read and judge the option ROM of a card
     #[command(hide = true)]
     Rom(Rom),
+    /// Write the pages of the manual
+    #[command(hide = true)]
+    Man(Man),
     /// Write the JSON Schema of profiles, for editors
     // Who wants it learns of it from `explain`; the list of commands must fit a small terminal.
     #[command(after_help = explain::SCHEMA_HELP, hide = true)]

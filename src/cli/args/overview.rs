@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 /// The commands that are about the same, by their heading.
 const GROUPS: [(&str, &[&str]); 3] = [
     ("profiles", &["edit", "list", "pick", "import", "export", "desktop-entry", "unit", "schema"]),
-    ("machine", &["host", "pci", "isolate", "rom", "why", "report", "demo"]),
+    ("machine", &["host", "pci", "isolate", "rom", "why", "report", "demo", "man"]),
     (
         "guests",
         &[
