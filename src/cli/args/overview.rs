@@ -50,7 +50,7 @@ pub(super) fn text(command: &Command) -> String {
     }
     let options = command.get_arguments().map(option);
     paragraph(&mut text, "options", options);
-    text.push_str("\nStart with `vmrun demo` or `vmrun new`. What a profile can say: `vmrun explain`");
+    text.push_str("\nStart with `vmrun demo` or `vmrun new`. Manual: man vmrun, man vmrun-profile");
     text
 }
 
