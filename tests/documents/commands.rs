@@ -62,7 +62,7 @@ fn commands_in_documents_that_only_look_work() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("config/vmrun");
     fs::create_dir_all(&config).expect("a folder");
-    for name in ["windows", "games"] {
+    for name in ["windows", "games", "win10"] {
         for place in [folder.path(), &config] {
             fs::copy(root.join("profiles/windows.toml"), place.join(format!("{name}.toml"))).expect("a copy");
         }
@@ -84,4 +84,51 @@ fn commands_in_documents_that_only_look_work() {
         ran += 1;
     }
     assert!(ran > 5, "only {ran} were run");
+}
+
+#[test]
+fn every_command_is_told_of_in_a_document() {
+    let text: String = materials::documents().into_iter().map(|(_, text)| text).collect();
+    let mut untold = Vec::new();
+    for command in args::command().get_subcommands().filter(|it| it.get_name() != "help") {
+        let name = command.get_name();
+        let own = [format!("vmrun {name}"), format!("`{name}")];
+        untold.extend((!own.iter().any(|words| told(&text, words))).then(|| name.to_owned()));
+        let below = command.get_subcommands().filter(|it| it.get_name() != "help");
+        let below = below.map(|it| format!("{name} {}", it.get_name()));
+        untold.extend(below.filter(|words| !told(&text, words)));
+    }
+    assert_eq!(untold, Vec::<String>::new(), "contrib/doc/every-day.md has a table of commands");
+}
+
+/// Whether `words` stand in `text`, and not as the start of longer ones.
+fn told(text: &str, words: &str) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || c == '-';
+    text.match_indices(words).any(|(at, _)| !text[at + words.len()..].starts_with(goes_on))
+}
+
+#[test]
+fn every_trouble_that_why_explains_is_found_by_its_symptom() {
+    let chapter = materials::text("contrib/doc/troubleshooting.md");
+    let output = Command::new(env!("CARGO_BIN_EXE_vmrun")).arg("why").output().expect("vmrun runs");
+    let listed = String::from_utf8(output.stdout).expect("text");
+    let ids = listed.lines().filter(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next());
+    let ids: Vec<_> = ids.collect();
+    assert!(ids.len() > 40, "only {} ids", ids.len());
+    let missing: Vec<_> = ids.iter().filter(|id| !chapter.contains(&format!("`{id}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_exit_code_stands_in_its_chapter() {
+    let chapter = materials::text("contrib/doc/exit-codes.md");
+    let source = materials::text("src/cli/mod.rs");
+    let (_, codes) = source.split_once("pub enum Exit {").expect("the codes");
+    let (codes, _) = codes.split_once("\n}").expect("their end");
+    let codes: Vec<&str> =
+        codes.lines().filter_map(|line| line.strip_suffix(',')?.rsplit_once(" = ")).map(|it| it.1).collect();
+    assert!(codes.len() > 20, "only {} codes", codes.len());
+    let numbers: Vec<&str> = chapter.split(|c: char| !c.is_ascii_digit()).collect();
+    let missing: Vec<_> = codes.iter().filter(|code| !numbers.contains(code)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

@@ -1,5 +1,5 @@
-//! The documents and the types hold together: README, `vmrun schema`, `vmrun explain`, profiles and examples say what the
-//! types of a profile say. `UPDATE=1 cargo test --test documents` writes the README's reference and the golden schema.
+//! The documents and the types hold together: README, chapters, `vmrun schema`, `vmrun explain`, profiles and examples say what the
+//! types of a profile say. `UPDATE=1 cargo test --test documents` writes the reference and the golden schema.
 
 #[path = "../golden/cases.rs"]
 #[allow(dead_code, reason = "each test binary uses a part")]
@@ -14,6 +14,9 @@ mod readme;
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod scene;
 mod schema;
+#[path = "../support/setup.rs"]
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod setup;
 #[path = "../golden/text.rs"]
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod text;

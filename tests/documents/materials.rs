@@ -59,6 +59,12 @@ pub(crate) fn documents() -> Vec<(String, String)> {
     names.into_iter().map(|name| (name.clone(), fs::read_to_string(root.join(name)).expect("it is there"))).collect()
 }
 
+/// The file `name` of the repository.
+pub(crate) fn text(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 fn first_line(block: &str) -> &str {
     block.lines().find(|line| !line.is_empty()).unwrap_or_default()
 }

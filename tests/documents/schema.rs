@@ -2,9 +2,13 @@
 
 use crate::held;
 use crate::materials::{self, Material};
+use crate::setup;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
 use vmrun::profile::Profile;
 use vmrun::profile::reference::{Reference, Table, schema};
 
@@ -29,7 +33,7 @@ fn the_schema_is_one_of_draft_7() {
 
 #[test]
 fn the_program_prints_the_schema() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_vmrun")).arg("schema").output().expect("it runs");
+    let output = Command::new(env!("CARGO_BIN_EXE_vmrun")).arg("schema").output().expect("it runs");
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).expect("JSON"), schema());
 }
 
@@ -44,6 +48,30 @@ fn every_profile_that_is_planned_follows_the_schema() {
         errors.into_iter().map(move |error| format!("{}: {error}", material.name))
     });
     assert_eq!(wrong.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+/// Judges profiles as editors do, by the schema that `vmrun new` puts beside them: a folder has both.
+fn taplo(folder: &Path) -> Output {
+    let schema_file = folder.join("schema.json");
+    fs::write(&schema_file, schema().to_string()).expect("the schema is written");
+    let files = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path());
+    let mut command = Command::new(setup::path("VMRUN_TEST_TAPLO"));
+    command.args(["lint", "--no-auto-config", "--schema"]).arg(format!("file://{}", schema_file.display()));
+    command.args(files.filter(|file| file.extension().is_some_and(|it| it == "toml"))).output().expect("taplo runs")
+}
+
+#[test]
+fn an_editor_finds_nothing_wrong_with_profiles_and_examples() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (number, Material { text, .. }) in materials::shipped().iter().chain(&materials::of_documents()).enumerate() {
+        fs::write(folder.path().join(format!("{number}.toml")), text).expect("a file");
+    }
+    let output = taplo(folder.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::write(folder.path().join("misspelt.toml"), "schema = 1\nname = \"x\"\n[cpu]\ncoers = 3\n").expect("a file");
+    let output = taplo(folder.path());
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("'coers' was unexpected"));
 }
 
 #[test]
