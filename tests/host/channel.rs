@@ -23,8 +23,8 @@ const ATTENDANCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How much longer than its script an answer may take.
 const ANSWER_GRACE: Duration = Duration::from_secs(60);
 
-/// How often a host that says nothing is asked for a stall, and what its kernel writes about one that it does not get
-/// out of: QEMU 10 forgets a timer now and then.
+/// How often a host that says nothing is nudged and asked for a stall, and what its kernel writes about one that it does
+/// not get out of: QEMU's emulation forgets a timer now and then.
 const STALL_CHECK: Duration = Duration::from_secs(5);
 const STALLED: &str = "rcu_preempt kthread starved";
 
@@ -150,10 +150,15 @@ impl Host {
             Err(RecvTimeoutError::Timeout) if self.machine.console().contains(STALLED) => {
                 Err(self.lost("its kernel says that it stalls"))
             }
-            Err(RecvTimeoutError::Timeout) if left > STALL_CHECK => Ok(()),
+            Err(RecvTimeoutError::Timeout) if left > STALL_CHECK => self.nudge(),
             Err(RecvTimeoutError::Timeout) => Err(self.lost("it does not answer")),
             Err(RecvTimeoutError::Disconnected) => Err(self.lost("its QEMU has ended")),
         }
+    }
+
+    /// Sends what means nothing: an idle kernel looks at its timers anew at each interrupt, also at those it missed.
+    fn nudge(&mut self) -> Result<(), Lost> {
+        self.machine.requests.write_all(b"\n").map_err(|error| self.lost(&format!("nudging it: {error}")))
     }
 
     fn lost(&mut self, why: &str) -> Lost {

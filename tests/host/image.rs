@@ -1,8 +1,11 @@
 //! The initial file system of the emulated host: busybox, a few modules and `init.sh`, as a cpio archive.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use super::layout::{Init, Layout};
 use crate::support::modules::load_order;
@@ -29,9 +32,10 @@ pub(crate) fn build(cache: &Path, layout: &Layout, modules: &Path) -> PathBuf {
         archive.file(&format!("modules/{number:02}"), &read(&modules.join(module)));
     }
     let path = cache.join(format!("{}.cpio", layout.name));
-    let partial = cache.join(format!("{}.cpio.{}", layout.name, std::process::id()));
-    fs::write(&partial, archive.finish()).unwrap_or_else(|error| panic!("{}: {error}", partial.display()));
-    fs::rename(&partial, &path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let failed = |error: &dyn Display| -> ! { panic!("{}: {error}", path.display()) };
+    let mut partial = NamedTempFile::new_in(cache).unwrap_or_else(|error| failed(&error));
+    partial.write_all(&archive.finish()).unwrap_or_else(|error| failed(&error));
+    partial.persist(&path).unwrap_or_else(|error| failed(&error));
     path
 }
 

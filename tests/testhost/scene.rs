@@ -1,7 +1,5 @@
 //! vmrun at work in the emulated host: a profile, a run, and what it leaves.
 
-use std::time::Duration;
-
 use super::script::GUEST;
 use crate::host::{Host, Lost, Reply};
 use crate::support::setup::Qemu;
@@ -13,8 +11,11 @@ pub(crate) const VMRUN: &str = env!("CARGO_BIN_EXE_vmrun");
 pub(crate) const STATE: &str =
     concat!("/run/vmrun-test/busybox sh ", env!("CARGO_MANIFEST_DIR"), "/tests/testhost/state.sh 2>/dev/null");
 
-/// How long many runs in a row may take.
-const MANY: Duration = Duration::from_secs(900);
+/// Where a scene's profile lies in the host.
+const FOLDER: &str = "/run/profile";
+
+/// The status of a script whose run met no fault any more.
+const GOOD_END: i32 = 99;
 
 /// Ends a run of many that does not end by itself; the host is lost then, as a script is that does not end.
 const LIMITED: &str = "timeout -k 20 150";
@@ -88,13 +89,17 @@ pub(crate) fn trace<T>(host: &mut Host, work: impl FnOnce(&mut Host) -> Result<T
     Ok((found, difference.text()))
 }
 
-/// Runs vmrun on `profile` so often, one run after the other, as long as all end well; returns how many did.
-pub(crate) fn run_often(host: &mut Host, profile: &str, times: u32) -> Result<String, Lost> {
-    let script = format!(
-        "for start in $(seq {times}); do {LIMITED} {VMRUN} run profile.toml >said 2>&1 || {{ said=$?; cat said; exit $said; }}; done
-         echo $start"
-    );
-    Ok(host.run_within(MANY, &format!("{}{script}", write(profile)))?.text())
+/// Runs vmrun on `profile` so often, one run after the other, as long as all end well; returns how many did, and what
+/// the one said that did not.
+pub(crate) fn run_often(host: &mut Host, profile: &str, times: u32) -> Result<(u32, String), Lost> {
+    host.ask(&write(profile))?;
+    for start in 0..times {
+        let reply = host.run(&format!("cd {FOLDER} && {LIMITED} {VMRUN} run profile.toml"))?;
+        if reply.status != 0 {
+            return Ok((start, reply.to_string()));
+        }
+    }
+    Ok((times, String::new()))
 }
 
 /// Runs vmrun on `profile` with a fault at the first step that it makes on the host, then at the second, and so on until
@@ -109,25 +114,29 @@ pub(crate) fn kill_at_each_step(host: &mut Host, profile: &str) -> Result<u32, L
 }
 
 fn each_step(host: &mut Host, profile: &str, fate: &str, status: i32, then: &str) -> Result<u32, Lost> {
-    let script = format!(
-        "{STATE} >/run/before
-         step=1
-         while VMRUN_FAULT={fate}:$step {LIMITED} {VMRUN} run profile.toml >said 2>&1; said=$?; [ $said != 0 ]; do
-             [ $said != 124 ] || exit 124
-             [ $said = {status} ] && {then} || {{ echo \"step $step: status $said, $?\"; cat said; exit 1; }}
+    host.ask(&format!("{STATE} >/run/before\n{}", write(profile)))?;
+    // One script for each, so that a host that is lost is soon known to be.
+    for step in 1.. {
+        let script = format!(
+            "cd {FOLDER}
+             VMRUN_FAULT={fate}:{step} {LIMITED} {VMRUN} run profile.toml >said 2>&1; said=$?
+             [ $said != 0 ] || exit {GOOD_END}
+             [ $said = {status} ] && {then} || {{ echo \"status $said, $?\"; cat said; exit 1; }}
              {STATE} >/run/after
-             diff /run/before /run/after || {{ echo \"left after step $step\"; cat said; exit 1; }}
-             step=$((step + 1))
-         done
-         echo $((step - 1))"
-    );
-    let reply = host.run_within(MANY, &format!("{}{script}", write(profile)))?;
-    Ok(reply.text().parse().unwrap_or_else(|_| panic!("{reply}")))
+             diff /run/before /run/after || {{ cat said; exit 1; }}"
+        );
+        match host.run(&script)? {
+            Reply { status: 0, .. } => {}
+            Reply { status: GOOD_END, .. } => return Ok(step - 1),
+            reply => panic!("step {step}: {reply}"),
+        }
+    }
+    unreachable!("no run has as many steps as there are numbers")
 }
 
-/// A script that writes `profile` to `profile.toml` in a folder of its own and goes there.
+/// A script that writes `profile` to `profile.toml` in [`FOLDER`] and goes there.
 pub(crate) fn write(profile: &str) -> String {
-    format!("mkdir -p /run/profile && cd /run/profile && cat >profile.toml <<'PROFILE'\n{profile}\nPROFILE\n")
+    format!("mkdir -p {FOLDER} && cd {FOLDER} && cat >profile.toml <<'PROFILE'\n{profile}\nPROFILE\n")
 }
 
 /// Asserts that a run ended well and that its guest said each of `lines`, in their order.
