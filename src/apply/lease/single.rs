@@ -1,6 +1,7 @@
 //! Single devices that come to a guest while it runs, and leave it.
 
-use super::{Lease, Unrestored, unrestored};
+use super::undo::unrestored;
+use super::{Lease, Unrestored};
 use crate::apply::ApplyError;
 use crate::apply::journal::Entry;
 use crate::plan::Change;

@@ -1,0 +1,153 @@
+//! Putting the host back: what the journal says, last change first.
+
+use super::{Lease, Unrestored};
+use crate::apply::fault::{Point, at, at_what};
+use crate::apply::journal::Entry;
+use crate::apply::step::{hanging, perform};
+use crate::apply::{ApplyError, pool, shared};
+use crate::plan::{Change, Step};
+use crate::unit::{Bdf, Size};
+use nix::fcntl::Flock;
+use std::fs::File;
+
+impl Lease {
+    /// Puts the host back, last change first. One that fails does not keep the others from being put back; it stays
+    /// in the journal.
+    pub async fn undo(&self) -> Vec<Unrestored> {
+        self.undo_but(&[]).await
+    }
+
+    /// As [`Self::undo`], but leaves what was changed of the functions in `taken`, with the reasons, to who has them.
+    pub(super) async fn undo_but(&self, taken: &[(Bdf, String)]) -> Vec<Unrestored> {
+        let mut failed = Vec::new();
+        let changes = self.journal.borrow().record().changes.clone();
+        for (number, change) in changes.iter().rev() {
+            if let Err(hung) = self.come_back(change) {
+                failed.push(hung);
+                continue;
+            }
+            let noted = match self.turn(change).await {
+                Ok(_turn) => match taken.iter().find(|(bdf, _)| change.device() == Some(*bdf)) {
+                    Some((_, why)) => Err(left_to(change, why)),
+                    None => self.take_back(change).await,
+                }
+                .and_then(|()| {
+                    self.add(Entry::Undone { number: *number }).map_err(|error| unrestored("rm journal", &error))
+                }),
+                Err(error) => Err(unrestored("lock the folder of the runs", &error)),
+            };
+            failed.extend(noted.err());
+        }
+        failed.reverse();
+        failed.extend(self.settle().await);
+        failed
+    }
+
+    /// Whether a helper hangs over what `change` touches: then that is left alone, or vmrun would hang too.
+    fn come_back(&self, change: &Change) -> Result<(), Unrestored> {
+        let Some(bdf) = change.touches().filter(|_| self.may_hang.get()) else { return Ok(()) };
+        let Some((pid, file)) = hanging(&self.ground.root, bdf) else { return Ok(()) };
+        let why =
+            format!("process {pid} still hangs in the kernel, writing to {file}; recover again when it has ended");
+        Err(left_to(change, &why))
+    }
+
+    /// Leaves the pools that the journal says nothing of: nothing was added for this guest there, but one that ended
+    /// meanwhile may have left it pages to give back.
+    async fn settle(&self) -> Vec<Unrestored> {
+        let left = self.journal.borrow().record().changes.clone();
+        let noted = |pool: (u32, Size)| {
+            left.iter()
+                .any(|(_, change)| matches!(change, Change::HugePages { node, size, .. } if (*node, *size) == pool))
+        };
+        let mut failed = Vec::new();
+        for (node, size) in pool::shared(&self.place()).into_iter().filter(|pool| !noted(*pool)) {
+            if let Err(error) = pool::give_back(&self.place(), node, size, 0).await {
+                failed.push(unrestored("give huge pages back", &error));
+            }
+        }
+        failed
+    }
+
+    /// The turn to take `change` back, where others have to wait; held until the journal does not say any more that
+    /// this guest wants it.
+    async fn turn(&self, change: &Change) -> Result<Option<Flock<File>>, ApplyError> {
+        match change {
+            Change::Shared { .. } | Change::Gather { .. } => shared::lock(&self.place().dir).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) async fn take_back(&self, change: &Change) -> Result<(), Unrestored> {
+        let failed = |step: &Step, error: &ApplyError| unrestored(step.to_string(), error);
+        let steps = change.inverse().steps();
+        if let Change::HugePages { node, size, pages, .. } = change {
+            let Some(step) = steps.first() else { return Ok(()) };
+            let given = async {
+                at_what(Point::Undo, step)?;
+                pool::give_back(&self.place(), *node, *size, pages.unsigned_abs()).await?;
+                at(Point::UndoDone)
+            };
+            return given.await.map_err(|error| failed(step, &error));
+        }
+        if let Change::Shared { path, from, to } = change {
+            let (dir, boot_id) = self.shares();
+            if shared::wanted_by_others(&dir, &boot_id, path) {
+                return Ok(());
+            }
+            if let Some(found) = shared::overruled(&self.ground.root, path, [from, to]) {
+                tracing::warn!(path, found, "left as somebody has set it while the guest ran");
+                return Ok(());
+            }
+        }
+        for step in &steps {
+            let done = async {
+                at_what(Point::Undo, step)?;
+                perform(&self.ground, step).await?;
+                at(Point::UndoDone)
+            };
+            done.await.map_err(|error| {
+                self.may_hang.set(self.may_hang.get() || matches!(error, ApplyError::Stuck(_)));
+                failed(step, &error)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Gives all huge pages back, because they were not enough.
+    ///
+    /// # Errors
+    /// With what could not be given back; it stays in the journal.
+    pub async fn give_pages_back(&self) -> Result<(), Unrestored> {
+        let changes = self.journal.borrow().record().changes.clone();
+        for (number, change) in changes.iter().rev().filter(|(_, change)| matches!(change, Change::HugePages { .. })) {
+            self.take_back(change).await?;
+            self.add(Entry::Undone { number: *number }).map_err(|error| unrestored("rm journal", &error))?;
+        }
+        pool::drop_claims(&self.place()).await.map_err(|error| unrestored("rm claims", &error))
+    }
+
+    /// Takes the node at `path` back from the user that it was handed to, because the guest has let go of it.
+    ///
+    /// # Errors
+    /// With what could not be done; it stays in the journal.
+    pub async fn hand_back(&self, path: &str) -> Result<(), Unrestored> {
+        let changes = self.journal.borrow().record().changes.clone();
+        let theirs = |change: &Change| matches!(change, Change::Owner { path: node, .. } if node == path);
+        for (number, change) in changes.iter().rev().filter(|(_, change)| theirs(change)) {
+            self.take_back(change).await?;
+            self.add(Entry::Undone { number: *number }).map_err(|error| unrestored("rm journal", &error))?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn unrestored(step: impl Into<String>, error: &ApplyError) -> Unrestored {
+    let reason = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    Unrestored { step: step.into(), why: format!("{error}{reason}") }
+}
+
+fn left_to(change: &Change, why: &str) -> Unrestored {
+    let steps = change.inverse().steps();
+    Unrestored { step: steps.first().map(ToString::to_string).unwrap_or_default(), why: why.to_owned() }
+}
