@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 /// Each floor and the floors it may name, from the door down.
-const FLOORS: [(&str, &[&str]); 15] = [
+const FLOORS: [(&str, &[&str]); 16] = [
     (
         "cli",
         &[
@@ -19,6 +19,7 @@ const FLOORS: [(&str, &[&str]); 15] = [
             "apply",
             "qemu",
             "import",
+            "export",
             "isolate",
             "profile",
             "process",
@@ -34,6 +35,7 @@ const FLOORS: [(&str, &[&str]); 15] = [
     ("apply", &["profile", "process", "plan", "host", "unit", "demo_image"]),
     ("qemu", &["profile", "process", "plan", "host", "unit", "demo_image"]),
     ("import", &["profile", "plan", "host", "unit"]),
+    ("export", &["plan", "unit"]),
     ("isolate", &["plan", "host", "unit"]),
     ("profile", &["plan", "host", "unit"]),
     ("process", &["plan", "host", "unit"]),
@@ -45,7 +47,7 @@ const FLOORS: [(&str, &[&str]); 15] = [
 ];
 
 /// Floors that are functions of their input.
-const PURE: [&str; 6] = ["unit", "plan", "profile", "import", "isolate", "doctor"];
+const PURE: [&str; 7] = ["unit", "plan", "profile", "import", "export", "isolate", "doctor"];
 
 /// What the pure floors leave alone.
 const EFFECTS: [&[&str]; 4] = [&["std", "fs"], &["std", "process"], &["tokio"], &["nix"]];

@@ -10,6 +10,7 @@ mod desktop;
 mod edit;
 mod ending;
 mod explain;
+mod export;
 mod firmware;
 mod guest;
 mod host;
@@ -33,6 +34,7 @@ mod render;
 mod report;
 mod rom;
 mod run;
+mod save;
 mod schema;
 mod trust;
 mod why;
@@ -73,7 +75,7 @@ pub enum Exit {
     /// `vmrun verify` found something that is not as planned.
     NotAsPlanned = 8,
 
-    /// The profile is made, and something of what it was made of is not in it: of `vmrun import`.
+    /// What was asked for is made, and something of what it was made of is not in it: of `vmrun import` and `vmrun export`.
     Incomplete = 9,
 
     // Refused before anything was touched.
@@ -204,6 +206,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Isolate(args) => isolate::run(args, output),
         Command::Rom(args) => rom::run(args, output),
         Command::Schema => schema::run(output),
+        Command::Export(args) => export::run(args, output),
         Command::Explain(args) => explain::run(args, output),
         Command::Report(args) => report::run(args, output),
         Command::Unit(args) => desktop::unit(args, output),

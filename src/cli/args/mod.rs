@@ -8,6 +8,7 @@ mod demo;
 mod desktop;
 mod edit;
 mod explain;
+mod export;
 mod guest;
 mod host;
 mod import;
@@ -28,6 +29,7 @@ pub use demo::{Demo, Then};
 pub use desktop::{DesktopEntry, Unit};
 pub use edit::{Edit, List};
 pub use explain::{Explain, Why};
+pub use export::{Export, Shape};
 pub use guest::{Attach, Events, Logs, Named, Ps, Recover, Status, Stop, Top};
 pub use host::{Host, Permissions, View};
 pub use import::{Form, Import};
@@ -220,6 +222,9 @@ pub enum Command {
     /// Make a profile of a libvirt guest, or of a script that starts QEMU
     #[command(hide = true)]
     Import(Import),
+    /// Write a guest as a script that runs without vmrun
+    #[command(hide = true)]
+    Export(Export),
     /// Read and judge the option ROM of a card
     #[command(hide = true)]
     Rom(Rom),

@@ -60,10 +60,16 @@ pub(super) fn unit(args: &Unit, output: Output) -> Exit {
         Ok(loaded) => loaded,
         Err(rejected) => return rejected.and_on(&HostFile::default()).tell(output),
     };
-    let planned = loaded.plan_here();
-    let Ending { timeout, .. } = planned.contents().ending;
+    let Ending { timeout, .. } = loaded.plan_here().contents().ending;
     let service = Service::of(loaded.profile.name(), &whole(profile), timeout, (&program, &layers), manager);
     output.answer(&service.to_string(), Exit::Good)
+}
+
+/// The unit of a guest for the system's systemd.
+pub(super) fn unit_of(loaded: &Loaded, planned: &Planned, profile: &Path, layers: &Layers) -> String {
+    let Ending { timeout, .. } = planned.contents().ending;
+    let start = (&*program(), &*words(layers));
+    Service::of(loaded.profile.name(), &whole(profile), timeout, start, Manager::System).to_string()
 }
 
 /// This program, by the path that it was started from.

@@ -7,11 +7,12 @@ use super::args::{Form, Import as Args};
 use super::output::{Output, Weight};
 use super::refuse::refuse;
 use super::render::import as render;
+use super::save::save;
 use crate::import::{Import, LARGEST, import};
 use crate::plan::{Class, Problem};
 use serde_json::json;
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 /// Does what follows `vmrun import`.
@@ -22,7 +23,7 @@ pub(super) fn run(args: &Args, output: Output) -> Exit {
     };
     let exit = if made.report.is_complete() { Exit::Good } else { Exit::Incomplete };
     if let Some(path) = &args.output
-        && let Err(problem) = save(path, &made.profile, args.force)
+        && let Err(problem) = save(path, &made.profile, args.force, false)
     {
         return refuse(&[problem], output);
     }
@@ -79,22 +80,4 @@ fn of_file(path: &Path) -> Result<Import, Problem> {
         _ => refuse(Class::Invalid, &error),
     })?;
     import(&name, &bytes)
-}
-
-/// Writes the profile; never over a file without being told.
-fn save(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
-    let shown = path.display();
-    let mut options = OpenOptions::new();
-    options.write(true);
-    let file = if force { options.create(true).truncate(true).open(path) } else { options.create_new(true).open(path) };
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            Problem::new(Class::Invalid, "", format!("{shown} is there already, and is not written over"))
-                .fix("another name, or --force")
-        }
-        ErrorKind::PermissionDenied => Problem::new(Class::Denied, "", format!("{shown} may not be written")),
-        kind => {
-            Problem::new(Class::Missing, "", format!("{shown} cannot be written: {}", kind.to_string().to_lowercase()))
-        }
-    })
 }

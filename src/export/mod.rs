@@ -1,0 +1,44 @@
+//! Floor 3: the way out. A guest in the forms that others start: pure functions of its plan.
+//!
+//! What a form has no words for is a [`Gap`], so that nothing is left out in silence.
+
+mod script;
+
+pub use script::script;
+
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// A guest in another form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// The text of it.
+    pub text: String,
+    /// What is not in it.
+    pub gaps: Vec<Gap>,
+}
+
+/// Something of a guest for which a form has no words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The key of the profile that asks for it.
+    pub at: String,
+    /// What is missing, and what happens instead.
+    pub what: String,
+}
+
+impl Gap {
+    /// What the key `at` asks for is missing: `what`.
+    fn new(at: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { at: at.into(), what: what.into() }
+    }
+}
+
+/// Where a guest comes from.
+#[derive(Clone, Debug)]
+pub struct From {
+    /// Its profile, as it is shown.
+    pub profile: String,
+    /// The folder of the profile, in which its hooks and companions run.
+    pub folder: Option<PathBuf>,
+}

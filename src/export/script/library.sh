@@ -1,0 +1,264 @@
+# Says something to whoever started this.
+say() {
+    printf '%s: %s\n' "$name" "$*" >&2
+}
+
+# Gives up; what was done is taken back.
+die() {
+    say "$*"
+    exit 1
+}
+
+# owe NUMBER: from here on this is taken back at the end, the last one first.
+owe() {
+    owed="$1 $owed"
+}
+
+# What was owed last is not owed any more.
+forget() {
+    owed=${owed#* }
+}
+
+# set_file FILE WAS VALUE: what holds something else than WAS was changed by somebody else, and is left to them.
+set_file() {
+    now=$(cat "$1") || return 1
+    case $now in
+    '(null)') now= ;;
+    *'['*']'*) now=${now#*'['} && now=${now%%']'*} ;;
+    esac
+    [ "$now" != "$3" ] || return 0
+    if [ "$now" != "$2" ]; then
+        say "$1 holds '$now' and not '$2': it is left so"
+        return 1
+    fi
+    printf '%s\n' "$3" >"$1"
+}
+
+# set_mask FILE WAS VALUE: what the kernel does not let go of stays where it is.
+set_mask() {
+    now=$(cat "$1" 2>/dev/null) || return 0
+    [ "$now" = "$2" ] || return 0
+    { printf '%s\n' "$3" >"$1"; } 2>/dev/null || return 0
+}
+
+# add_pages FILE NUMBER: all of it, or none.
+add_pages() {
+    before=$(cat "$1") || return 1
+    [ "$2" -lt 0 ] || { echo 1 >/proc/sys/vm/compact_memory; } 2>/dev/null || :
+    echo "$((before + $2))" >"$1" || return 1
+    after=$(cat "$1")
+    [ "$after" -ne "$((before + $2))" ] || return 0
+    echo "$before" >"$1"
+    forget
+    say "of $2 huge pages the kernel made $((after - before)): $1"
+    return 1
+}
+
+# tell_kernel FILE VALUE PATH yes|no: nothing is told when PATH is there, or not there, already.
+tell_kernel() {
+    if [ -e "$3" ]; then there=yes; else there=no; fi
+    [ "$there" = "$4" ] || echo "$2" >"$1"
+}
+
+# unbind_device BUS DEVICE DRIVER
+unbind_device() {
+    [ ! -e "/sys/bus/$1/drivers/$3/$2" ] || echo "$2" >"/sys/bus/$1/drivers/$3/unbind"
+}
+
+# bind_device BUS DEVICE DRIVER
+bind_device() {
+    [ ! -e "/sys/bus/$1/drivers/$3/$2" ] || return 0
+    case $1 in
+    pci) echo "$2" >/sys/bus/pci/drivers_probe ;;
+    *) echo "$2" >"/sys/bus/$1/drivers/$3/bind" ;;
+    esac
+    [ -e "/sys/bus/$1/drivers/$3/$2" ]
+}
+
+# own_node PATH WAS UID: the folder vfio-dev of a PCI function stands for its node.
+own_node() {
+    node=$1
+    case $1 in
+    */vfio-dev) node=/dev/vfio/devices/$(ls "$1") ;;
+    esac
+    [ "$(stat -c %u "$node" 2>/dev/null)" != "$2" ] || chown "$3" "$node"
+}
+
+# await_closed BDF: until nobody has a node of the card open.
+await_closed() {
+    for node in /dev/dri/by-path/pci-"$1"-*; do
+        while [ -e "$node" ] && fuser -s "$node"; do sleep 1; done
+    done
+}
+
+# revive_function BDF: a function that does not answer is reset.
+revive_function() {
+    [ "$(od -An -tx2 -N2 "/sys/bus/pci/devices/$1/config" | tr -d ' ')" = ffff ] || return 0
+    echo 1 >"/sys/bus/pci/devices/$1/reset"
+}
+
+# gather_host GROUP: the host's processes, in a group of their own.
+gather_host() {
+    echo +cpuset >/sys/fs/cgroup/cgroup.subtree_control && mkdir -p "$1" || return 1
+    while read -r pid; do
+        { echo "$pid" >"$1/cgroup.procs"; } 2>/dev/null || :
+    done </sys/fs/cgroup/cgroup.procs
+}
+
+# disperse_host GROUP yes|no: yes where others confine groups too.
+disperse_host() {
+    [ -d "$1" ] || return 0
+    while read -r pid; do
+        { echo "$pid" >/sys/fs/cgroup/cgroup.procs; } 2>/dev/null || :
+    done <"$1/cgroup.procs"
+    rmdir "$1" || return 1
+    [ "$2" = yes ] || echo -cpuset >/sys/fs/cgroup/cgroup.subtree_control
+}
+
+# become_user USER COMMAND...: in the place of this shell.
+become_user() {
+    who=$1
+    shift
+    if [ "$(id -un)" != "$who" ]; then
+        uid=$(id -u "$who") || exit 1
+        set -- setpriv --reuid "$uid" --regid "$(id -g "$who")" --init-groups env \
+            "HOME=$(getent passwd "$who" | cut -d: -f6)" "USER=$who" "LOGNAME=$who" \
+            "XDG_RUNTIME_DIR=/run/user/$uid" "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$uid/bus" "$@"
+    fi
+    exec "$@"
+}
+
+# start_companion NAME yes|no RESTART DELAY BURST GRACE FILE COMMAND...: runs beside the guest, which cannot do without it or
+# can. It is there when FILE is; no FILE, at once.
+start_companion() {
+    what=$1 required=$2 restart=$3 delay=$4 burst=$5 grace=$6 ready=$7
+    shift 7
+    [ -z "$ready" ] || rm -f "$ready"
+    (
+        child='' over='' turn=0
+        trap 'over=yes; [ -z "$child" ] || kill "$child" 2>/dev/null' TERM
+        while [ -z "$over" ]; do
+            "$@" </dev/null &
+            child=$!
+            wait "$child"
+            status=$?
+            [ -z "$over" ] || break
+            turn=$((turn + 1))
+            case $restart in
+            no) break ;;
+            on-failure) [ "$status" -ne 0 ] || break ;;
+            esac
+            [ "$turn" -lt "$burst" ] || break
+            sleep "$delay"
+        done
+        if [ -n "$over" ]; then
+            { sleep "$grace" && kill -KILL "$child"; } 2>/dev/null &
+            killer=$!
+            wait "$child"
+            kill "$killer" 2>/dev/null
+            exit
+        fi
+        # One that ends with QEMU is none that is lost.
+        sleep 1 &
+        wait "$!"
+        [ -z "$over" ] || exit
+        say "$what has ended (status $status)"
+        [ "$required" = no ] || kill -TERM "$$"
+    ) &
+    companions="$! $companions"
+    tries=0
+    while [ -n "$ready" ] && [ ! -e "$ready" ]; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 300 ]; then
+            [ "$required" = no ] || die "$what is not ready after 30 s"
+            say "$what is not ready after 30 s"
+            return 0
+        fi
+        sleep 0.1
+    done
+}
+
+# Ends what runs beside the guest, the last one first.
+end_companions() {
+    for companion in $companions; do
+        kill "$companion" 2>/dev/null && wait "$companion"
+    done
+    companions=
+}
+
+# qmp COMMAND: tells QEMU something, and waits for its answer, which is in $answer then.
+qmp() {
+    printf '%s\n' "$1" >&3
+    while next; do
+        case $answer in
+        *'"return":'*) return 0 ;;
+        *'"error":'*) say "QEMU refuses $1: $answer" && return 1 ;;
+        *) heard "$answer" ;;
+        esac
+    done
+    return 1
+}
+
+# The next line of QEMU's, in $answer; fails when QEMU has ended, and not when a signal came.
+next() {
+    while :; do
+        asked=
+        read -r answer <&9 && return 0
+        [ -n "$asked" ] || return 1
+    done
+}
+
+# The numbers of vCPUs and of their threads, out of $answer. In `props` a thread-id is the number of a hardware thread.
+vcpu_threads() {
+    printf '%s\n' "$answer" | sed 's/"props": *{[^}]*}//g' | tr '}' '\n' | sed -n \
+        -e 's/.*"cpu-index": *\([0-9]*\).*"thread-id": *\([0-9]*\).*/\1 \2/p' \
+        -e 's/.*"thread-id": *\([0-9]*\).*"cpu-index": *\([0-9]*\).*/\2 \1/p'
+}
+
+# The names of iothreads and the numbers of their threads, out of $answer.
+iothread_threads() {
+    printf '%s\n' "$answer" | tr '}' '\n' | sed -n \
+        -e 's/.*"id": *"\([^"]*\)".*"thread-id": *\([0-9]*\).*/\1 \2/p' \
+        -e 's/.*"thread-id": *\([0-9]*\).*"id": *"\([^"]*\)".*/\2 \1/p'
+}
+
+# place_thread THREADS NAME CPUS [nice|fifo NUMBER]: only what is a thread of QEMU; read back afterwards. No CPUS: all.
+place_thread() {
+    tid=$(printf '%s\n' "$1" | while read -r key thread; do [ "$key" != "$2" ] || echo "$thread"; done)
+    if [ -z "$tid" ] || [ ! -d "/proc/$qemu/task/$tid" ]; then die "QEMU tells no thread of its own for $2"; fi
+    if [ -n "$3" ]; then
+        taskset -p -c "$3" "$tid" >/dev/null || die "thread $tid cannot be placed on host CPUs $3"
+        cpus=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$qemu/task/$tid/status")
+        [ "$cpus" = "$3" ] || die "thread $tid is on host CPUs $cpus instead of $3"
+    fi
+    case ${4-} in
+    nice) renice -n "$5" -p "$tid" >/dev/null || die "thread $tid cannot have nice value $5" ;;
+    fifo) chrt -f -p "$5" "$tid" || die "thread $tid cannot be scheduled before others" ;;
+    esac
+}
+
+# new_tap NAME BRIDGE MTU OWNER QUEUES: an empty word where there is nothing to say.
+new_tap() {
+    set -- "$1" "$2" "$3" "$4" "${5:+multi_queue}"
+    ip tuntap add dev "$1" mode tap ${4:+user "$4"} vnet_hdr ${5:+"$5"} || return 1
+    # A bridge takes the lowest address of its ports for its own.
+    ip link set dev "$1" address "fe:$(cut -d: -f2- "/sys/class/net/$1/address")" || return 1
+    mtu=$3
+    [ -z "$2" ] || mtu=${mtu:-$(cat "/sys/class/net/$2/mtu")}
+    [ -z "$mtu" ] || ip link set dev "$1" mtu "$mtu" || return 1
+    [ -z "$2" ] || ip link set dev "$1" master "$2" || return 1
+    ip link set dev "$1" up
+}
+
+# lockable BYTES: raises the limit of locked memory; one that is high enough stays.
+lockable() {
+    limit=$(prlimit --pid "$$" --memlock --noheadings --raw --output SOFT) || return 0
+    [ "$limit" != unlimited ] && [ "$limit" -lt "$1" ] || return 0
+    prlimit --pid "$$" "--memlock=$1:$1" || say "QEMU may not lock $1 bytes of memory, which it has to"
+}
+
+# copy_template FILE COPY: a copy of FILE if there is none yet; whole, or not at all.
+copy_template() {
+    [ ! -e "$2" ] || return 0
+    mkdir -p "$(dirname "$2")" && cp "$1" "$2.new" && mv "$2.new" "$2"
+}
