@@ -7,7 +7,9 @@ use super::refuse::refuse;
 use super::render::finding;
 use super::save::save;
 use super::{Exit, desktop};
-use crate::export::{Export, From, Gap, script};
+use crate::export::{Export, From, Gap, libvirt, script};
+use crate::profile::Profile;
+use crate::profile::source::document;
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -48,6 +50,7 @@ pub(super) fn run(args: &Args, output: Output) -> Exit {
 fn made(args: &Args, loaded: &Loaded, planned: &Planned) -> Export {
     let from = From { profile: loaded.sheets.name().to_owned(), folder: Some(loaded.setting.dir.clone()) };
     match args.to {
+        Shape::Libvirt => libvirt(&document::<Profile>(&loaded.sheets), planned.contents(), &from),
         Shape::Script => script(planned.contents(), &from),
         Shape::Systemd => {
             Export { text: desktop::unit_of(loaded, planned, &args.profile, &args.layers), gaps: Vec::new() }

@@ -2,8 +2,12 @@
 //!
 //! What a form has no words for is a [`Gap`], so that nothing is left out in silence.
 
+mod document;
+mod libvirt;
 mod script;
+mod xml;
 
+pub use libvirt::libvirt;
 pub use script::script;
 
 use serde::Serialize;

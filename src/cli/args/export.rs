@@ -7,17 +7,16 @@ use std::path::PathBuf;
 
 /// `vmrun export`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  vmrun export games --to script -o games.sh    it runs without vmrun\n\n\
-                        What the other form has no words for is said on standard error. Exit status: 0;\n\
-                        9 some of it is not there; 10 the profile has mistakes; 11 it cannot run here.")]
+#[command(after_help = "Example:\n  vmrun export games --to script -o games.sh\n\n\
+                        Exit status: 0; 9 some of it is not there; 10 the profile has mistakes.")]
 pub struct Export {
     /// The profile, by its file or its name
     #[arg(value_name = "PROFILE", add = profile())]
     pub profile: PathBuf,
-    /// script, a shell script that needs no vmrun; systemd, a unit
+    /// script (it needs no vmrun), systemd or libvirt
     #[arg(long, value_name = "FORM", hide_possible_values = true)]
     pub to: Shape,
-    /// Write it to a new file; without: to standard output
+    /// Write it to a new file
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Write over a file that is there
@@ -36,6 +35,8 @@ pub struct Export {
 pub enum Shape {
     /// A shell script.
     Script,
+    /// Domain XML of libvirt.
+    Libvirt,
     /// A unit of systemd, which runs vmrun.
     Systemd,
 }

@@ -140,7 +140,7 @@ start_companion() {
         while [ -z "$over" ]; do
             "$@" </dev/null &
             child=$!
-            wait "$child"
+            wait "$child" 2>/dev/null
             status=$?
             [ -z "$over" ] || break
             turn=$((turn + 1))
@@ -152,16 +152,15 @@ start_companion() {
             sleep "$delay"
         done
         if [ -n "$over" ]; then
-            { sleep "$grace" && kill -KILL "$child"; } 2>/dev/null &
+            after "$grace" kill -KILL "$child" 2>/dev/null &
             killer=$!
-            wait "$child"
-            kill "$killer" 2>/dev/null
+            wait "$child" 2>/dev/null
+            kill "$killer"
+            wait "$killer" 2>/dev/null
             exit
         fi
-        # One that ends with QEMU is none that is lost.
-        sleep 1 &
-        wait "$!"
-        [ -z "$over" ] || exit
+        # swtpm and virtiofsd end well a moment before the QEMU that they serve.
+        [ "$status" -ne 0 ] || exit
         say "$what has ended (status $status)"
         [ "$required" = no ] || kill -TERM "$$"
     ) &
@@ -178,10 +177,21 @@ start_companion() {
     done
 }
 
+# after SECONDS COMMAND...: in the background, unless that is ended before.
+after() {
+    nap=
+    trap '[ -z "$nap" ] || kill "$nap"; exit' TERM
+    sleep "$1" &
+    nap=$!
+    shift
+    wait "$nap"
+    "$@"
+}
+
 # Ends what runs beside the guest, the last one first.
 end_companions() {
     for companion in $companions; do
-        kill "$companion" 2>/dev/null && wait "$companion"
+        kill "$companion" 2>/dev/null && wait "$companion" 2>/dev/null
     done
     companions=
 }

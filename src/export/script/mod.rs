@@ -237,11 +237,7 @@ fn stop(contents: &Contents, text: &mut String) {
     };
     text.push_str("    say 'its power button is pressed'\n");
     text.push_str("    printf '{\"execute\": \"system_powerdown\"}\\n' >&3\n");
-    _ = write!(
-        text,
-        "    (\n        nap=\n        trap 'kill \"$nap\" 2>/dev/null; exit' TERM\n        sleep {seconds} &\n        nap=$!\n        \
-         wait \"$nap\"\n        {late}\n    ) &\n    killer=$!\n}}\n\n"
-    );
+    _ = write!(text, "    after {seconds} {late} &\n    killer=$!\n}}\n\n");
 }
 
 /// How QEMU is started.
@@ -342,7 +338,9 @@ fn main(contents: &Contents, running: &str, text: &mut String) {
     if contents.ending.on_reboot == OnReboot::Restart {
         text.push_str("while :; do\nagain=\n");
         text.push_str(&body);
-        text.push_str("[ -n \"$again\" ] && [ -z \"$stopping\" ] || break\nrunning=\ntrap stop INT TERM\ndone\n");
+        text.push_str(
+            "if [ -z \"$again\" ] || [ -n \"$stopping\" ]; then break; fi\nrunning=\ntrap stop INT TERM\ndone\n",
+        );
     } else {
         text.push_str(&body);
     }

@@ -133,6 +133,15 @@ pub fn read<T: Layered>(sheets: &Sheets) -> Result<(T, Keys), Box<Rejection<T>>>
     }
 }
 
+/// The document of a profile that [`read`] takes, with what `T` says about its layers and presets: all texts over each
+/// other. Empty when they have mistakes.
+#[must_use]
+pub fn document<T: Layered>(sheets: &Sheets) -> toml::Table {
+    let Ok(layers::Layers { mut parsed, .. }) = layers::of::<T>(sheets) else { return toml::Table::new() };
+    preset::fill::<T>(&mut parsed.document);
+    repair::deserialise::<toml::Table>(sheets.whole(), &mut parsed, true).value.unwrap_or_default()
+}
+
 /// The file that the profile in `text` extends, and where it says so.
 #[must_use]
 pub fn extends(text: &str) -> Option<(String, Range<usize>)> {

@@ -1,0 +1,167 @@
+//! What a profile says, key by key, with a note of what was read: the rest is what another form has no words for.
+
+use super::Gap;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// A profile's document. A key is a path like `cpu.model` or `disk[0].file`.
+pub(super) struct Document<'a> {
+    root: &'a Table,
+    folder: PathBuf,
+    read: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Document<'a> {
+    /// The document `root` of a profile in `folder`.
+    pub(super) fn new(root: &'a Table, folder: &Path) -> Self {
+        Self { root, folder: folder.to_owned(), read: RefCell::default() }
+    }
+
+    /// The value at `key`.
+    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
+        let mut value: Option<&Value> = None;
+        for part in key.split('.') {
+            let (name, index) = match part.split_once('[') {
+                Some((name, index)) => (name, index.trim_end_matches(']').parse::<usize>().ok()),
+                None => (part, None),
+            };
+            value = match value {
+                None => self.root.get(name),
+                Some(value) => value.get(name),
+            };
+            value = match index {
+                Some(index) => value?.get(index),
+                None => value,
+            };
+            value?;
+        }
+        if value.is_some() {
+            self.read.borrow_mut().insert(key.to_owned());
+        }
+        value
+    }
+
+    /// The word or number at `key`, as text.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        match self.get(key)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Integer(number) => Some(number.to_string()),
+            Value::Boolean(on) => Some(on.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether `key` is on.
+    pub(super) fn on(&self, key: &str) -> Option<bool> {
+        self.get(key)?.as_bool()
+    }
+
+    /// The number at `key`, also one of hexadecimal digits.
+    pub(super) fn number(&self, key: &str) -> Option<i64> {
+        self.get(key)?.as_integer()
+    }
+
+    /// The amount of memory at `key`, in bytes.
+    pub(super) fn bytes(&self, key: &str) -> Option<u64> {
+        let size: crate::unit::Size = self.text(key)?.parse().ok()?;
+        Some(size.bytes())
+    }
+
+    /// The texts of a list at `key`.
+    pub(super) fn texts(&self, key: &str) -> Vec<String> {
+        let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        self.get(key).and_then(Value::as_array).map(|all| all.iter().map(shown).collect()).unwrap_or_default()
+    }
+
+    /// The file at `key`, which is relative to the profile.
+    pub(super) fn path(&self, key: &str) -> Option<String> {
+        let text = self.text(key)?;
+        Some(self.folder.join(text).to_string_lossy().into_owned())
+    }
+
+    /// Number of entries of the array of tables `name`.
+    pub(super) fn count(&self, name: &str) -> usize {
+        self.root.get(name).and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
+    /// Whether there is a table `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.root.contains_key(name)
+    }
+
+    /// Marks `key` as settled although it is not written.
+    pub(super) fn settle(&self, key: &str) {
+        self.read.borrow_mut().insert(key.to_owned());
+    }
+
+    /// Takes back that `key` was read: it turned out to be nothing that can be written.
+    pub(super) fn unread_again(&self, key: &str) {
+        self.read.borrow_mut().remove(key);
+    }
+
+    /// The values of the table at `key`, which are not read by this.
+    pub(super) fn table(&self, key: &str) -> Vec<(&'a str, &'a Value)> {
+        let found = key.split('.').try_fold(None, |table: Option<&'a Table>, part| {
+            let value = table.unwrap_or(self.root).get(part)?;
+            Some(Some(value.as_table()?))
+        });
+        found.flatten().into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect()
+    }
+
+    /// The keys that nobody read, one for each value.
+    pub(super) fn rest(&self) -> Vec<String> {
+        let mut rest = Vec::new();
+        for (name, value) in self.root {
+            self.unread(name.clone(), value, &mut rest);
+        }
+        rest
+    }
+
+    /// The same as gaps that `why` explains.
+    pub(super) fn gaps(&self, why: impl Fn(&str) -> String) -> Vec<Gap> {
+        self.rest().into_iter().map(|key| Gap::new(&key, why(&key))).collect()
+    }
+
+    fn unread(&self, key: String, value: &Value, rest: &mut Vec<String>) {
+        if self.read.borrow().contains(&key) {
+            return;
+        }
+        match value {
+            // One without keys says that there is such a device, which who writes it has seen by `has`.
+            Value::Table(table) => {
+                table.iter().for_each(|(name, value)| self.unread(format!("{key}.{name}"), value, rest));
+            }
+            Value::Array(all) if all.iter().any(Value::is_table) => {
+                for (index, value) in all.iter().enumerate() {
+                    let entry = format!("{key}[{index}]");
+                    if self.read.borrow().iter().any(|read| read.starts_with(&entry)) {
+                        self.unread(entry, value, rest);
+                    } else {
+                        rest.push(entry);
+                    }
+                }
+            }
+            _ => rest.push(key),
+        }
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::Document;
+    use std::path::Path;
+
+    #[test]
+    fn what_nobody_read_is_the_rest() {
+        let root = toml::from_str(
+            "name = 'a'\n[cpu]\ncores = 2\nflags = ['+x']\n[[disk]]\nfile = 'b'\nbus = 'nvme'\n[[hook]]\nat = 'pre'",
+        )
+        .unwrap();
+        let document = Document::new(&root, Path::new("/srv"));
+        assert_eq!(document.path("disk[0].file").as_deref(), Some("/srv/b"));
+        assert_eq!((document.number("cpu.cores"), document.count("disk")), (Some(2), 1));
+        assert_eq!(document.rest(), ["name", "cpu.flags", "disk[0].bus", "hook[0]"]);
+    }
+}

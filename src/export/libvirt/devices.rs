@@ -1,0 +1,40 @@
+//! `<devices>`: the emulator, controllers, and the others in their order.
+
+use super::{Source, disk, display, net, small};
+use crate::export::xml::Element;
+
+pub(super) fn write(source: &Source<'_>) -> Element {
+    let document = source.document;
+    let mut devices = Element::new("devices");
+    document.settle("qemu.binary");
+    devices.push(Element::of("emulator", source.contents.emulator.path.to_string_lossy()));
+    disk::write(source, &mut devices);
+    controllers(source, &mut devices);
+    net::write(source, &mut devices);
+    small::write(source, &mut devices);
+    display::write(source, &mut devices);
+    devices
+}
+
+fn controllers(source: &Source<'_>, devices: &mut Element) {
+    let document = source.document;
+    let model = source.devices.iter().find(|device| device["id"] == "usb").and_then(|device| device["driver"].as_str());
+    let model = match model {
+        Some("nec-usb-xhci") => "nec-xhci",
+        Some("piix3-usb-uhci" | "ich9-usb-uhci1") => "piix3-uhci",
+        Some(driver) if driver.contains("ehci") => "ehci",
+        Some(_) => "qemu-xhci",
+        None => "none",
+    };
+    document.settle("usb_controller.model");
+    let ports = document.number("usb_controller.ports");
+    let controller = Element::new("controller").with("type", "usb").with("index", 0).with("model", model);
+    devices.push(controller.maybe("ports", ports));
+    let scsi = (0..document.count("disk")).any(|i| document.text(&format!("disk[{i}].bus")).as_deref() == Some("scsi"));
+    if scsi {
+        devices.push(Element::new("controller").with("type", "scsi").with("index", 0).with("model", "virtio-scsi"));
+    }
+    if source.is_q35() {
+        devices.push(Element::new("controller").with("type", "pci").with("index", 0).with("model", "pcie-root"));
+    }
+}
