@@ -162,6 +162,6 @@ mod test {
         let document = Document::new(&root, Path::new("/srv"));
         assert_eq!(document.path("disk[0].file").as_deref(), Some("/srv/b"));
         assert_eq!((document.number("cpu.cores"), document.count("disk")), (Some(2), 1));
-        assert_eq!(document.rest(), ["name", "cpu.flags", "disk[0].bus", "hook[0]"]);
+        assert_eq!(document.rest(), ["cpu.flags", "disk[0].bus", "hook[0]", "name"]);
     }
 }
