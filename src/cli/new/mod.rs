@@ -160,7 +160,7 @@ fn next(path: &Path, args: &New, choice: &Choice) -> String {
     if !choice.discs.is_empty() {
         rows.push((format!("vmrun run {word} --variant install"), format!("installs it, {}", screen().said)));
     }
-    let root = if choice.card.is_some() { "sudo " } else { "" };
+    let root = if choice.card.is_some() && !Uid::effective().is_root() { "sudo " } else { "" };
     let then = if choice.discs.is_empty() { "runs it" } else { "from then on" };
     rows.push((format!("{root}vmrun run {word}"), then.to_owned()));
     rows.push((format!("vmrun edit {word}"), "changes it; `vmrun explain` tells of keys".to_owned()));

@@ -63,7 +63,7 @@ fn cpu(choice: &Choice, found: &Found, text: &mut String) {
 fn memory(choice: &Choice, text: &mut String) {
     text.push('\n');
     if choice.card.is_some() {
-        text.push_str("# A card holds all of it while the guest runs. In huge pages the guest is faster;\n");
+        text.push_str("# A card holds all of it while the guest runs. Huge pages make the guest faster;\n");
         text.push_str("# where there are too few, the kernel uses those that it has.\n");
     }
     _ = writeln!(text, "[memory]\nsize = \"{}\"", choice.memory);
