@@ -44,7 +44,9 @@ async fn watch(args: &Top, output: Output) -> Result<Exit, Refused> {
     let mut watched = Watched::open(&run_dir(&args.name)).await?;
     // Reading thousands of files on a vCPU's host CPU would be what the guest suffers from.
     stay_off(&watched.plan.pins.guest());
-    let live = !output.json && io::stdin().is_terminal() && io::stdout().is_terminal();
+    // One look is a page that stays; many are a screen that goes when its user does.
+    let one = args.count == Some(1);
+    let live = !output.json && !one && io::stdin().is_terminal() && io::stdout().is_terminal();
     let mut screen = live.then(Screen::enter).transpose()?;
     let mut ticks = interval(args.interval.get().max(std::time::Duration::from_millis(100)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
