@@ -170,7 +170,7 @@ fn everything() -> Draft {
         Change::Mdev { uuid: uuid::Uuid::nil(), parent: text("p"), kind: text("k"), from: absent, to: present },
         Change::Driver {
             bdf: card,
-            from: Binding { driver: Some(text("nouveau")), override_: None },
+            from: Binding { driver: Some(text("nouveau")), ..Binding::default() },
             to: Binding::only("vfio-pci"),
         },
         Change::Owner { path: text("/sys/bus/pci/devices/0000:0a:00.0/vfio-dev"), from: 0, to: 1000 },

@@ -8,7 +8,7 @@ use crate::unit::Size;
 use std::time::Duration;
 
 fn held(driver: &str) -> Binding {
-    Binding { driver: Some(driver.into()), override_: None }
+    Binding { driver: Some(driver.into()), ..Binding::default() }
 }
 
 fn driver(bdf: &str, from: Binding, to: Binding) -> Change {
@@ -217,7 +217,7 @@ async fn a_host_that_is_not_as_planned_is_not_touched() {
     let machine = Machine::new();
     let before = machine.picture();
     let lease = machine.lease();
-    let planned = Binding { driver: Some("nvidia".into()), override_: Some("nvidia".into()) };
+    let planned = Binding::only("nvidia");
     let error = lease.make(&driver(CARD, planned, Binding::only("vfio-pci"))).await.unwrap_err();
     assert!(error.to_string().contains("holds nothing, not `nvidia`"), "{error}");
     assert_eq!(lease.undo().await, []);
@@ -273,4 +273,20 @@ async fn a_card_that_stays_silent_is_kept_from_its_driver() {
     let failed = lease.undo().await;
     assert!(failed.iter().any(|left| left.why.starts_with("0000:01:00.0 does not answer any more")), "{failed:?}");
     assert_eq!(drivers(&machine), [Some("vfio-pci".into()), Some("snd_hda_intel".into())]);
+}
+
+#[tokio::test]
+async fn a_card_that_shall_stay_with_vfio_stays_but_not_after_half_a_change() {
+    let stays = driver(CARD, held("nvidia"), Binding::only("vfio-pci").staying());
+    let machine = Machine::new();
+    let lease = machine.lease();
+    make(&lease, std::slice::from_ref(&stays)).await.unwrap();
+    machine.fall_silent();
+    assert_eq!(lease.undo().await, []);
+    assert_eq!(machine.driver(CARD).as_deref(), Some("vfio-pci"));
+    let machine = Machine::new();
+    machine.fail("drivers_probe", Fault::No("no such device".into()));
+    make(&machine.lease(), &[stays]).await.unwrap_err();
+    machine.kernel.faults.borrow_mut().clear();
+    assert_eq!(machine.root().text(format!("/sys/bus/pci/devices/{CARD}/driver_override")).as_deref(), Some("(null)"));
 }

@@ -84,7 +84,8 @@ impl Lease {
     /// in the journal.
     async fn give_up(&self, change: &Change, number: usize, error: &ApplyError) -> Result<(), ApplyError> {
         let nothing_done = number == 0 && !matches!(error, ApplyError::Stuck(_));
-        let undone = nothing_done || (!matches!(error, ApplyError::Stuck(_)) && self.take_back(change).await.is_ok());
+        let undone =
+            nothing_done || (!matches!(error, ApplyError::Stuck(_)) && self.take_back(&change.for_now()).await.is_ok());
         if undone { self.forget(change) } else { Ok(()) }
     }
 }

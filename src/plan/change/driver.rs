@@ -19,19 +19,28 @@ pub struct Binding {
     /// `driver_override`; `None` when it is not set.
     #[serde(rename = "override")]
     pub override_: Option<String>,
+    /// Whether it stays so when the guest is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stays: bool,
 }
 
 impl Binding {
     /// Held by `driver`, which no other may become.
     #[must_use]
     pub fn only(driver: &str) -> Self {
-        Self { driver: Some(driver.to_owned()), override_: Some(driver.to_owned()) }
+        Self { driver: Some(driver.to_owned()), override_: Some(driver.to_owned()), stays: false }
     }
 
     /// Held by nobody, and for `driver` only.
     #[must_use]
     pub fn reserved(driver: &str) -> Self {
-        Self { driver: None, override_: Some(driver.to_owned()) }
+        Self { driver: None, override_: Some(driver.to_owned()), stays: false }
+    }
+
+    /// The same for good.
+    #[must_use]
+    pub fn staying(self) -> Self {
+        Self { stays: true, ..self }
     }
 
     /// Whether `vfio-pci` or one of its variants, which are named after the device they know, holds the function.
@@ -54,7 +63,7 @@ pub(super) fn steps(bdf: Bdf, from: &Binding, to: &Binding) -> Vec<Step> {
     if from.is_vfio() {
         steps.push(Step::Revive(bdf));
     }
-    if from == to {
+    if from == to || from.stays {
         return steps;
     }
     let text = |binding: &Binding| binding.override_.clone().unwrap_or_default();

@@ -266,6 +266,15 @@ impl Change {
         }
     }
 
+    /// The same, but not for good: what takes it back when it could not be made whole.
+    #[must_use]
+    pub fn for_now(&self) -> Self {
+        match self.clone() {
+            Self::Driver { bdf, from, to } => Self::Driver { bdf, from, to: Binding { stays: false, ..to } },
+            other => other,
+        }
+    }
+
     /// The kernel verbs that make the change. Performed again, or after some of them were, they end in the same state.
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {

@@ -74,7 +74,11 @@ fn cpus() -> impl Strategy<Value = CpuSet> {
 }
 
 fn binding() -> impl Strategy<Value = Binding> {
-    (any::<Option<String>>(), any::<Option<String>>()).prop_map(|(driver, override_)| Binding { driver, override_ })
+    (any::<Option<String>>(), any::<Option<String>>(), any::<bool>()).prop_map(|(driver, override_, stays)| Binding {
+        driver,
+        override_,
+        stays,
+    })
 }
 
 fn card() -> Bdf {
@@ -144,7 +148,7 @@ fn a_unit_that_was_started_is_stopped() {
 
 #[test]
 fn a_card_goes_to_vfio_and_comes_back_in_the_lines_that_every_guide_teaches() {
-    let from = Binding { driver: Some("nvidia".into()), override_: None };
+    let from = Binding { driver: Some("nvidia".into()), ..Binding::default() };
     let taken = Change::Driver { bdf: card(), from, to: Binding::only("vfio-pci") };
     assert_eq!(
         lines(&taken),

@@ -147,7 +147,7 @@ fn not_root(at: &str, functions: &[&Passed], host: &Host) -> Problem {
 }
 
 fn binding(function: &PciFunction) -> Binding {
-    Binding { driver: function.driver.clone(), override_: function.driver_override.clone() }
+    Binding { driver: function.driver.clone(), override_: function.driver_override.clone(), stays: false }
 }
 
 fn function(one: &Passed, host: &Host, draft: &mut Draft) -> Vec<Change> {
@@ -174,6 +174,12 @@ fn function(one: &Passed, host: &Host, draft: &mut Draft) -> Vec<Change> {
     // Held by vfio-pci or a variant of it before, it is only looked at.
     let to = if from.is_vfio() { from.clone() } else { to };
     let resized = rebar::changes(one, draft);
+    let to = if one.table.persist && !from.is_vfio() { to.staying() } else { to };
+    if one.table.persist && !resized.is_empty() {
+        let what = "a device that stays with its VFIO driver cannot get its BARs back as they were";
+        let problem = Problem::new(Class::Invalid, format!("{}.persist", one.key), what);
+        draft.refuse(problem.why("their size changes only without a driver").fix("leave persist or rebar out"));
+    }
     if resized.is_empty() {
         changes.push(Change::Driver { bdf, from: from.clone(), to });
     } else {

@@ -8,6 +8,7 @@ mod group;
 mod iommufd;
 mod near;
 mod place;
+mod property;
 mod rebar;
 mod reset;
 mod rom;
@@ -95,6 +96,10 @@ pub(super) struct Pci {
     /// What is done about other services and applications that hold it. `"fail"` unless given.
     #[serde(default)]
     busy: busy::Busy,
+    /// Leaves it with its VFIO driver when the guest is gone, for a card that the host's own driver cannot take back. The
+    /// next guest finds it there; the host has it again after a restart. False unless given.
+    #[serde(default)]
+    persist: bool,
     /// Ids that the guest sees instead of its own.
     spoof: Option<Spoof>,
     /// Says that the guest may get the controller of the host's last keyboard. False unless given.
@@ -107,6 +112,9 @@ pub(super) struct Pci {
     /// `iommufd`.
     #[serde(default)]
     iommufd: bool,
+    /// Further properties of QEMU's `vfio-pci`, by its names, for a card that needs a quirk: `{ x-no-kvm-msi = true }`.
+    #[serde(default)]
+    properties: BTreeMap<String, property::Property>,
 }
 
 /// First byte of the class of a display controller; PCI Code and ID Assignment Specification.
@@ -129,12 +137,13 @@ impl Pci {
     }
 
     /// What is wrong with it on any host.
-    fn judge(&self, key: &str, draft: &mut Draft) {
+    fn judge(&self, key: &str, scene: &Scene, draft: &mut Draft) {
         if self.rombar.is_some() && self.rom == Rom::Off {
             let what = "rom = \"off\" and rombar say the same thing";
             draft.refuse(Problem::new(Class::Invalid, format!("{key}.rombar"), what).fix("leave rombar out"));
         }
         virtual_function::judge(self, key, draft);
+        property::judge(self, key, scene, draft);
     }
 }
 
@@ -181,6 +190,7 @@ impl Passed<'_> {
         if self.table.iommufd {
             device["iommufd"] = json!(iommufd::ID);
         }
+        property::onto(self.table, &mut device);
         draft.contents.argv.device(&device, Origin::given(key));
     }
 }
@@ -201,7 +211,7 @@ pub(super) fn draft_attach(tables: &[Pci], scene: &Scene, draft: &mut Draft) {
 /// Returns the functions that the guest gets.
 pub(super) fn draft(tables: &[Pci], gpu: Option<&Gpu>, scene: &Scene, draft: &mut Draft) -> Vec<Bdf> {
     for (i, table) in tables.iter().enumerate() {
-        table.judge(&format!("pci[{i}]"), draft);
+        table.judge(&format!("pci[{i}]"), scene, draft);
     }
     let passed = find::all(tables, scene, draft);
     group::judge(&passed, scene.host, draft);
