@@ -10,6 +10,7 @@ mod testhost {
 
     mod doctor;
     mod gpu;
+    mod gpu_trouble;
     mod hot;
     mod isolate;
     mod killed;

@@ -37,6 +37,14 @@ fn owed(subject: &Subject<'_>) -> Vec<Found> {
 
 fn overridden(subject: &Subject<'_>) -> Vec<Found> {
     let read = "driver_override of /sys/bus/pci/devices/*";
+    let locked: Vec<_> = subject.host.pci.iter().filter(|function| function.locked).map(named).collect();
+    if !locked.is_empty() {
+        return fail(
+            format!("the kernel does not come back with {}: a driver does not let go", locked.join(", ")),
+            "processes that write to /sys/bus/pci",
+            "end what uses it, then `sudo vmrun recover`; when it stays so, restart the host",
+        );
+    }
     let left = subject.host.pci.iter().filter(|function| match &function.driver_override {
         Some(wanted) => function.driver.as_ref() != Some(wanted),
         None => false,

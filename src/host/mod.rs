@@ -65,7 +65,7 @@ pub use neighbour::Neighbour;
 pub use net::{Access, Link, NetRights, TapDevice};
 pub use node::{Node, Pool};
 pub use path::PathFact;
-pub use pci::{Bar, Connector, Msi, PciFunction, PciHolder, PciIds, PciLink, PciNames, SrIov, Use, msi};
+pub use pci::{Bar, Connector, Msi, PciFunction, PciHolder, PciIds, PciLink, PciNames, SrIov, TELLS_OF, Use, msi};
 pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
 pub use reach::{Account, Barred, Bars};
 pub use root::Root;

@@ -21,7 +21,7 @@ devices="$(echo /sys/bus/pci/devices/*/ /sys/bus/usb/devices/*/)"
     # The picture: consoles and framebuffers.
     echo /sys/class/vtconsole/*/bind /sys/class/vtconsole/*/name /sys/class/graphics/fb*/name
     echo /sys/module/kvm*/parameters/* /sys/module/vfio*/parameters/*
-    find /proc/sys/kernel /proc/sys/vm -type f -perm -400 ! -path '*/random/*' ! -name ns_last_pid ! -path '*/pty/nr' \
+    find /proc/sys/kernel /proc/sys/vm -type f -perm -400 ! -path '*/random/*' ! -name ns_last_pid ! -name hung_task_warnings ! -path '*/pty/nr' \
         ! -path '*sched_domain*'
     echo /proc/irq/default_smp_affinity
 } | xargs grep -s ''

@@ -4,7 +4,7 @@
 //! that a thread of vmrun, vmrun could never exit.
 
 use super::ApplyError;
-use crate::host::Root;
+use crate::host::{Root, TELLS_OF};
 use crate::process::{Launch, Running, Stdin, bearing, start};
 use crate::unit::Bdf;
 use std::collections::BTreeMap;
@@ -24,9 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(15);
 /// `PCIE_RESET_READY_POLL_MS`, `drivers/pci/pci.c`.
 const RESET_DEADLINE: Duration = Duration::from_secs(150);
 
-/// What a helper bears, for the one who looks whether it still hangs: the folder of the PCI function that it tells
-/// something about, and the file that it writes to.
-const FUNCTION_VARIABLE: &str = "VMRUN_TELLS_OF";
+/// What a helper bears besides [`TELLS_OF`], for the one who looks whether it still hangs: the file that it writes to.
 const FILE_VARIABLE: &str = "VMRUN_TELLS";
 
 /// How long a helper that took too long may take to end, before it is killed and left.
@@ -86,7 +84,7 @@ impl Hand for Helper {
 /// The kernel holds the function's lock as long, and whoever as much as reads its `driver_override` hangs as well; Linux:
 /// `driver_override_show`, `drivers/pci/pci-sysfs.c`.
 pub(in crate::apply) fn hanging(root: &Root, bdf: Bdf) -> Option<(u32, String)> {
-    let helpers = bearing(FUNCTION_VARIABLE, folder(root, bdf).as_os_str(), FILE_VARIABLE);
+    let helpers = bearing(TELLS_OF, folder(root, bdf).as_os_str(), FILE_VARIABLE);
     helpers.into_iter().map(|(file, helper)| (helper.pid, file)).next()
 }
 
@@ -103,7 +101,7 @@ async fn tell(root: &Root, path: &str, value: &str, deadline: Duration) -> Resul
     let file = root.resolve(path);
     let mut env = BTreeMap::from([("LC_ALL".to_owned(), OsString::from("C"))]);
     if let Some(bdf) = told_of(path, value) {
-        env.insert(FUNCTION_VARIABLE.to_owned(), folder(root, bdf).into());
+        env.insert(TELLS_OF.to_owned(), folder(root, bdf).into());
         env.insert(FILE_VARIABLE.to_owned(), file.clone().into());
     }
     let launch = Launch {

@@ -1,6 +1,7 @@
 //! Everything about a function that a file of its own folder in sysfs tells.
 
 use super::super::Root;
+use super::locked::Locked;
 use super::{FOLDER, PciFunction, address, bar, hex};
 use crate::unit::Bdf;
 use serde::{Deserialize, Serialize};
@@ -64,8 +65,9 @@ fn is_zero(number: &u16) -> bool {
 
 /// Fills in the details of `functions`.
 pub(super) fn read(root: &Root, functions: &mut [PciFunction]) {
-    let slots = slots(root);
+    let (slots, locked) = (slots(root), Locked::read(root));
     for function in functions {
+        function.locked = locked.holds(function.bdf);
         fill(root, function);
         let name = function.bdf.to_string();
         function.slot = name.split('.').next().and_then(|device| slots.get(device)).cloned();
@@ -75,11 +77,13 @@ pub(super) fn read(root: &Root, functions: &mut [PciFunction]) {
 fn fill(root: &Root, function: &mut PciFunction) {
     let folder = format!("{FOLDER}/{}", function.bdf);
     let text = |file: &str| root.text(format!("{folder}/{file}"));
+    // Of a function that is locked, to read these would hang.
+    let free = |file: &str| if function.locked { None } else { text(file) };
     let id = |file: &str| text(file).and_then(|text| hex(&text)).and_then(|id| u16::try_from(id).ok());
     let header = root.head(format!("{folder}/config"), HEADER_TYPE + 1).and_then(|head| head.get(HEADER_TYPE).copied());
     function.bridge |= matches!(header.map(|header| header & !MULTIFUNCTION), Some(1 | 2));
     // The kernel writes what is not set as `(null)`.
-    function.driver_override = text("driver_override").filter(|driver| !driver.is_empty() && driver != "(null)");
+    function.driver_override = free("driver_override").filter(|driver| !driver.is_empty() && driver != "(null)");
     function.subsystem = subsystem(id("subsystem_vendor"), id("subsystem_device"));
     function.boot_vga = text("boot_vga").as_deref() == Some("1");
     function.numa_node = text("numa_node").and_then(|node| node.parse().ok());
@@ -92,7 +96,7 @@ fn fill(root: &Root, function: &mut PciFunction) {
     function.link = link(&text);
     function.d3cold_allowed = text("d3cold_allowed").map(|allowed| allowed == "1");
     function.power_control = text("power/control");
-    function.sriov = sriov(&text);
+    function.sriov = sriov(&text, &free);
     function.physfn = root.link_name(format!("{folder}/physfn")).and_then(|name| name.parse().ok());
     function.vfio_device = vfio_device(root, &folder);
     function.modalias = text("modalias");
@@ -130,12 +134,12 @@ fn link(text: &dyn Fn(&str) -> Option<String>) -> Option<PciLink> {
     Some(PciLink { speed: speed("current_link_speed")?, width: width("current_link_width")?, max_speed, max_width })
 }
 
-fn sriov(text: &dyn Fn(&str) -> Option<String>) -> Option<SrIov> {
+fn sriov(text: &dyn Fn(&str) -> Option<String>, free: &dyn Fn(&str) -> Option<String>) -> Option<SrIov> {
     let count = |file: &str| text(file)?.parse::<u16>().ok();
     let total = count("sriov_totalvfs").filter(|&total| total > 0)?;
     Some(SrIov {
         total,
-        enabled: count("sriov_numvfs").unwrap_or(0),
+        enabled: free("sriov_numvfs").and_then(|count| count.parse().ok()).unwrap_or(0),
         offset: count("sriov_offset").unwrap_or(0),
         stride: count("sriov_stride").unwrap_or(0),
         // Without `0x`, as no other id is; Linux: `sriov_vf_device_show`, `drivers/pci/iov.c`.

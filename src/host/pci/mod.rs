@@ -4,6 +4,7 @@ mod bar;
 mod connector;
 mod detail;
 mod holder;
+mod locked;
 mod message;
 mod names;
 mod node;
@@ -14,6 +15,7 @@ pub use bar::Bar;
 pub use connector::Connector;
 pub use detail::{PciIds, PciLink, SrIov};
 pub use holder::PciHolder;
+pub use locked::TELLS_OF;
 pub use message::{Msi, msi};
 pub use names::PciNames;
 pub use usage::Use;
@@ -123,6 +125,10 @@ pub struct PciFunction {
     /// Revision.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub revision: u8,
+    /// Whether the kernel holds its lock for a driver that may not come back: then its `driver_override` and whether it has
+    /// made virtual functions is not known.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub locked: bool,
     /// The sockets of a graphics card, and what is plugged into them; empty while no graphics driver holds it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connectors: Vec<Connector>,

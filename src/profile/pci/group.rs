@@ -19,6 +19,14 @@ pub(super) fn judge(passed: &[Passed], host: &Host, draft: &mut Draft) {
             );
             continue;
         }
+        if function.locked {
+            draft.refuse(
+                Problem::new(Class::Busy, at, format!("{} hangs in the kernel", function.bdf))
+                    .why("a driver was told to let go of it, or to take it, and has not come back")
+                    .fix("end what uses it (`vmrun host groups` names it), or restart the host"),
+            );
+            continue;
+        }
         // One that is made only then gets its group then, and none when the card has none.
         let card = virtual_function::maker(one.function, host).filter(|_| virtual_function::is_to_come(one, host));
         match card.unwrap_or(function).iommu_group {

@@ -70,6 +70,7 @@ fn facts(function: &PciFunction) -> Vec<String> {
     if function.bridge {
         return facts;
     }
+    facts.extend(function.locked.then(|| "hangs in the kernel".to_owned()));
     facts.extend(function.boot_vga.then(|| "boot VGA".to_owned()));
     facts.extend(function.numa_node.map(|node| format!("node {node}")));
     facts.extend(function.slot.as_ref().map(|slot| format!("slot {slot}")));
