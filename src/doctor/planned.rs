@@ -1,6 +1,6 @@
 //! The machine as a guest finds it: with what its plan changes of it while it runs.
 
-use crate::host::{Host, Use};
+use crate::host::{Cpu, Host, Use};
 use crate::plan::{Change, Contents, Presence};
 
 /// `host` once the changes in `contents` are made, as far as the doctor looks at what they change.
@@ -29,15 +29,22 @@ fn set(host: &mut Host, path: &str, value: &str) {
         host.system.kvm.insert(format!("kvm.{name}"), value.to_owned());
     } else if path == "/sys/kernel/mm/transparent_hugepage/enabled" {
         host.transparent_huge.iter_mut().for_each(|huge| value.clone_into(&mut huge.enabled));
-    } else if let Some((number, file)) =
-        path.strip_prefix("/sys/devices/system/cpu/cpu").and_then(|rest| rest.split_once("/cpufreq/"))
+    } else if let Some((folder, file)) =
+        path.strip_prefix("/sys/devices/system/cpu/").and_then(|rest| rest.rsplit_once('/'))
     {
-        let cpu = host.cpus.iter_mut().find(|cpu| number.parse() == Ok(cpu.id));
-        let place = cpu.and_then(|cpu| match file {
-            "scaling_governor" => Some(&mut cpu.governor),
-            "energy_performance_preference" => Some(&mut cpu.preference),
-            _ => None,
-        });
-        place.into_iter().for_each(|place| *place = Some(value.to_owned()));
+        for cpu in host.cpus.iter_mut().filter(|cpu| is_of(folder, cpu)) {
+            match file {
+                "scaling_governor" => cpu.governor = Some(value.to_owned()),
+                "energy_performance_preference" => cpu.preference = Some(value.to_owned()),
+                _ => {}
+            }
+        }
     }
+}
+
+/// Whether `folder` is that of the frequency of `cpu`: its own, or its policy's.
+fn is_of(folder: &str, cpu: &Cpu) -> bool {
+    let number = folder.strip_prefix("cpu").and_then(|rest| rest.strip_suffix("/cpufreq"));
+    let policy = folder.strip_prefix("cpufreq/policy").and_then(|policy| policy.parse::<u32>().ok());
+    number.is_some_and(|number| number.parse() == Ok(cpu.id)) || policy.is_some() && policy == cpu.policy
 }

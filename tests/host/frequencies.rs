@@ -1,5 +1,5 @@
 //! An ACPI table that gives each host CPU three frequencies, so that the kernel's own `acpi-cpufreq` runs and governors
-//! can be chosen. QEMU's firmware has none.
+//! can be chosen, one for the threads of a core. QEMU's firmware has none.
 
 use std::fs;
 use std::path::Path;
@@ -10,11 +10,12 @@ const STATES: &[(u32, u32)] = &[(3000, 65000), (2200, 45000), (1400, 25000)];
 /// The port that states are written to and read from: port 80h takes everything and does nothing.
 const PORT: u16 = 0x80;
 
-/// Writes the table for `cpus` host CPUs into the folder `cache` and returns its path.
-pub(crate) fn table(cache: &Path, cpus: u32) -> String {
-    let path = cache.join(format!("frequencies-{cpus}.aml"));
-    let partial = cache.join(format!("frequencies-{cpus}.{}", std::process::id()));
-    fs::write(&partial, ssdt(cpus))
+/// Writes the table for `cpus` host CPUs, of which `threads` of a core change together, into the folder `cache` and
+/// returns its path.
+pub(crate) fn table(cache: &Path, cpus: u32, threads: u32) -> String {
+    let path = cache.join(format!("frequencies-{cpus}-{threads}.aml"));
+    let partial = cache.join(format!("frequencies-{cpus}-{threads}.{}", std::process::id()));
+    fs::write(&partial, ssdt(cpus, threads))
         .and_then(|()| fs::rename(&partial, &path))
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     path.display().to_string()
@@ -22,8 +23,9 @@ pub(crate) fn table(cache: &Path, cpus: u32) -> String {
 
 /// A secondary table: the header of ACPI 6.5, section 5.2.6, and the objects of each processor below the names that
 /// QEMU gives them. QEMU fills in the checksum.
-fn ssdt(cpus: u32) -> Vec<u8> {
-    let body: Vec<u8> = (0..cpus).flat_map(|cpu| scope(&format!("C{cpu:03X}"), &processor())).collect();
+fn ssdt(cpus: u32, threads: u32) -> Vec<u8> {
+    let body: Vec<u8> =
+        (0..cpus).flat_map(|cpu| scope(&format!("C{cpu:03X}"), &processor(cpu / threads, threads))).collect();
     let mut table = b"SSDT".to_vec();
     table.extend(u32::try_from(36 + body.len()).expect("a small table").to_le_bytes());
     table.extend([2, 0]);
@@ -38,8 +40,9 @@ fn ssdt(cpus: u32) -> Vec<u8> {
     table
 }
 
-/// `_PCT`, `_PSS` and `_PPC` of one processor; ACPI 6.5, section 8.4.5.
-fn processor() -> Vec<u8> {
+/// `_PCT`, `_PSS`, `_PPC` and `_PSD` of one processor; ACPI 6.5, section 8.4.5. The `threads` of `core` change together,
+/// and the kernel tells each of them.
+fn processor(core: u32, threads: u32) -> Vec<u8> {
     let register = buffer(&[&[0x82, 12, 0, 1, 8, 0, 0][..], &u64::from(PORT).to_le_bytes(), &[0x79, 0]].concat());
     let states = (0..).zip(STATES).map(|(number, &(mhz, mw))| {
         // Frequency, power, latency of a change, latency of the bus (both in µs), control and status value.
@@ -49,6 +52,8 @@ fn processor() -> Vec<u8> {
         name("_PCT", &package(&[register.clone(), register])),
         name("_PSS", &package(&states.collect::<Vec<_>>())),
         name("_PPC", &integer(0)),
+        // Entries, revision, domain, SW_ALL, and how many there are.
+        name("_PSD", &package(&[package(&[5, 0, core, 0xfc, threads].map(integer))])),
     ]
     .concat()
 }

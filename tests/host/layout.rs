@@ -69,7 +69,7 @@ impl Layout {
         }
         if *frequencies {
             arguments.push("-acpitable".to_owned());
-            arguments.push(format!("file={}", frequencies::table(cache, self.cpus())));
+            arguments.push(format!("file={}", frequencies::table(cache, self.cpus(), *threads)));
         }
         for device in *devices {
             arguments.extend(["-device".to_owned(), (*device).to_owned()]);

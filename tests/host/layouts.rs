@@ -165,7 +165,7 @@ impl Layout {
     };
 
     /// A desktop's software: systemd is the first process, with D-Bus, logind and the unified cgroup tree. Two sockets
-    /// with a node each and one core of two threads, each host CPU with frequencies and governors; a card on bochs-drm,
+    /// with a node each and one core of two threads, which share frequency and governor; a card on bochs-drm,
     /// `0000:01:00.0`.
     pub(crate) const SYSTEMD: Self = Self {
         name: "systemd",

@@ -1,6 +1,6 @@
 //! The host is tuned for a guest, its own work is kept off the guest's host CPUs, and all is as before afterwards.
 
-use super::scene::{VMRUN, assert_said, look, profile, run, trace};
+use super::scene::{VMRUN, assert_said, look, profile, run, trace, write};
 use crate::host::{self, Host, Layout, Lost};
 use crate::support::setup;
 
@@ -123,6 +123,37 @@ transparent_hugepage = \"never\"
     });
     assert_said(&ran.reply, &["vmrun-guest: done"]);
     assert_eq!(ran.seen, "powersave\npowersave\nperformance\nperformance\n3\n3\n0\nY\nnever");
+    assert_eq!(trace, "");
+}
+
+#[test]
+fn the_last_of_two_guests_on_the_threads_of_a_core_gives_it_its_governor_back() {
+    let [qemu, _newer] = setup::qemus();
+    let of = |name: &str, cpu: u8| {
+        let tables = format!("[cpu.pinning]\nvcpus = [{cpu}]\n[tune]\ngovernor = \"performance\"\n");
+        let profile = profile(&qemu, "then=wait report=brief", &tables).replace("\"windows\"", &format!("\"{name}\""));
+        format!("{}mv profile.toml {name}.toml", write(&profile))
+    };
+    let (levels, trace) = host::on(&Layout::SYSTEMD, |host| {
+        host.ask("echo powersave | tee /sys/devices/system/cpu/cpufreq/policy*/scaling_governor")?;
+        trace(host, |host| {
+            host.ask(&of("one", 2))?;
+            host.ask(&of("two", 3))?;
+            let levels = host.ask(&format!(
+                "cd /run/profile
+                 start() {{ {VMRUN} run $1.toml >$1.log 2>&1 & }}
+                 runs() {{ until grep -q 'guest running' $1.log; do sleep 0.2; kill -0 $2 || {{ cat $1.log; exit 1; }}; done; }}
+                 stop() {{ {VMRUN} stop --force $1 >/dev/null 2>&1; wait $2; }}
+                 level() {{ cat /sys/devices/system/cpu/cpufreq/policy2/scaling_governor; }}
+                 cat /sys/devices/system/cpu/cpu3/cpufreq/affected_cpus
+                 start one; one=$!; start two; two=$!; runs one $one; runs two $two; level
+                 stop one $one; level; stop two $two; level"
+            ));
+            host.ask("rm -r /run/profile")?;
+            levels
+        })
+    });
+    assert_eq!(levels, "2 3\nperformance\nperformance\npowersave");
     assert_eq!(trace, "");
 }
 

@@ -24,6 +24,8 @@ pub(super) fn read(root: &Root, cpus: &mut [Cpu]) -> Option<Frequency> {
         let max_khz = text("cpuinfo_max_freq").and_then(|text| text.parse().ok());
         let (governor, preference) = (text("scaling_governor"), text("energy_performance_preference"));
         (cpu.max_khz, cpu.governor, cpu.preference) = (max_khz, governor, preference);
+        let policy = root.link_name(format!("{FOLDER}/cpu{}/cpufreq", cpu.id));
+        cpu.policy = policy.and_then(|name| name.strip_prefix("policy")?.parse().ok());
     }
     let first = cpus.first()?.id;
     let list = |file: &str| {

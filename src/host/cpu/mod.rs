@@ -41,6 +41,10 @@ pub struct Cpu {
     /// Its energy performance preference, `cpufreq/energy_performance_preference`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preference: Option<String>,
+    /// Number of its frequency policy, the folder `cpufreq/policy<N>` to which its `cpufreq` leads; host CPUs of one
+    /// policy share frequency and governor. `None` in older dumps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<u32>,
 }
 
 const FOLDER: &str = "/sys/devices/system/cpu";

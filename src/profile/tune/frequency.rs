@@ -5,6 +5,7 @@
 use super::Ground;
 use crate::host::{Cpu, Frequency};
 use crate::plan::{Change, Class, Draft, Problem};
+use std::collections::BTreeSet;
 
 /// The governor, and the preference, that runs a CPU at its highest frequency. With this governor the drivers that know
 /// preferences take no other than this one.
@@ -26,7 +27,10 @@ pub(super) fn draft(governor: Option<&str>, preference: Option<&str>, ground: &G
     if !judge(governor, preference, frequency, draft) {
         return;
     }
+    let mut policies = BTreeSet::new();
+    // Of a policy that several share, one is as good as all.
     let cpus = ground.guest.iter().filter_map(|id| host.cpu(id));
+    let cpus = cpus.filter(|cpu| cpu.policy.is_none_or(|policy| policies.insert(policy)));
     let changes: Vec<_> = cpus.flat_map(|cpu| changes(cpu, governor, preference)).collect();
     draft.contents.changes.extend(changes);
 }
@@ -68,9 +72,12 @@ fn judge(governor: Option<&str>, preference: Option<&str>, frequency: &Frequency
 fn changes(cpu: &Cpu, governor: Option<&str>, preference: Option<&str>) -> Vec<Change> {
     // That governor moves the preference, and not every driver moves it back.
     let preference = preference.or((governor == Some(PERFORMANCE)).then_some(PERFORMANCE));
+    // By the policy's own name: guests whose host CPUs share one have to find each other in it.
+    let folder =
+        cpu.policy.map_or_else(|| format!("cpu{}/cpufreq", cpu.id), |policy| format!("cpufreq/policy{policy}"));
     let change = |file: &str, from: Option<&String>, to: Option<&str>| {
         let (from, to) = (from?, to?);
-        let path = format!("/sys/devices/system/cpu/cpu{}/cpufreq/{file}", cpu.id);
+        let path = format!("/sys/devices/system/cpu/{folder}/{file}");
         Some(Change::Shared { path, from: from.clone(), to: to.to_owned() })
     };
     let fast = governor == Some(PERFORMANCE);
@@ -101,6 +108,14 @@ mod test {
     fn acpi_cpufreq_has_governors_alone() {
         assert_eq!(told("schedutil", None, (Some("performance"), None)), ["governor schedutil performance"]);
         assert_eq!(told("performance", None, (Some("performance"), None)), ["governor performance performance"]);
+    }
+
+    #[test]
+    fn host_cpus_that_share_a_policy_are_told_by_its_name() {
+        let cpu = Cpu { id: 3, governor: Some("schedutil".into()), policy: Some(2), ..Cpu::default() };
+        let path = "/sys/devices/system/cpu/cpufreq/policy2/scaling_governor".to_owned();
+        let change = Change::Shared { path, from: "schedutil".into(), to: "performance".into() };
+        assert_eq!(changes(&cpu, Some("performance"), None), [change]);
     }
 
     #[test]
