@@ -44,16 +44,27 @@ fn interrupts(about: &str, function: &PciFunction, msi: Option<Msi>) -> Finding 
         Some(Msi::Absent) => Finding::new(Mark::Ok, about, "has no messages (MSI) to interrupt by"),
         None => Finding::new(Mark::Warn, about, "how it interrupts can be read by root only"),
         Some(Msi::Off) => {
-            let key = format!("VEN_{:04X}&DEV_{:04X}", function.vendor, function.device);
+            let key = registry_key(function);
             Finding::new(Mark::Warn, about, "MSI is off: it shares an interrupt line, and sound may crackle").fix(
                 format!(
                     "once the guest's driver runs. In Windows, set MSISupported = 1 (DWORD) in\n\
-                     HKLM\\SYSTEM\\CurrentControlSet\\Enum\\PCI\\{key}…\\…\\Device Parameters\\\n\
-                     Interrupt Management\\MessageSignaledInterruptProperties, and start it anew"
+                     HKLM\\SYSTEM\\CurrentControlSet\\Enum\\PCI\\\n\
+                     {key}\\…\\\n\
+                     Device Parameters\\Interrupt Management\\MessageSignaledInterruptProperties,\n\
+                     and start it anew; as a .reg file: vmrun why hdmi-audio-crackle"
                 ),
             )
         }
     }
+}
+
+/// What Windows calls the function in its registry, below `Enum\PCI`; Windows driver documentation, "Identifiers for PCI
+/// devices".
+fn registry_key(function: &PciFunction) -> String {
+    let PciFunction { vendor, device, revision, .. } = function;
+    let board =
+        function.subsystem.map_or_else(|| "00000000".to_owned(), |it| format!("{:04X}{:04X}", it.device, it.vendor));
+    format!("VEN_{vendor:04X}&DEV_{device:04X}&SUBSYS_{board}&REV_{revision:02X}")
 }
 
 fn lanes(about: &str, PciLink { speed, width, max_speed, max_width }: &PciLink) -> Finding {
@@ -86,7 +97,7 @@ fn window(about: &str, function: &PciFunction) -> Option<Finding> {
 #[cfg(test)]
 mod test {
     use super::{Mark, of_function};
-    use crate::host::{Msi, PciFunction, PciLink};
+    use crate::host::{Msi, PciFunction, PciIds, PciLink};
 
     fn function(width: u8) -> PciFunction {
         let speed = || "8.0".to_owned();
@@ -105,6 +116,8 @@ mod test {
         let marks = |width, msi| of_function(&function(width), Some(msi)).iter().map(|it| it.mark).collect::<Vec<_>>();
         assert_eq!(marks(16, Msi::On), [Mark::Ok, Mark::Ok]);
         assert_eq!(marks(8, Msi::Off), [Mark::Warn, Mark::Warn]);
-        assert!(of_function(&function(8), Some(Msi::Off))[0].fix.contains("VEN_10DE&DEV_13C2"));
+        let subsystem = Some(PciIds { vendor: 0x1458, device: 0x366a });
+        let card = PciFunction { subsystem, revision: 0xa1, ..function(8) };
+        assert!(of_function(&card, Some(Msi::Off))[0].fix.contains("VEN_10DE&DEV_13C2&SUBSYS_366A1458&REV_A1"));
     }
 }
