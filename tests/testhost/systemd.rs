@@ -126,3 +126,49 @@ fn a_service_that_holds_the_card_is_stopped_after_a_yes_on_the_terminal() {
     assert!(seen.starts_with("inactive\nactive\n"), "{seen}");
     assert!(seen.contains("stop desk.service for the guest"), "{seen}");
 }
+
+#[test]
+fn a_program_of_nobodys_unit_is_ended_by_the_person_who_then_has_it_looked_again() {
+    let [qemu, _newer] = setup::qemus();
+    let profile = profile(&qemu, "report=brief", "[[pci]]\ndevice = \"01:00\"\nbusy = \"ask\"\n");
+    let (without, with, said) = host::on(&Layout::SYSTEMD, |host| {
+        host.ask(
+            "card=$(basename /sys/bus/pci/devices/0000:01:00.0/drm/card*)
+             systemd-run --quiet --scope --unit=session-9.scope sh -c \"exec 9<>/dev/dri/$card; echo \\$\\$ >/run/held
+                 exec sleep infinity\" >/dev/null 2>&1 &
+             until [ -s /run/held ]; do sleep 0.1; done",
+        )?;
+        let without = run(host, &profile)?;
+        // Whoever sits at the terminal ends the program when it is named, and presses r.
+        let with = host.run(&format!(
+            "cd /run/profile; rm -f /run/said; touch /run/said
+             (for wait in $(seq 200); do grep -q 'r/N' /run/said && break; sleep 0.2; done
+              kill $(cat /run/held); while [ -e /proc/$(cat /run/held) ]; do sleep 0.1; done; echo r) |
+                 timeout 100 script -qfec '{VMRUN} run profile.toml' /run/said >/dev/null"
+        ))?;
+        let said = host.run("cat /run/said; rm /run/held")?.text();
+        Ok((without, with, said))
+    });
+    assert_refused(&without.reply, 14, &["0000:01:00.0 is in use by sleep", "session-9.scope", "end them"]);
+    assert_eq!(with.status, 0, "{with}\n{said}");
+    assert!(said.contains("end them yourself, then press r to look again"), "{said}");
+}
+
+#[test]
+fn an_application_that_holds_the_card_is_ended_where_the_profile_says_so() {
+    let [qemu, _newer] = setup::qemus();
+    let tables = "[[pci]]\ndevice = \"01:00\"\nbusy = \"stop_units\"\n";
+    let profile = profile(&qemu, "report=brief", tables);
+    let (ran, left) = host::on(&Layout::SYSTEMD, |host| {
+        host.ask(
+            "card=$(basename /sys/bus/pci/devices/0000:01:00.0/drm/card*)
+             systemd-run --quiet --scope --unit=app-player-9.scope sh -c \"exec 9<>/dev/dri/$card; touch /run/held
+                 exec sleep infinity\" >/dev/null 2>&1 &
+             until [ -e /run/held ]; do sleep 0.1; done; rm /run/held",
+        )?;
+        let ran = run(host, &profile)?;
+        Ok((ran, host.run("systemctl is-active app-player-9.scope")?.text()))
+    });
+    assert_said(&ran.reply, &["app-player-9.scope", "0000:01:00.0 to vfio-pci", "vmrun-guest: done"]);
+    assert_eq!(left, "inactive");
+}
