@@ -129,3 +129,14 @@ fn what_the_user_may_not_open_is_told_before_anything_is_touched() {
     assert!(told.contains("setfacl -m u:nobody:x"), "{told}");
     assert_eq!(bench.leftovers(), Vec::<String>::new());
 }
+
+#[test]
+fn row_109_what_only_root_may_read_is_not_opened_for_a_users_guest() {
+    let [_, qemu] = qemus();
+    let bench = open_bench(&qemu);
+    let disk = "user = \"nobody\"\n[[disk]]\nfile = \"/etc/shadow\"\nformat = \"raw\"\nreadonly = true\n";
+    let run = bench.run(&["run", profile(&bench, &qemu, disk).to_str().unwrap()]);
+    assert_eq!(run.code, Some(13), "{}", run.text());
+    assert!(run.text().contains("/etc/shadow"), "{}", run.text());
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}

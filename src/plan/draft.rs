@@ -1,8 +1,9 @@
 //! The plan while it is made, and after.
 
 use super::{
-    Access, Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Identities, Kept, Lot, NewFile, OnPanic,
-    OnReboot, OnTimeout, Opens, Pins, Problem, Room, RunAs, Seat, Service, Slots, Transparent, UsbWanted,
+    Access, Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Identities, Kept, Lot, NewFile,
+    OnHostShutdown, OnHostSleep, OnPanic, OnReboot, OnTimeout, Opens, Pins, Problem, Room, RunAs, Seat, Service, Slots,
+    Transparent, UsbWanted,
 };
 use crate::unit::{Bdf, CpuSet, GuestName, Period, Size, Version};
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,15 @@ pub struct Contents {
     pub vcpus: u32,
     /// How it ends.
     pub ending: Ending,
+    /// What a sleep of the host does to it; see [`Contents::on_host_sleep`] when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_sleep: Option<OnHostSleep>,
+    /// What a shutdown of the host does to it.
+    #[serde(default, skip_serializing_if = "OnHostShutdown::is_usual")]
+    pub host_shutdown: OnHostShutdown,
+    /// The socket of the agent in the guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<PathBuf>,
     /// Folder that belongs to this run; its sockets and its journal are there.
     pub run_dir: PathBuf,
     /// What the user should know although nothing is refused.
@@ -112,6 +122,16 @@ pub struct Refusal {
     pub contents: Contents,
     /// Why it cannot be; at least one.
     pub problems: Vec<Problem>,
+}
+
+impl Contents {
+    /// What a sleep of the host does to the guest: it is refused while the guest has a PCI device of the host, unless the
+    /// profile says otherwise.
+    #[must_use]
+    pub fn on_host_sleep(&self) -> OnHostSleep {
+        let usual = if self.devices.is_empty() { OnHostSleep::Ignore } else { OnHostSleep::Block };
+        self.host_sleep.unwrap_or(usual)
+    }
 }
 
 impl Draft {
@@ -151,6 +171,9 @@ impl Draft {
             kept: Kept::default(),
             vcpus: 1,
             ending,
+            host_sleep: None,
+            host_shutdown: OnHostShutdown::default(),
+            agent: None,
             run_dir,
             warnings: Vec::new(),
         };

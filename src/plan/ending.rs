@@ -54,3 +54,37 @@ pub enum OnPanic {
     /// The guest is kept, paused, to be looked at.
     Pause,
 }
+
+/// What a sleep of the host does to the guest; logind announces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnHostSleep {
+    /// logind refuses to let the host sleep while the guest runs: a card that is the guest's does not survive it.
+    Block,
+    /// The guest is paused before, and goes on afterwards.
+    Pause,
+    /// The agent in the guest suspends it to memory before, and it is woken afterwards. When it does not in time, it is
+    /// paused.
+    Suspend,
+    /// Nothing.
+    Ignore,
+}
+
+/// What a shutdown of the host does to the guest; logind announces it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnHostShutdown {
+    /// Its power button is pressed, and the shutdown waits for as long as logind lets it, `InhibitDelayMaxSec=`.
+    #[default]
+    Stop,
+    /// logind refuses to shut down while the guest runs.
+    Block,
+    /// Nothing, until vmrun itself is ended.
+    Ignore,
+}
+
+impl OnHostShutdown {
+    pub(super) fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}

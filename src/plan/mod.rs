@@ -33,7 +33,7 @@ pub use change::{Binding, CONTROL_GROUPS, Change, Confinement, CpuMask, HOST_GRO
 pub use command::Command;
 pub use descriptor::{Descriptor, FIRST_DESCRIPTOR, Tap, TapFrom};
 pub use draft::{Contents, Draft, Emulator, Plan, Refusal};
-pub use ending::{Ending, OnPanic, OnReboot, OnTimeout};
+pub use ending::{Ending, OnHostShutdown, OnHostSleep, OnPanic, OnReboot, OnTimeout};
 pub use file_edit::FileEdit;
 pub use hook::{Hook, OnError, Point};
 pub use identities::{Identities, Identity, Nameless};

@@ -30,5 +30,6 @@ pub(super) fn draft(agent: Option<&Agent>, scene: &Scene, draft: &mut Draft) {
     chardev.switch("server", true, origin());
     chardev.switch("wait", false, origin());
     draft.contents.argv.backend_props("-chardev", &chardev);
+    draft.contents.agent = Some(path);
     channel::draft_port("agent", PORT, origin(), draft);
 }

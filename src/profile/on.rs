@@ -1,10 +1,10 @@
-//! `[on]`: what a reboot or a panic of the guest does.
+//! `[on]`: what a reboot or a panic of the guest does, and what a sleep or shutdown of the host does to it.
 
-use crate::plan::{Draft, OnPanic, OnReboot, Origin};
+use crate::plan::{Class, Draft, OnHostShutdown, OnHostSleep, OnPanic, OnReboot, Origin, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What happens when the guest reboots or panics. QEMU's `-action`.
+/// What happens when the guest reboots or panics, QEMU's `-action`, and when the host sleeps or shuts down.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct On {
@@ -14,6 +14,12 @@ pub(super) struct On {
     /// What a panic of the guest's kernel does, which `pvpanic` reports.
     #[serde(default)]
     panic: OnPanic,
+    /// What a sleep of the host does, which logind announces; `suspend` needs `[agent]`. Unless given, `block` with a
+    /// passed PCI device and `ignore` without.
+    host_sleep: Option<OnHostSleep>,
+    /// What a shutdown of the host does, which logind announces.
+    #[serde(default)]
+    host_shutdown: OnHostShutdown,
 }
 
 impl On {
@@ -23,7 +29,14 @@ impl On {
     }
 
     pub(super) fn draft(&self, draft: &mut Draft) {
-        let Self { reboot, panic } = self;
+        let Self { reboot, panic, host_sleep, host_shutdown } = self;
+        draft.contents.host_sleep = *host_sleep;
+        draft.contents.host_shutdown = *host_shutdown;
+        if *host_sleep == Some(OnHostSleep::Suspend) && draft.contents.agent.is_none() {
+            let what = "nobody in the guest can be told to suspend it";
+            let why = "a sleep of the guest is its own doing; its agent is asked for it";
+            draft.refuse(Problem::new(Class::Invalid, "on.host_sleep", what).why(why).fix("[agent]"));
+        }
         draft.contents.ending.on_reboot = *reboot;
         draft.contents.ending.on_panic = *panic;
         let reboot = match reboot {

@@ -1,6 +1,7 @@
-//! What people want: signals and the control socket, as events for the table.
+//! What people want, and what the host is about to do: signals, the control socket and logind, as events for the table.
 
 use super::control::{Control, Wish};
+use super::host_power::{Heard, HostPower};
 use super::signal::{Signal, Signals};
 use super::{Action, Event, Notice, State, Tell};
 use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM};
@@ -11,13 +12,14 @@ use std::pin::pin;
 pub(super) struct Inputs {
     signals: Signals,
     control: Control,
+    power: HostPower,
     stop_on_hangup: bool,
     interrupted: bool,
 }
 
 impl Inputs {
-    pub(super) fn new(signals: Signals, control: Control, stop_on_hangup: bool) -> Self {
-        Self { signals, control, stop_on_hangup, interrupted: false }
+    pub(super) fn new(signals: Signals, control: Control, power: HostPower, stop_on_hangup: bool) -> Self {
+        Self { signals, control, power, stop_on_hangup, interrupted: false }
     }
 
     /// The signal to raise again when all is done: only SIGINT, whose sender waits to see it.
@@ -33,6 +35,14 @@ impl Inputs {
                 wish = self.control.next() => match wish {
                     Wish::Stop { force: true } => return Event::Force,
                     Wish::Stop { force: false } => return Event::Stop,
+                },
+                heard = self.power.next() => match heard {
+                    Heard::Note(text) => tell(&Notice::Note(text)),
+                    Heard::Warning(text) => tell(&Notice::Warning(text)),
+                    Heard::Shutdown => {
+                        tell(&Notice::Note("the host shuts down, and waits for the guest".into()));
+                        return Event::Stop;
+                    }
                 },
             }
         }

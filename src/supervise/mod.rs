@@ -7,6 +7,7 @@ mod chronicle;
 mod console;
 mod control;
 mod hook;
+mod host_power;
 mod hot;
 mod huge_share;
 mod inputs;

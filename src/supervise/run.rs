@@ -4,6 +4,7 @@ use super::adopt::adopted;
 use super::boot::{Turn, boot};
 use super::chronicle::Chronicle;
 use super::control::{Control, Desk, Pins, Status};
+use super::host_power::HostPower;
 use super::inputs::Inputs;
 use super::interrupts::Interrupts;
 use super::prepare::{Hands, beside, lost, prepare};
@@ -117,7 +118,8 @@ pub(super) fn opened(run: Run<'_>) -> Result<(Run<'_>, Inputs), String> {
     let open = || Ok((Signals::new()?, Control::listen(dir, Rc::clone(&run.desk))?));
     let (signals, control) =
         open().map_err(|error: std::io::Error| format!("cannot listen in {}: {error}", dir.display()))?;
-    let inputs = Inputs::new(signals, control, run.order.plan.ending.stop_on_hangup);
+    let power = HostPower::listen(&run.order.plan, Rc::clone(&run.desk));
+    let inputs = Inputs::new(signals, control, power, run.order.plan.ending.stop_on_hangup);
     Ok((run, inputs))
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 use vmrun::plan::{
-    Command, Contents, Descriptor, FIRST_DESCRIPTOR, Hook, NewFile, OnError, Placement, Problem, Ready, RunAs, Sched,
-    Service, Tap, TapFrom, What,
+    Command, Contents, Descriptor, FIRST_DESCRIPTOR, Hook, NewFile, OnError, OnHostShutdown, Placement, Problem, Ready,
+    RunAs, Sched, Service, Tap, TapFrom, What,
 };
 
 /// A plan: its arguments one a line, then everything else.
@@ -40,6 +40,10 @@ pub(crate) fn of(plan: &Contents) -> String {
     lines.extend(plan.hooks.iter().map(hook));
     lines.extend(plan.services.iter().map(service));
     lines.push(format!("ending: {:?}", plan.ending));
+    lines.extend(plan.host_sleep.iter().map(|what| format!("sleep of the host: {what:?}")));
+    if plan.host_shutdown != OnHostShutdown::default() {
+        lines.push(format!("shutdown of the host: {:?}", plan.host_shutdown));
+    }
     let mut text = lines.join("\n");
     text.push('\n');
     for warning in &plan.warnings {

@@ -94,8 +94,13 @@ impl Bench {
 
     /// Starts vmrun with `arguments`, its standard error read line by line.
     pub(crate) fn start(&self, arguments: &[&str]) -> Run {
-        let mut child =
-            self.command().args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("vmrun starts");
+        self.start_command(self.command().args(arguments))
+    }
+
+    /// Starts `command`, a vmrun, its standard error read line by line.
+    #[allow(clippy::unused_self, reason = "a run is of a bench")]
+    pub(crate) fn start_command(&self, command: &mut Command) -> Run {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("vmrun starts");
         let stderr = child.stderr.take().expect("its standard error");
         let (send, lines) = channel();
         std::thread::spawn(move || {

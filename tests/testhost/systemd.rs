@@ -85,11 +85,15 @@ const HOLDERS: &str = "card=$(basename /sys/bus/pci/devices/0000:01:00.0/drm/car
         while systemctl --quiet is-active desk.service; do sleep 0.2; done; sleep 1\" >/dev/null 2>&1 &
     until [ -e /run/held ]; do sleep 0.1; done; rm /run/held";
 
+/// The service, and the locks that logind has given vmrun.
+const LOCKS: &str = "systemctl is-active desk.service
+    systemd-inhibit --list --no-legend --no-pager | sed -n 's/^vmrun .* \\(sleep\\|shutdown\\) .*\\(block\\|delay\\)$/\\1 \\2/p' | sort -r";
+
 #[test]
 fn the_card_is_taken_when_the_last_who_had_it_open_has_let_go() {
     let [qemu, _newer] = setup::qemus();
     let card = "[gpu]\nmode = \"single\"\nunits = [\"desk.service\"]\n[[pci]]\ndevice = \"01:00\"\naddr = \"09\"\n";
-    let profile = profile(&qemu, "", &format!("{card}{}", look("systemctl is-active desk.service; true")));
+    let profile = profile(&qemu, "", &format!("{card}{}", look(LOCKS)));
     let (ran, after) = host::on(&Layout::SYSTEMD, |host| {
         host.ask(HOLDERS)?;
         let ran = run(host, &profile)?;
@@ -98,7 +102,7 @@ fn the_card_is_taken_when_the_last_who_had_it_open_has_let_go() {
         Ok((ran, after))
     });
     assert_said(&ran.reply, &["desk.service", "0000:01:00.0 let go of", "0000:01:00.0 to vfio-pci", "id=1234:1111"]);
-    assert_eq!((ran.seen.as_str(), after.as_str()), ("inactive", "active"));
+    assert_eq!((ran.seen.as_str(), after.as_str()), ("inactive\nsleep block\nshutdown delay", "active"));
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         kept: _,
         vcpus,
         ending,
+        host_sleep: _,
+        host_shutdown,
+        agent: _,
         run_dir,
         // Shown with the problems.
         warnings: _,
@@ -68,6 +71,7 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         "hooks": hooks,
         "services": services,
         "ending": ending,
+        "host": { "sleep": contents.on_host_sleep(), "shutdown": host_shutdown },
     })
 }
 

@@ -3,8 +3,8 @@
 use super::argv::quoted;
 use super::layout::{columns, counted, wrapped};
 use crate::plan::{
-    Command, Contents, Ending, Hook, OnError, OnPanic, OnReboot, OnTimeout, Pins, Point, Ready, Restart, Service,
-    Start, What,
+    Command, Contents, Ending, Hook, OnError, OnHostShutdown, OnHostSleep, OnPanic, OnReboot, OnTimeout, Pins, Point,
+    Ready, Restart, Service, Start, What,
 };
 use std::fmt::Write as _;
 
@@ -68,8 +68,8 @@ fn owed(contents: &Contents) -> Vec<String> {
 }
 
 /// What ends the guest, a sentence each.
-pub(super) fn ending(page: &mut String, width: usize, ending: &Ending) {
-    let Ending { timeout, on_timeout, on_reboot, on_panic, stop_on_hangup } = ending;
+pub(super) fn ending(page: &mut String, width: usize, contents: &Contents) {
+    let Ending { timeout, on_timeout, on_reboot, on_panic, stop_on_hangup } = &contents.ending;
     let late = match on_timeout {
         OnTimeout::Wait => "left alone, and it is said how to force it",
         OnTimeout::Kill => "forced off",
@@ -84,11 +84,24 @@ pub(super) fn ending(page: &mut String, width: usize, ending: &Ending) {
         OnPanic::Pause => "pauses it, to be looked at",
     };
     let hangup = if *stop_on_hangup { "stops it" } else { "leaves it running" };
+    let sleep = match contents.on_host_sleep() {
+        OnHostSleep::Block => "refused while the guest runs",
+        OnHostSleep::Pause => "the guest is paused before and goes on afterwards",
+        OnHostSleep::Suspend => "the guest is suspended by its agent before and woken afterwards",
+        OnHostSleep::Ignore => "does nothing to the guest",
+    };
+    let shutdown = match contents.host_shutdown {
+        OnHostShutdown::Stop => "its power button is pressed, and the host waits as long as logind lets it",
+        OnHostShutdown::Block => "refused while the guest runs",
+        OnHostShutdown::Ignore => "does nothing to the guest",
+    };
     let rows = [
         ("Ctrl-C, vmrun stop", format!("its power button is pressed; after {timeout} it is {late}")),
         ("reboot by the guest", reboot.to_owned()),
         ("panic of the guest", panic.to_owned()),
         ("closed terminal", hangup.to_owned()),
+        ("sleep of the host", sleep.to_owned()),
+        ("shutdown of the host", shutdown.to_owned()),
     ];
     for (event, what) in rows {
         hang(page, width, &format!("  {event:21}"), &what);

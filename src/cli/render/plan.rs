@@ -42,7 +42,7 @@ pub(in crate::cli) fn text(contents: &Contents, against: &Against<'_>, width: us
     page.section("From start to end");
     life::steps(&mut page.text, width, contents);
     page.section("How it ends");
-    life::ending(&mut page.text, width, &contents.ending);
+    life::ending(&mut page.text, width, contents);
     page.text
 }
 

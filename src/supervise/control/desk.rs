@@ -15,7 +15,7 @@ use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 /// How long QEMU's main loop may take to answer before the guest counts as unresponsive. It is asked only when somebody
@@ -32,6 +32,8 @@ pub(in crate::supervise) struct Desk {
     pub(in crate::supervise) chronicle: Chronicle,
     /// The guest's serial port.
     pub(in crate::supervise) console: Console,
+    /// Told when the guest has gone to sleep.
+    pub(in crate::supervise) asleep: Notify,
 }
 
 /// A device of the host that comes or goes while the guest runs.
@@ -63,7 +65,8 @@ impl Desk {
         interrupts: Interrupts,
     ) -> Self {
         let status = RefCell::new(status);
-        Self { status, qemu: RefCell::new(None), run_dir, interrupts, chronicle, console: Console::default() }
+        let (qemu, console, asleep) = (RefCell::new(None), Console::default(), Notify::new());
+        Self { status, qemu, run_dir, interrupts, chronicle, console, asleep }
     }
 
     /// Something happened: interrupts that the guest has enabled meanwhile are moved to their place.
@@ -100,6 +103,9 @@ impl Desk {
 
     /// Tells the clients of the monitor an event.
     pub(in crate::supervise) fn heard(&self, event: &crate::qemu::Event) {
+        if event.name == "SUSPEND" {
+            self.asleep.notify_waiters();
+        }
         if let Some(qemu) = &*self.qemu.borrow() {
             qemu.relay.tell(event);
         }
@@ -159,7 +165,7 @@ impl Desk {
     }
 
     /// Has QEMU carry out a command.
-    pub(super) async fn execute(&self, command: &str, arguments: Value) -> Result<Value, Refusal> {
+    pub(in crate::supervise) async fn execute(&self, command: &str, arguments: Value) -> Result<Value, Refusal> {
         let qmp = self.qmp().ok_or_else(|| Refusal::ours("QEMU does not run"))?;
         qmp.raw(command, &arguments).await.map_err(|error| match error {
             QmpError::Refused { class, desc, .. } => Refusal { class, desc },

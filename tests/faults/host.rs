@@ -1,0 +1,152 @@
+//! The host goes to sleep or shuts down: a real system bus, on which a stand-in for logind gives out the locks.
+
+use crate::support::companion::Running;
+use crate::support::setup::{path, qemus};
+use crate::support::vmrun::{Bench, Run};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
+
+struct Logind {
+    address: String,
+    said: BufReader<ChildStdout>,
+    logind: Running,
+    _bus: Running,
+}
+
+impl Logind {
+    fn start(words: &[&str]) -> Self {
+        let mut bus = Command::new("dbus-daemon");
+        bus.args(["--session", "--nofork", "--nopidfile", "--print-address=1"]).stdout(Stdio::piped());
+        let mut bus = Running::start(bus.stderr(Stdio::null()));
+        let address = line(&mut BufReader::new(bus.0.stdout.take().unwrap()));
+        let mut logind = Command::new(path("VMRUN_TEST_PYTHON"));
+        logind.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/logind.py")).args(words);
+        logind.env("DBUS_SYSTEM_BUS_ADDRESS", &address).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut logind = Running::start(&mut logind);
+        let said = BufReader::new(logind.0.stdout.take().unwrap());
+        let mut logind = Self { address, said, logind, _bus: bus };
+        assert_eq!(logind.says(), "ready");
+        logind
+    }
+
+    fn says(&mut self) -> String {
+        line(&mut self.said)
+    }
+
+    fn announce(&mut self, what: &str) {
+        writeln!(self.logind.0.stdin.as_ref().unwrap(), "{what}").unwrap();
+    }
+
+    fn run(&self, bench: &Bench, on: &str) -> Run {
+        let profile = bench.profile("then=wait", on);
+        let mut command = bench.command();
+        command.arg(profile).env("DBUS_SYSTEM_BUS_ADDRESS", &self.address);
+        bench.start_command(&mut command)
+    }
+}
+
+fn line(from: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    from.read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
+}
+
+fn on_each_qemu() -> impl Iterator<Item = Bench> {
+    qemus().into_iter().map(|qemu| Bench::new(&qemu.binary))
+}
+
+fn state(bench: &Bench) -> String {
+    let status = bench.output(&["status", "guest", "--json"]);
+    serde_json::from_slice::<serde_json::Value>(&status.stdout).unwrap()["vmrun"]["guest"].as_str().unwrap().to_owned()
+}
+
+/// QEMU has no pipe of vmrun's: it would keep the lock when vmrun lets go.
+fn assert_no_lock(bench: &Bench) {
+    let status = bench.output(&["status", "guest", "--json"]);
+    let qemu = serde_json::from_slice::<serde_json::Value>(&status.stdout).unwrap()["vmrun"]["qemu"].to_string();
+    let descriptors = fs::read_dir(Path::new("/proc").join(qemu).join("fd")).unwrap().flatten();
+    let links = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
+    let pipes: Vec<_> = links.filter(|link| link.to_string_lossy().starts_with("pipe:")).collect();
+    assert_eq!(pipes, Vec::<PathBuf>::new());
+}
+
+#[test]
+fn row_095_the_host_sleeps_when_the_guest_is_paused_and_the_guest_goes_on_afterwards() {
+    for bench in on_each_qemu() {
+        let mut logind = Logind::start(&[]);
+        let mut run = logind.run(&bench, "[on]\nhost_sleep = \"pause\"\nhost_shutdown = \"ignore\"\n");
+        assert_eq!(logind.says(), "sleep delay guest guest is paused before");
+        bench.wait_for_serial("waiting");
+        // Not logind's word.
+        logind.announce("stranger PrepareForSleep true");
+        logind.announce("PrepareForSleep true");
+        assert_no_lock(&bench);
+        run.until("the host goes to sleep; the guest is paused");
+        assert_eq!(logind.says(), "sleep let go of");
+        assert_eq!(state(&bench), "paused");
+        logind.announce("PrepareForSleep false");
+        assert_eq!(logind.says(), "sleep delay guest guest is paused before");
+        run.until("the host is awake; the guest runs on");
+        assert_eq!(state(&bench), "running");
+        run.signal("TERM");
+        assert_eq!(run.end().code, Some(0));
+        assert_eq!(logind.says(), "sleep let go of");
+    }
+}
+
+#[test]
+fn row_095_a_guest_that_somebody_paused_before_stays_so_and_a_block_is_held_to_the_end() {
+    let [_, qemu] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let mut logind = Logind::start(&[]);
+    let run = logind.run(&bench, "[on]\nhost_sleep = \"pause\"\nhost_shutdown = \"block\"\n");
+    assert_eq!(logind.says(), "sleep delay guest guest is paused before");
+    assert_eq!(logind.says(), "shutdown block guest guest runs");
+    bench.wait_for_serial("waiting");
+    assert_eq!(bench.run(&["pause", "guest"]).code, Some(0));
+    logind.announce("PrepareForSleep true");
+    assert_eq!(logind.says(), "sleep let go of");
+    logind.announce("PrepareForSleep false");
+    assert_eq!(logind.says(), "sleep delay guest guest is paused before");
+    assert_eq!(state(&bench), "paused");
+    assert_eq!(bench.run(&["stop", "guest", "--force"]).code, Some(0));
+    let mut gone = [logind.says(), logind.says()];
+    gone.sort();
+    assert_eq!(gone, ["shutdown let go of", "sleep let go of"]);
+    assert_eq!(run.end().code, Some(35));
+}
+
+#[test]
+fn row_096_a_shutdown_of_the_host_waits_until_the_guest_has_powered_off() {
+    for bench in on_each_qemu() {
+        let mut logind = Logind::start(&[]);
+        let mut run = logind.run(&bench, "");
+        assert_eq!(logind.says(), "shutdown delay guest guest powers off before");
+        // logind's usual time is shorter than the guest's.
+        run.until("a shutdown of the host waits 5s for the guest, which may take 1m");
+        bench.wait_for_serial("waiting");
+        logind.announce("PrepareForShutdown true");
+        run.until("the host shuts down, and waits for the guest");
+        assert_eq!(logind.says(), "shutdown let go of");
+        let ended = run.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.text());
+        assert!(ended.text().contains("the guest powered off"), "{}", ended.text());
+        assert_eq!(bench.leftovers(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn row_095_a_lock_that_logind_refuses_is_told_and_costs_no_guest() {
+    let [_, qemu] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let logind = Logind::start(&["refuse"]);
+    let mut run = logind.run(&bench, "[on]\nhost_sleep = \"block\"\n");
+    run.until("logind does not let vmrun block a sleep of the host: Permission denied");
+    bench.wait_for_serial("waiting");
+    drop(logind);
+    run.until("unannounced");
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
+}
