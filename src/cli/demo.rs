@@ -181,7 +181,7 @@ fn page(emulator: &crate::plan::Emulator, facts: &[Compared], heard: &Heard, wid
     }
     page.push_str("\nPlanned, and seen by the guest\n");
     let rows: Vec<_> = facts.iter().map(fact).collect();
-    table(&mut page, width, ["fact", "planned", "seen", ""], &rows);
+    table(&mut page, width, ["fact", "", "planned", "seen instead"], &rows);
     page
 }
 
@@ -189,12 +189,11 @@ fn thread(Placed { tid, what, cpus, sched: _ }: &Placed) -> [String; 3] {
     [what.clone(), tid.to_string(), cpus.to_string()]
 }
 
+/// What is equal is shown once, so that a row fits a small terminal.
 fn fact(fact: &Compared) -> [String; 4] {
-    let verdict = if fact.is_equal() { "equal" } else { "DIFFERENT" };
-    [
-        fact.what.to_owned(),
-        fact.planned.clone(),
-        fact.seen.clone().unwrap_or_else(|| "nothing".to_owned()),
-        verdict.to_owned(),
-    ]
+    let (verdict, instead) = match fact.is_equal() {
+        true => ("equal", String::new()),
+        false => ("DIFFERENT", fact.seen.clone().unwrap_or_else(|| "nothing".to_owned())),
+    };
+    [fact.what.to_owned(), verdict.to_owned(), fact.planned.clone(), instead]
 }
