@@ -2,6 +2,7 @@
 
 use super::{Desk, Pins, Status, serve};
 use crate::supervise::chronicle::Chronicle;
+use crate::supervise::interrupts::Interrupts;
 use std::io::Write;
 use std::net::Shutdown;
 use std::rc::Rc;
@@ -39,7 +40,7 @@ impl Served {
             logs: dir.clone(),
             events: Vec::new(),
         };
-        let desk = Desk::new(status, dir.clone(), Chronicle::open(&dir)?);
+        let desk = Desk::new(status, dir.clone(), Chronicle::open(&dir)?, Interrupts::default());
         Ok(Self { runtime: Builder::new_current_thread().enable_all().build()?, desk: Rc::new(desk) })
     }
 }
