@@ -3,6 +3,8 @@
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use rustix::io::Errno;
+use rustix::process::{getpid, getppid, set_parent_process_death_signal};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -55,10 +57,22 @@ pub(super) fn converse(
     if whole { answer } else { Err(answer.err().unwrap_or(Mute::Gone)) }
 }
 
-/// In a process group of its own, so that what a wrapper script started ends with it.
+/// In a process group of its own, so that what a wrapper script started ends with it. It ends with vmrun too, however that
+/// ends: one that listens would do so for ever.
+#[allow(unsafe_code, reason = "what a child does before it is another program has no safe form")]
 fn spawn(path: &Path, args: &[&str], stdin: Stdio) -> Result<Child, Mute> {
     let mut command = Command::new(path);
     command.args(args).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+    let parent = getpid();
+    // SAFETY: two system calls that allocate nothing. The thread that spawns stays until the child has ended, which is what
+    // the kernel looks at; prctl(2).
+    unsafe {
+        command.pre_exec(move || {
+            set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+            // Ended meanwhile, it will not end again.
+            if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
+        });
+    }
     command.spawn().map_err(|_| Mute::Gone)
 }
 

@@ -195,3 +195,25 @@ fn row_012_a_score_that_vmrun_was_given_is_not_the_guests() {
     let text = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(text.contains("sh | 0\n") && !text.contains("300"), "{text}");
 }
+
+#[test]
+fn a_qemu_that_is_only_asked_what_it_can_do_ends_with_a_vmrun_that_is_killed() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let asked = bench.path("asked");
+    program::write(&bench.path("emulator"), &format!("#!/bin/sh\necho $$ >>{}\nexec sleep 4711\n", asked.display()));
+    let profile = bench.profile("then=wait", "");
+    let (theirs, ours) = (qemu.binary.display().to_string(), bench.path("emulator").display().to_string());
+    fs::write(&profile, fs::read_to_string(&profile).unwrap().replace(&theirs, &ours)).unwrap();
+    let check = bench.start(&["check", profile.to_str().unwrap()]);
+    let pids = || fs::read_to_string(&asked).unwrap_or_default();
+    while pids().lines().count() < 3 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    check.signal("KILL");
+    assert_eq!(check.end().signal, Some(9));
+    let lives = |pid: &str| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+    while pids().lines().any(lives) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
