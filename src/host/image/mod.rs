@@ -1,6 +1,7 @@
 //! Disk images and block devices that the profile names: which thing it is, what it begins like, who else holds it.
 
 mod boots;
+mod chain;
 mod holders;
 mod magic;
 
@@ -19,6 +20,9 @@ pub struct Image {
     pub id: String,
     /// The format that its first bytes belong to, `raw` for none that is known; `None` when they cannot be read.
     pub begins_like: Option<String>,
+    /// Why the images below this one, which is of a format that has such, cannot be opened; `None` when they can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken_chain: Option<String>,
     /// What can start it; `None` when that cannot be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boots: Option<Boots>,
@@ -57,6 +61,7 @@ pub(super) fn read(root: &Root, path: &Path) -> Option<Image> {
     Some(Image {
         id,
         begins_like: format.map(str::to_owned),
+        broken_chain: chain::broken(root, path),
         boots: format.and_then(|format| boots::read(root, path, format)),
         holders: if block { holders::of_device(root, meta.rdev()) } else { holders::of_file(root, path, &meta) },
         stable: stable(root, path, &meta),

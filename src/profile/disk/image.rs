@@ -91,7 +91,15 @@ fn judge_format(disk: &Disk, image: &Image, path: &Path, i: usize, draft: &mut D
                     .fix(remedy(found, path)),
             );
         }
-        Format::Raw | Format::Qcow2 => {}
+        Format::Qcow2 => {
+            if let Some(broken) = &image.broken_chain {
+                let problem = Problem::new(Class::Impossible, format!("disk[{i}].file"), broken.clone());
+                draft.refuse(
+                    problem.fix(format!("qemu-img rebase -u -F FORMAT -b IMAGE {shown}   # says where it is now")),
+                );
+            }
+        }
+        Format::Raw => {}
     }
 }
 
