@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use toml::Value;
 
 /// Tables in the order in which they are written.
-const ORDER: [&str; 40] = [
+const ORDER: [&str; 41] = [
     "machine",
     "cpu",
     "cpu.smp_cache",
@@ -31,6 +31,7 @@ const ORDER: [&str; 40] = [
     "display",
     "audio",
     "looking_glass",
+    "iommu",
     "watchdog",
     "rng",
     "vmgenid",

@@ -179,8 +179,11 @@ fn judge_machine(qemu: &Qemu, draft: &mut Draft) {
             Problem::new(Class::Impossible, at, what).why(why).fix(format!("type = \"{newest}\"   # its newest")),
         );
     }
-    if draft.contents.vcpus > machine.cpu_max {
+    if draft.contents.vcpus > machine.cpu_max && !draft.is_refused_at(at) && !draft.is_refused_at("cpu") {
         let what = format!("{} vCPUs; {} has at most {}", draft.contents.vcpus, machine.name, machine.cpu_max);
-        draft.refuse(Problem::new(Class::Impossible, "cpu", what).fix(format!("type = \"{newest}\" in [machine]")));
+        let has_room = qemu.abilities.machine(newest).is_some_and(|newest| newest.cpu_max >= draft.contents.vcpus);
+        let fix =
+            if has_room { format!("type = \"{newest}\" in [machine]") } else { "fewer vCPUs, or a newer QEMU".into() };
+        draft.refuse(Problem::new(Class::Impossible, "cpu", what).fix(fix));
     }
 }

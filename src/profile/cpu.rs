@@ -135,13 +135,45 @@ impl TryFrom<String> for Flag {
     }
 }
 
-/// Most vCPUs without a virtual IOMMU: an APIC id beyond 254 needs x2APIC with interrupt remapping.
-const MAX_VCPUS: u32 = 255;
+/// First APIC id that takes x2APIC: an interrupt to it reaches every vCPU in the PC of old. QEMU: `x86_cpus_init`.
+const FIRST_WIDE_APIC_ID: u64 = 255;
 
 impl Cpu {
     /// Product of the topology.
     pub(super) fn vcpus(&self) -> u32 {
         self.topology().into_iter().map(|(_, count)| count).fold(1, u32::saturating_mul)
+    }
+
+    /// APIC id of the last vCPU: each level of the topology has bits of its own. QEMU: `include/hw/i386/topology.h`.
+    pub(super) fn highest_apic_id(&self) -> u64 {
+        let levels = self.topology().into_iter().rev().map(|(_, count)| u64::from(count));
+        let (_, id) = levels.fold((0_u32, 0_u64), |(shift, id), count| {
+            let part = (count - 1).checked_shl(shift).unwrap_or(u64::MAX);
+            (shift + count.next_power_of_two().trailing_zeros(), id.saturating_add(part))
+        });
+        id
+    }
+
+    /// Whether a vCPU has an APIC id that takes x2APIC.
+    pub(super) fn is_wide(&self) -> bool {
+        self.highest_apic_id() >= FIRST_WIDE_APIC_ID
+    }
+
+    /// Why interrupt controllers must be split between kernel and QEMU, when there are vCPUs beyond the 255th.
+    pub(super) fn split(&self) -> Option<Origin> {
+        let why = "devices interrupt the vCPUs beyond the 255th only through QEMU";
+        self.is_wide().then(|| Origin::derived("cpu", why))
+    }
+
+    /// Whether `flags` says something of the CPU feature `name`.
+    pub(super) fn has_flag(&self, name: &str) -> bool {
+        self.flags.iter().any(|flag| flag.name == name)
+    }
+
+    /// Where `flags` takes the CPU feature `name` away.
+    pub(super) fn takes_away(&self, name: &str) -> Option<String> {
+        let i = self.flags.iter().position(|flag| flag.name == name && !flag.on)?;
+        Some(format!("cpu.flags[{i}]"))
     }
 
     pub(super) fn threads(&self) -> u32 {
@@ -267,16 +299,6 @@ impl Cpu {
                 Problem::new(Class::Impossible, "cpu.modules", format!("QEMU {version} knows no modules"))
                     .why(format!("QEMU {MODULES} is the first that does"))
                     .fix("leave modules out, and give all cores of a die as cores"),
-            );
-        }
-        if vcpus > MAX_VCPUS {
-            draft.refuse(
-                Problem::new(
-                    Class::Invalid,
-                    "cpu",
-                    format!("sockets, dies, modules, cores and threads make {vcpus} vCPUs"),
-                )
-                .why(format!("a PC without a virtual IOMMU has at most {MAX_VCPUS}")),
             );
         }
         let online = scene.host.online().len();

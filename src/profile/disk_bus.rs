@@ -145,6 +145,19 @@ pub(super) fn place_named(name: &str, device: Value, origin: &Origin, draft: &mu
     seat(&origin.key, name, device, origin, draft);
 }
 
+/// Gives a PCI device a place on the root bus itself, where a root port is no place for it, and adds it.
+pub(super) fn place_on_root(mut device: Value, origin: &Origin, draft: &mut Draft) {
+    let table = origin.key.split(['[', '.']).next().unwrap_or_default();
+    let name = format!("{table} {}", device["driver"].as_str().unwrap_or_default());
+    match draft.slots.endpoint(&mut draft.contents.argv, table, &name, origin) {
+        Some(place) => {
+            place.onto(&mut device);
+            draft.contents.argv.device(&device, origin.clone());
+        }
+        None => draft.refuse(Problem::new(Class::Invalid, &origin.key, "the guest's PCI bus is full")),
+    }
+}
+
 fn seat(table: &str, name: &str, mut device: Value, origin: &Origin, draft: &mut Draft) {
     match draft.slots.next(&mut draft.contents.argv, table, name, origin) {
         Some(place) => {

@@ -25,6 +25,13 @@ pub(super) enum Guest {
     Other,
 }
 
+impl Guest {
+    /// Whether it is a Windows.
+    pub(super) fn is_windows(self) -> bool {
+        matches!(self, Self::Windows11 | Self::Windows10 | Self::Windows)
+    }
+}
+
 /// A value without a condition.
 const fn always(key: &'static str, value: &'static str, why: &'static str) -> Preset {
     Preset { key, value, why, with: None, unless: None }

@@ -17,7 +17,8 @@ pub(super) struct Machine {
     /// What runs the guest's instructions.
     #[serde(default)]
     accel: Choice,
-    /// Where interrupt controllers are emulated; in the kernel unless given. Only under KVM.
+    /// Where interrupt controllers are emulated; in the kernel unless given, or split between it and QEMU where an IOMMU of
+    /// the guest or more than 255 vCPUs need that. Only under KVM.
     kernel_irqchip: Option<Irqchip>,
     /// Whether the kernel may merge equal pages with those of other guests (KSM); off unless given.
     #[serde(default)]
@@ -87,7 +88,13 @@ impl Machine {
         }
     }
 
-    pub(super) fn draft(&self, scene: &Scene, draft: &mut Draft) {
+    /// Whether the profile has all interrupt controllers in the kernel.
+    pub(super) fn keeps_irqchip_in_kernel(&self, scene: &Scene) -> bool {
+        scene.kvm() && self.kernel_irqchip == Some(Irqchip::On)
+    }
+
+    /// Drafts the machine; `split` says why interrupt controllers must be split between kernel and QEMU, if they must.
+    pub(super) fn draft(&self, split: Option<Origin>, scene: &Scene, draft: &mut Draft) {
         let Self { kind, accel, kernel_irqchip, mem_merge, hpet, pit, vmport, smm, s3, s4 } = self;
         let argv = &mut draft.contents.argv;
         argv.machine.head(kind.as_str(), Origin::given("machine.type"));
@@ -109,7 +116,7 @@ impl Machine {
             }
         }
         draft_accel(*accel, scene, draft);
-        draft_irqchip(*kernel_irqchip, scene, draft);
+        draft_irqchip(*kernel_irqchip, split, scene, draft);
     }
 }
 
@@ -174,7 +181,7 @@ fn without_kvm(kvm: Kvm) -> Problem {
     Problem::new(Class::Missing, AT, what).why(SLOW).fix("accel = \"kvm\" refuses to start without KVM")
 }
 
-fn draft_irqchip(irqchip: Option<Irqchip>, scene: &Scene, draft: &mut Draft) {
+fn draft_irqchip(irqchip: Option<Irqchip>, split: Option<Origin>, scene: &Scene, draft: &mut Draft) {
     let key = "machine.kernel_irqchip";
     match (scene.accel, irqchip) {
         (Accel::Kvm, Some(Irqchip::Off)) => draft.refuse(
@@ -186,8 +193,9 @@ fn draft_irqchip(irqchip: Option<Irqchip>, scene: &Scene, draft: &mut Draft) {
             draft.contents.argv.machine.set("kernel-irqchip", irqchip.as_str(), Origin::given(key));
         }
         (Accel::Kvm, None) => {
-            let origin = Origin::derived(AT, "interrupts without a way through QEMU");
-            draft.contents.argv.machine.set("kernel-irqchip", "on", origin);
+            let whole = || (Irqchip::On, Origin::derived(AT, "interrupts without a way through QEMU"));
+            let (irqchip, origin) = split.map_or_else(whole, |origin| (Irqchip::Split, origin));
+            draft.contents.argv.machine.set("kernel-irqchip", irqchip.as_str(), origin);
         }
         (Accel::Tcg, Some(_)) => {
             draft.warn(Problem::new(Class::Invalid, key, "kernel_irqchip has no effect without KVM, and is left out"));

@@ -28,6 +28,7 @@ mod hooks_dir;
 mod host_vendor;
 mod hyperv;
 mod input;
+mod iommu;
 mod iothread;
 mod kernel;
 mod layers;
@@ -67,6 +68,7 @@ mod usb_controller;
 mod vmgenid;
 mod vsock;
 mod watchdog;
+mod wide;
 
 pub use service::is_unit;
 pub use setting::Setting;
@@ -110,6 +112,7 @@ pub struct Profile {
     machine: machine::Machine,
     #[serde(default)]
     cpu: cpu::Cpu,
+    iommu: Option<iommu::Iommu>,
     #[serde(default)]
     tune: tune::Tune,
     #[serde(default)]
@@ -237,6 +240,7 @@ impl Profile {
             hooks_dir,
             machine,
             cpu,
+            iommu,
             tune,
             memory: _,
             numa,
@@ -298,8 +302,11 @@ impl Profile {
         always::draft(&scene, &mut draft);
         qemu.draft_sandbox(&mut draft);
         guest_uuid::draft(uuid.as_ref(), &scene, &mut draft);
-        machine.draft(&scene, &mut draft);
+        let split = iommu::split(iommu.as_ref()).or_else(|| cpu.split());
+        machine.draft(split, &scene, &mut draft);
         cpu.draft(&scene, &mut draft);
+        let around = wide::Around { machine, iommu: iommu.as_ref(), guest: *guest };
+        wide::draft(cpu, &around, &scene, &mut draft);
         memory.draft(numa, cpu, &scene, &mut draft);
         firmware::draft(firmware.as_ref(), machine, &scene, &mut draft);
         guest::judge(*guest, firmware::is_secure(firmware.as_ref()), tpm.is_some(), &scene, &mut draft);
@@ -313,6 +320,8 @@ impl Profile {
         pci::reserve(pci, &mut draft);
         mdev::reserve(mdev, &mut draft);
         addresses::draft(addresses, &mut draft);
+        let uses = iommu::Uses { machine, wide: cpu.is_wide(), passed: rules::passed(pci, mdev) };
+        iommu::draft(iommu.as_ref(), uses, &scene, &mut draft);
         let usb_users = rules::UsbUsers { disks: disk, devices: usb, inputs: input, display, audio: audio.as_ref() };
         usb_controller::draft(usb_controller.as_ref(), usb_users.first(), &mut draft);
         channel::draft(rules::channel_wanted_by(agent.as_ref(), display), &mut draft);

@@ -6,8 +6,10 @@ use super::disk::Disk;
 use super::disk_bus::Bus;
 use super::display::Display;
 use super::input::Input;
+use super::mdev::Mdev;
 use super::memory::Memory;
 use super::net::Net;
+use super::pci::Pci;
 use super::usb::Usb;
 use crate::plan::{Class, Draft, Problem};
 
@@ -36,6 +38,12 @@ impl UsbUsers<'_> {
 /// The first key path that needs a channel to the guest.
 pub(super) fn channel_wanted_by(agent: Option<&Agent>, display: &Display) -> Option<&'static str> {
     agent.map(|_| "agent").or_else(|| display.has_agent().then_some("display.agent"))
+}
+
+/// The first table that passes a device of the host.
+pub(super) fn passed(pci: &[Pci], mdev: &[Mdev]) -> Option<&'static str> {
+    let pci = (!pci.is_empty()).then_some("pci");
+    pci.or_else(|| (!mdev.is_empty()).then_some("mdev"))
 }
 
 /// Notes a problem when the first interface whose switch is another process would not let it reach the guest's memory.

@@ -32,7 +32,6 @@ KNOWN = [
     ("PCI passthrough", ".*: x-igd-opregion", "experimental property; told as dropped"),
     ("network", ".*: option ROM", "no option ROM: by an empty file, or by no BAR for it"),
     ("other devices", "virtio-balloon-pci.*", "passed devices pin all memory; libvirt's default balloon could give nothing back"),
-    ("other devices", "(intel|amd)-iommu.*|virtio-iommu-pci.*", "there is no virtual IOMMU; told as dropped"),
     ("disks( on the host)?", "(nbd|iscsi|rbd|https?|nvme|ssh|gluster|nfs) .*|https?:.*|/dev/sg.*", "network, NVMe and SCSI passthrough disks: told as dropped"),
     ("SCSI controllers", "virtio-scsi-pci", "made when a disk sits on it"),
     ("network", "52:54:00:55:.*", "vdpa, udp and multicast interfaces: told as dropped"),

@@ -122,7 +122,7 @@ impl Line<'_> {
                 Some(fsdev) => self.share(opt, fsdev),
                 None => opt.lost("no folder is tied to it"),
             },
-            "intel-iommu" | "amd-iommu" | "virtio-iommu-pci" => opt.lost("there is no virtual IOMMU"),
+            "intel-iommu" | "amd-iommu" | "virtio-iommu-pci" => self.iommu(opt, &driver),
             _ => self.other(opt, &driver),
         }
     }

@@ -7,6 +7,7 @@ mod device;
 mod disk;
 mod display;
 mod firmware;
+mod iommu;
 mod machine;
 mod memory;
 mod misc;

@@ -21,9 +21,32 @@ pub(super) fn import(devices: &Element, domain: &mut Domain) {
     }
     self::usb(&usb, domain);
     for element in devices.all("iommu") {
-        element.take();
-        element.lost("there is no virtual IOMMU");
+        iommu(element, domain);
     }
+}
+
+/// An IOMMU that the guest sees.
+fn iommu(element: &Element, domain: &mut Domain) {
+    let Some(model @ ("intel" | "amd" | "virtio")) = element.attr("model") else {
+        return element.lost("that IOMMU is none of a PC's");
+    };
+    let table = domain.page.table("iommu");
+    table.set("model", model);
+    element.all("address").for_each(Element::take);
+    element.all("alias").for_each(Element::take);
+    let Some(driver) = element.child("driver") else { return };
+    let keys = [
+        ("intremap", "intremap"),
+        ("eim", "eim"),
+        ("xtsup", "eim"),
+        ("caching_mode", "caching_mode"),
+        ("iotlb", "device_iotlb"),
+        ("dma_translation", "dma_translation"),
+    ];
+    for (theirs, ours) in keys {
+        table.maybe(ours, driver.attr(theirs).map(|value| value == "on"));
+    }
+    table.maybe("aw_bits", driver.attr("aw_bits").and_then(|bits| bits.parse().ok()).map(number));
 }
 
 /// Numbers and places are vmrun's own.

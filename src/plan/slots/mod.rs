@@ -1,5 +1,7 @@
 //! Guest PCI addresses, dealt out by table so that they stay the same from run to run, and from profile to profile.
 
+mod endpoint;
+
 use super::{Argv, Kept, Origin, Seat, SeatBy, region};
 use crate::unit::{GuestPlace, PciSlot};
 use serde::{Deserialize, Serialize};
@@ -212,7 +214,9 @@ impl Slots {
         Some(())
     }
 
-    fn is_free(&self, addr: PciSlot) -> bool {
+    /// Whether nobody has `addr`.
+    #[must_use]
+    pub fn is_free(&self, addr: PciSlot) -> bool {
         !self.taken.contains(&addr)
     }
 

@@ -2,7 +2,8 @@
 
 use super::{Display, Kind};
 use crate::plan::{Chipset, Class, Draft, Origin, Problem};
-use crate::profile::disk_bus::place;
+use crate::profile::disk_bus::{place, place_on_root};
+use crate::unit::PciSlot;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -115,8 +116,12 @@ pub(super) fn draft(display: &Display, draft: &mut Draft) {
 
 fn attach(mut device: Value, origin: &Origin, draft: &mut Draft) {
     match draft.slots.chipset() {
-        // Device number 1 is kept for it; firmware and guests look for the legacy VGA card on the root bus.
+        // Device number 1 is kept for it, unless an AMD IOMMU of the guest has that; firmware and guests look for the legacy
+        // VGA card on the root bus.
         Chipset::Q35 if !draft.slots.gives(&format!("display {}", device["driver"].as_str().unwrap_or_default())) => {
+            if PciSlot::new(1, 0).is_some_and(|slot| !draft.slots.is_free(slot)) {
+                return place_on_root(device, origin, draft);
+            }
             device["bus"] = json!("pcie.0");
             device["addr"] = json!("01.0");
             draft.contents.argv.device(&device, origin.clone());

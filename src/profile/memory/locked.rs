@@ -13,7 +13,7 @@ const AT: &str = "memory.locked";
 const QEMU_ITSELF: u64 = 1 << 30;
 
 /// An IOMMU that the guest sees: each passed function has address spaces of its own then, and the kernel counts the
-/// guest's memory once for each. No key makes one; `qemu.args` may.
+/// guest's memory once for each. The table `iommu` makes one, and so may `qemu.args`.
 const GUEST_IOMMUS: [&str; 3] = ["intel-iommu", "amd-iommu", "virtio-iommu"];
 
 impl Memory {
