@@ -20,7 +20,7 @@
 //! | 3 | [`apply`] | deeds on the host: changes, the journal, undo |
 //! | 3 | [`qemu`] | deeds on QEMU: start it paused, speak QMP, place its threads |
 //! | 4 | [`doctor`] | what would keep a guest from running here, and how to mend it; pure |
-//! | 3 | [`export`] | a guest in the forms that others start: a script; pure |
+//! | 3 | [`export`] | a guest in the forms that others start: a script, a domain of libvirt, a manifest; pure |
 //! | 3 | [`import`] | foreign formats, like libvirt's, to a profile and a report; pure |
 //! | 3 | [`isolate`] | what is written for those who bind at boot: files of modprobe, initramfs images, boot loaders; pure |
 //! | 2 | [`profile`] | what the user wants: one TOML table a file; planning, pure |

@@ -370,6 +370,36 @@ fn argv(bench: &Bench, profile: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_virtual_machine_of_kubevirt_fits_its_published_schema() {
+    let [qemu, _] = qemus();
+    let bench = bench(&qemu);
+    let tables = DOMAIN.replace("[machine]", "[machine]\naccel = \"tcg\"");
+    let tables = tables.replace("[memory]", "[memory]\nsize = \"64M\"");
+    let binary = qemu.binary.display();
+    let text = format!("schema = 1\nname = \"Guest_1\"\n{tables}\n[qemu]\nbinary = \"{binary}\"\n");
+    let profile = bench.write("guest.toml", &text);
+    let output = bench.output(&["export", profile.to_str().unwrap(), "--to", "kubevirt"]);
+    assert_eq!(output.status.code(), Some(9), "{}", said(&output));
+    for gap in ["hook[0]: nothing of a guest's own runs", "cpu.pinning: ", "disk[0].file: a volume holds it there"] {
+        assert!(said(&output).contains(gap), "{gap}\n{}", said(&output));
+    }
+    let manifest: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let schema = serde_json::from_str(include_str!("export/kubevirt.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let wrong: Vec<_> =
+        schema.iter_errors(&manifest).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert_eq!(wrong, [""; 0], "{manifest:#}");
+    let domain = &manifest["spec"]["template"]["spec"]["domain"];
+    assert_eq!(manifest["metadata"]["name"], "guest-1");
+    assert_eq!(domain["cpu"]["dedicatedCpuPlacement"], true);
+    assert_eq!(domain["memory"]["guest"], "64Mi");
+    // A field that nobody knows is not taken for one.
+    let mut misspelt = manifest.clone();
+    misspelt["spec"]["template"]["spec"]["domain"]["cpu"]["dedicatedCPUPlacement"] = true.into();
+    assert!(!schema.is_valid(&misspelt));
+}
+
+#[test]
 fn a_unit_of_systemd_passes_its_verifier() {
     let [qemu, _] = qemus();
     let bench = bench(&qemu);

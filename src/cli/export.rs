@@ -7,7 +7,7 @@ use super::refuse::refuse;
 use super::render::finding;
 use super::save::save;
 use super::{Exit, desktop};
-use crate::export::{Export, From, Gap, libvirt, script};
+use crate::export::{Export, From, Gap, kubevirt, libvirt, script};
 use crate::profile::Profile;
 use crate::profile::source::document;
 use serde_json::json;
@@ -50,6 +50,11 @@ pub(super) fn run(args: &Args, output: Output) -> Exit {
 fn made(args: &Args, loaded: &Loaded, planned: &Planned) -> Export {
     let from = From { profile: loaded.sheets.name().to_owned(), folder: Some(loaded.setting.dir.clone()) };
     match args.to {
+        Shape::Kubevirt => {
+            let ids = planned.host.pci.iter();
+            let ids = ids.map(|function| (function.bdf, format!("{:04x}:{:04x}", function.vendor, function.device)));
+            kubevirt(&document::<Profile>(&loaded.sheets), planned.contents(), &from, &ids.collect())
+        }
         Shape::Libvirt => libvirt(&document::<Profile>(&loaded.sheets), planned.contents(), &from),
         Shape::Script => script(planned.contents(), &from),
         Shape::Systemd => {

@@ -3,10 +3,12 @@
 //! What a form has no words for is a [`Gap`], so that nothing is left out in silence.
 
 mod document;
+mod kubevirt;
 mod libvirt;
 mod script;
 mod xml;
 
+pub use kubevirt::kubevirt;
 pub use libvirt::libvirt;
 pub use script::script;
 

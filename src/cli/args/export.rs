@@ -13,7 +13,7 @@ pub struct Export {
     /// The profile, by its file or its name
     #[arg(value_name = "PROFILE", add = profile())]
     pub profile: PathBuf,
-    /// script (it needs no vmrun), systemd or libvirt
+    /// script (it needs no vmrun), systemd, libvirt, kubevirt
     #[arg(long, value_name = "FORM", hide_possible_values = true)]
     pub to: Shape,
     /// Write it to a new file
@@ -35,6 +35,8 @@ pub struct Export {
 pub enum Shape {
     /// A shell script.
     Script,
+    /// A `VirtualMachine` of `KubeVirt`.
+    Kubevirt,
     /// Domain XML of libvirt.
     Libvirt,
     /// A unit of systemd, which runs vmrun.
