@@ -359,3 +359,59 @@ fn a_name_that_goes_over_lines_leaves_a_profile_that_can_be_read() {
     let read: toml::Table = made.profile.parse().unwrap_or_else(|error| panic!("{error}\n{}", made.profile));
     assert_eq!(read["qemu"]["env"]["A\nB\u{7f}"].as_str(), Some("x"), "{}", made.profile);
 }
+
+/// Address space that vmrun has for a hostile file: it is some MiB for a good one.
+const ROOM: &str = "--as=201326592";
+
+/// What vmrun says to a file that may not cost it more than that.
+fn within_bounds(file: &Path) -> (Option<i32>, String) {
+    let output = Command::new("prlimit")
+        .args([ROOM, env!("CARGO_BIN_EXE_vmrun"), "import"])
+        .arg(file)
+        .output()
+        .expect("prlimit runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn hostile_files_are_refused_within_a_bounded_memory() {
+    let folder = tempdir().expect("a folder");
+    let bomb =
+        b"<!DOCTYPE d [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\">]><domain>&b;</domain>";
+    let million = |text: &str| text.repeat((4 << 20) / text.len());
+    let utf16: Vec<u8> = "<domain type='kvm'/>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let half = &std::fs::read(file("seed-libvirt.xml")).expect("the file is there")[..1000];
+    let cases: [(&str, Vec<u8>, &str); 9] = [
+        ("bomb.xml", bomb.to_vec(), "document type"),
+        ("deep.xml", million("<a>").into_bytes(), "elements in each other"),
+        ("wide.xml", format!("<domain>{}", million("<a/>")).into_bytes()[..3 << 20].to_vec(), "elements"),
+        ("attributes.xml", format!("<domain {}", &million("a='1' ")[..3 << 20]).into_bytes(), "not closed"),
+        ("utf16.xml", utf16.clone(), "zero byte"),
+        ("marked.xml", [b"\xff\xfe", &utf16[..]].concat(), "UTF-8"),
+        ("half.xml", half.to_vec(), "cut off"),
+        ("latin1.conf", b"cores: 4\nostype: win10\ndescription: caf\xe9\n".to_vec(), "UTF-8"),
+        ("substitutions.sh", format!("A={}\n", "${A}${A}".repeat(1000)).into_bytes(), "describes no guest"),
+    ];
+    for (name, bytes, said) in cases {
+        let path = folder.path().join(name);
+        std::fs::write(&path, &bytes).expect("the file is written");
+        let (code, told) = within_bounds(&path);
+        assert_eq!((code, told.contains(said)), (Some(10), true), "{name}: {told}");
+    }
+    // A script whose quotes lead nowhere is one all the same: what cannot be read of it is asked.
+    let path = folder.path().join("quotes.sh");
+    std::fs::write(&path, format!("qemu-system-x86_64 {}", &million("\"$(`")[..3 << 20])).expect("the file is written");
+    assert_eq!(within_bounds(&path).0, Some(9));
+}
+
+#[test]
+fn a_file_of_100_mb_and_one_without_end_are_not_read_to_their_end() {
+    let folder = tempdir().expect("a folder");
+    let large = folder.path().join("large.xml");
+    let made = std::fs::File::create(&large).and_then(|file| file.set_len(100 << 20));
+    made.expect("a file with a hole");
+    for path in [&large, Path::new("/dev/zero")] {
+        let (code, told) = within_bounds(path);
+        assert_eq!((code, told.contains("larger than 4 MiB")), (Some(10), true), "{}: {told}", path.display());
+    }
+}

@@ -120,6 +120,10 @@ impl Line<'_> {
             // What vmrun does itself, or what QEMU tells only.
             ("check" | "enforce" | "migratable" | "kvmclock", _) => {}
             (_, Some(_)) => opt.lost(format!("{name}={value}: vmrun knows no such enlightenment")),
+            (name, None) if switch && !is_flag(name) => {
+                opt.asked(format!("`{name}` is no name of a flag; a variable may stand in it"));
+                cpu.ask("a variable stood in the place of a flag:", "flags = [\"+…\"]");
+            }
             (name, None) if switch => cpu.add("flags", format!("{}{name}", if on { '+' } else { '-' })),
             (name, None) => opt.lost(format!("{name}={value}: only flags can be added or taken away")),
         }
@@ -168,4 +172,9 @@ impl Line<'_> {
         }
         opt.rest();
     }
+}
+
+/// Whether `name` can be the name of a flag.
+fn is_flag(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }

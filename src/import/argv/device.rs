@@ -222,7 +222,15 @@ impl Line<'_> {
             }
             "rng-random" | "rng-builtin" => _ = opt.rest(),
             kind if kind.starts_with("memory-backend-") => {}
-            "secret" | "tls-creds-x509" | "throttle-group" | "thread-context" | "sev-guest" => {
+            "throttle-group" => {
+                let id = opt.get("id").unwrap_or_default();
+                let used = named(opts, "blockdev").any(|node| node.get("throttle-group") == Some(id));
+                opt.rest();
+                if !used {
+                    opt.needless("no disk is in it");
+                }
+            }
+            "secret" | "tls-creds-x509" | "thread-context" | "sev-guest" => {
                 opt.lost("vmrun has nothing like it");
             }
             _ => self.pass(opt),

@@ -1,6 +1,6 @@
 //! `-drive`, `-blockdev`, `-hda` and their kin, with the devices that they hang on.
 
-use super::node::{device_options, drive_options, node_options};
+use super::node::{device_options, drive_options, limits_of_group, node_options};
 use super::opt::Opt;
 use super::{Line, by_id, named, push};
 use crate::import::page::Table;
@@ -106,7 +106,13 @@ impl Line<'_> {
         };
         let drive = device.get("drive").unwrap_or_default().to_owned();
         let source = by_id(opts, "drive", &drive);
-        let node = by_id(opts, "blockdev", &drive);
+        let (node, limits) = match by_id(opts, "blockdev", &drive) {
+            Some(node) if node.get("driver") == Some("throttle") || node.head == "throttle" => {
+                let below = node.get("file").and_then(|name| by_id(opts, "blockdev", name));
+                (below, limits_of_group(node, opts))
+            }
+            node => (node, None),
+        };
         let mut medium =
             source.map(medium_of).or_else(|| node.map(|node| medium_of_node(node, opts))).unwrap_or_default();
         medium.cdrom = *cdrom || (medium.cdrom && device.head == "ide-drive");
@@ -127,6 +133,7 @@ impl Line<'_> {
             drive_options(source, &mut table);
         }
         node.into_iter().for_each(|node| node_options(node, opts, &mut table));
+        table.maybe("throttle", limits);
         device_options(device, bus, opts, &mut table);
         *self.page.push("disk") = table;
     }

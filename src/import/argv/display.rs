@@ -142,6 +142,28 @@ impl Line<'_> {
         table.set("video", video);
     }
 
+    /// Takes away what belongs to a server that is not the display after all.
+    pub(super) fn one_display(&mut self, opts: &[Opt]) {
+        let Some(kind) = self.page.get("display", "kind").and_then(toml::Value::as_str).map(str::to_owned) else {
+            return;
+        };
+        let table = self.page.table("display");
+        if !matches!(kind.as_str(), "spice" | "vnc") {
+            ["port", "addr", "path", "password_file"].iter().for_each(|key| table.remove(key));
+        }
+        if kind == "spice" {
+            return;
+        }
+        ["agent", "usb_redirect"].iter().for_each(|key| table.remove(key));
+        for opt in opts.iter().filter(|opt| opt.name == "spice") {
+            opt.lost(format!("there is one display, and it is {kind}"));
+        }
+        if self.page.get("audio", "driver").and_then(toml::Value::as_str) == Some("spice") {
+            self.page.table("audio").set("driver", "none");
+            self.page.table("audio").comment("The sound went to a SPICE server, which is not there.");
+        }
+    }
+
     fn window(&mut self, opt: &Opt, kind: &mut Option<String>) {
         let name = opt.head.clone();
         if let Some(address) = name.strip_prefix("vnc=").or_else(|| opt.get("vnc")) {

@@ -157,6 +157,11 @@ impl Line<'_> {
                 "smbios" => self.smbios(opt),
                 "fw_cfg" => {
                     let name = opt.get("name").map_or_else(|| opt.head.clone(), str::to_owned);
+                    if !name.starts_with("opt/") {
+                        opt.rest();
+                        opt.lost(format!("`{name}` is one of QEMU's own names; those of users begin with opt/"));
+                        continue;
+                    }
                     let table = self.page.push("fw_cfg");
                     table.set("name", name);
                     table.maybe("file", opt.get("file"));

@@ -139,6 +139,7 @@ impl Line<'_> {
         self.sound(&opts);
         self.devices(&opts);
         self.usb_controllers();
+        self.one_display(&opts);
         for opt in &opts {
             opt.report(self.report);
         }

@@ -151,6 +151,27 @@ pub(super) fn node_options(node: &Opt, opts: &[Opt], table: &mut Table) {
     below.into_iter().for_each(|below| _ = below.rest());
 }
 
+/// The limits of the group that the node `throttle` is in.
+pub(super) fn limits_of_group(throttle: &Opt, opts: &[Opt]) -> Option<toml::Table> {
+    let group = throttle.get("throttle-group").and_then(|id| by_id(opts, "object", id));
+    throttle.rest();
+    let mut all = toml::Table::new();
+    for unit in ["iops", "bps"] {
+        for kind in ["total", "read", "write"] {
+            for (suffix, max) in [("", ""), ("-max", "_max")] {
+                let name = format!("{unit}-{kind}{suffix}");
+                let (json, older) = (format!("limits.{name}"), format!("x-{name}"));
+                let amount = group.and_then(|group| group.any(&[&json, &older]).and_then(xml::number));
+                if let Some(amount) = amount.filter(|amount| *amount > 0) {
+                    let value = if unit == "bps" { Value::from(size(amount)) } else { number(amount) };
+                    all.insert(format!("{unit}_{kind}{max}"), value);
+                }
+            }
+        }
+    }
+    (!all.is_empty()).then_some(all)
+}
+
 /// `throttling.iops-total` and the older `iops`, `bps_rd`.
 fn limits(drive: &Opt, table: &mut Table) {
     let mut all = toml::Table::new();

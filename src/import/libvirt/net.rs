@@ -3,6 +3,7 @@
 use super::{Domain, hostdev, placed};
 use crate::import::page::{Table, number};
 use crate::import::xml::Element;
+use crate::unit::Mac;
 use toml::Value;
 
 pub(super) fn import(interface: &Element, domain: &mut Domain) {
@@ -18,7 +19,14 @@ pub(super) fn import(interface: &Element, domain: &mut Domain) {
     if !model(interface, &mut table) {
         return;
     }
-    table.maybe("mac", interface.child("mac").and_then(|mac| mac.attr("address")).map(str::to_lowercase));
+    let mac = interface.child("mac").and_then(|mac| mac.attr("address")).map(str::to_lowercase);
+    match mac {
+        Some(mac) if mac.parse::<Mac>().is_err() => {
+            let what = format!("`{mac}` is no address that a card can have; one of its own is made");
+            interface.child("mac").into_iter().for_each(|element| element.lost(what.clone()));
+        }
+        mac => table.maybe("mac", mac),
+    }
     interface.child("mac").into_iter().for_each(|mac| _ = (mac.attr("type"), mac.attr("check")));
     tuning(interface, &mut table);
     rest(interface, &mut table);

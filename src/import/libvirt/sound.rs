@@ -61,6 +61,7 @@ fn model(card: &Element, domain: &mut Domain) {
 fn backend(audio: &Element, domain: &mut Domain) {
     audio.attr("id");
     audio.attr("timerPeriod");
+    let domain_spice = domain.spice;
     let table = domain.page.table("audio");
     let kind = audio.attr("type").unwrap_or("none");
     let driver = match kind {
@@ -70,6 +71,12 @@ fn backend(audio: &Element, domain: &mut Domain) {
             audio.lost(format!("vmrun has no driver `{other}`; the guest plays to nobody"));
             "none"
         }
+    };
+    let driver = if driver == "spice" && !domain_spice {
+        audio.lost("there is no SPICE server to take the sound; the guest plays to nobody");
+        "none"
+    } else {
+        driver
     };
     table.set("driver", driver);
     if driver == "pa" {

@@ -53,11 +53,21 @@ struct Guest<'g> {
     report: &'g mut Report,
 }
 
-/// Whether `text` is such a file: keys with a colon, and those that every guest has.
+/// Whether `text` is such a file: keys with a colon, and those that a guest has; one of nothing but disks has volumes of a
+/// storage.
 pub(super) fn is_one(text: &str) -> bool {
     let rows = rows(text);
     let has = |keys: &[&str]| rows.iter().any(|row| keys.contains(&row.key.as_str()));
-    has(&["memory", "cores", "sockets"]) && has(&["ostype", "scsihw", "boot", "bootdisk", "net0", "smbios1", "vmgenid"])
+    let volume = |row: &Row| is_drive(&row.key) && row.value.split(',').next().is_some_and(|first| first.contains(':'));
+    rows.iter().any(volume)
+        || has(&["memory", "cores", "sockets"])
+            && has(&["ostype", "scsihw", "boot", "bootdisk", "net0", "smbios1", "vmgenid"])
+}
+
+/// Whether `key` is that of a drive, like `scsi0`.
+fn is_drive(key: &str) -> bool {
+    let digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    ["scsi", "virtio", "sata", "ide", "efidisk", "tpmstate"].iter().any(|bus| key.strip_prefix(bus).is_some_and(digits))
 }
 
 /// The profile's text, and what became of each line.

@@ -77,6 +77,9 @@ impl Guest<'_> {
             }
             "affinity" => return self.affinity(text),
             "smbios1" => return self.smbios(text, line),
+            // Proxmox: `qm.conf(5)`, 0 has none and 1 has one made up.
+            "vmgenid" if text == "0" => {}
+            "vmgenid" if text == "1" => _ = self.page.table("vmgenid"),
             "vmgenid" => self.page.table("vmgenid").set("guid", text),
             "rng0" => {
                 let value = Value::of(text, "source");
