@@ -40,6 +40,11 @@ pub(super) struct Cpu {
     /// Hides from the guest that it runs under KVM, for drivers that refuse to load in a guest. QEMU's `kvm=off`.
     #[serde(default)]
     hide_kvm: bool,
+    /// Tells a Linux guest that each of its vCPUs has a host CPU to itself: it spins where it would sleep, and waits for
+    /// work without asking the host. For vCPUs that are pinned one to one. QEMU's `kvm-hint-dedicated` and
+    /// `kvm-poll-control`.
+    #[serde(default)]
+    dedicated: bool,
     /// Hyper-V enlightenments, with which Windows runs faster, by QEMU's names without `hv-`. What one of them needs is
     /// added, with a warning.
     hv: Option<Hyperv>,
@@ -233,6 +238,7 @@ impl Cpu {
             cores: _,
             threads: _,
             hide_kvm,
+            dedicated,
             hv,
             hv_spinlocks,
             hv_vendor_id,
@@ -257,11 +263,40 @@ impl Cpu {
                 draft.contents.argv.cpu.switch(name.replace('_', "-"), *on, Origin::given(format!("cpu.{name}")));
             }
         }
+        if *dedicated {
+            self.draft_dedicated(scene, draft);
+        }
         self.judge_host_caches(scene, draft);
         smp_cache.draft(scene, draft);
         Hyperv::draft(hv.as_ref(), *hv_spinlocks, hv_vendor_id.as_ref(), scene, draft);
         for (i, Flag { name, on }) in flags.iter().enumerate() {
             draft.contents.argv.cpu.switch(name, *on, Origin::given(format!("cpu.flags[{i}]")));
+        }
+    }
+
+    /// Linux: `Documentation/virt/kvm/x86/cpuid.rst`, `KVM_HINTS_REALTIME` and `KVM_FEATURE_POLL_CONTROL`.
+    fn draft_dedicated(&self, scene: &Scene, draft: &mut Draft) {
+        const AT: &str = "cpu.dedicated";
+        if !scene.kvm() {
+            let what = "dedicated is for guests of KVM, and has no effect without";
+            return draft.warn(Problem::new(Class::Invalid, AT, what).fix("leave dedicated out"));
+        }
+        let pinned = self.pinned();
+        if pinned.len() < usize::try_from(self.vcpus()).unwrap_or(usize::MAX) {
+            draft.warn(
+                Problem::new(Class::Invalid, AT, "the vCPUs do not have a host CPU each to themselves")
+                    .why("a vCPU that spins keeps the one that it waits for from running")
+                    .fix("pin each vCPU to a host CPU of its own: pinning = \"auto\"; or leave dedicated out"),
+            );
+        }
+        if self.hide_kvm {
+            draft.warn(
+                Problem::new(Class::Invalid, AT, "a guest that does not see KVM does not see dedicated either")
+                    .fix("leave dedicated out"),
+            );
+        }
+        for name in ["kvm-hint-dedicated", "kvm-poll-control"] {
+            draft.contents.argv.cpu.switch(name, true, Origin::given(AT));
         }
     }
 

@@ -1,7 +1,7 @@
 //! A card and its audio, as on a desktop with a second card.
 
 use super::scene::{
-    Steps, USER_ID, VMRUN, as_user, assert_refused, assert_said, fail_each_step, kill_at_each_step, look, profile, run,
+    USER_ID, VMRUN, as_user, assert_refused, assert_said, fail_each_step, kill_at_each_step, look, profile, run,
     run_often, trace, with_kvm_group, write,
 };
 use super::script::{guest, rebind};
@@ -247,7 +247,7 @@ fn twenty_starts_in_a_row_end_well_and_leave_nothing() {
 fn whatever_step_fails_the_host_is_put_back() {
     let [qemu, _newer] = setup::qemus();
     let profile = windows(&qemu, "report=brief");
-    let steps = host::on(&Layout::GPU, |host| fail_each_step(host, &profile, Steps::All));
+    let steps = host::on(&Layout::GPU, |host| fail_each_step(host, &profile));
     assert!(steps >= 5, "{steps}");
 }
 
@@ -255,7 +255,7 @@ fn whatever_step_fails_the_host_is_put_back() {
 fn wherever_vmrun_is_killed_recover_puts_the_host_back() {
     let [qemu, _newer] = setup::qemus();
     let profile = windows(&qemu, "report=brief");
-    let steps = host::on(&Layout::GPU, |host| kill_at_each_step(host, &profile, Steps::All));
+    let steps = host::on(&Layout::GPU, |host| kill_at_each_step(host, &profile));
     assert!(steps >= 5, "{steps}");
 }
 

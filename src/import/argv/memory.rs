@@ -45,7 +45,9 @@ impl Line<'_> {
                 "mem-prealloc" => self.page.table("memory").set("prealloc", true),
                 "numa" => self.numa(opt, opts),
                 "overcommit" => {
-                    if opt.flag("mem-lock") == Some(true) {
+                    if opt.get("mem-lock") == Some("on-fault") {
+                        self.page.table("memory").set("locked", "on-fault");
+                    } else if opt.flag("mem-lock") == Some(true) {
                         self.page.table("memory").set("locked", true);
                     }
                     if opt.flag("cpu-pm") == Some(true) {

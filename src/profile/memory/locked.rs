@@ -5,9 +5,67 @@ use crate::host::Host;
 use crate::plan::{Class, Draft, Origin, Problem};
 use crate::profile::numa::Numa;
 use crate::profile::scene::Scene;
-use crate::unit::{Bdf, Size};
+use crate::unit::{Bdf, Size, Version};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+use std::fmt;
 
 const AT: &str = "memory.locked";
+
+/// First QEMU with `mem-lock=on-fault`; QEMU 10.0 change log.
+const ON_FAULT: Version = Version::new(10, 0);
+
+/// `false`, `true` or `"on-fault"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Locked {
+    /// What is not used for long may be swapped.
+    #[default]
+    Off,
+    /// All of it, from the start.
+    On,
+    /// Each page from when it is first used.
+    OnFault,
+}
+
+impl JsonSchema for Locked {
+    fn schema_name() -> Cow<'static, str> {
+        "Locked".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": "true, false or \"on-fault\"",
+            "anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["on-fault"]}],
+            "examples": [true, "on-fault"],
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Locked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LockedVisitor)
+    }
+}
+
+struct LockedVisitor;
+
+impl Visitor<'_> for LockedVisitor {
+    type Value = Locked;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("true, false or \"on-fault\"")
+    }
+
+    fn visit_bool<E: de::Error>(self, on: bool) -> Result<Locked, E> {
+        Ok(if on { Locked::On } else { Locked::Off })
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Locked, E> {
+        if text == "on-fault" { Ok(Locked::OnFault) } else { Err(E::invalid_value(de::Unexpected::Str(text), &self)) }
+    }
+}
 
 /// Room for QEMU itself beside the guest's memory, as libvirt has it (`qemuDomainGetMemLockLimitBytes`).
 const QEMU_ITSELF: u64 = 1 << 30;
@@ -27,12 +85,16 @@ impl Memory {
         draft: &mut Draft,
     ) {
         let devices = passed.len() + mediated;
-        if self.locked {
-            let locked = "mem-lock=on";
+        let locked = match self.locked {
+            Locked::Off => None,
+            Locked::On => Some("mem-lock=on"),
+            Locked::OnFault => Some("mem-lock=on-fault"),
+        };
+        if let Some(locked) = locked {
             draft.contents.argv.setting("-overcommit", locked, Origin::given(AT));
-            judge_locked(devices, draft);
+            self.judge_locked(devices, scene, draft);
         }
-        if !self.locked && devices == 0 {
+        if locked.is_none() && devices == 0 {
             return;
         }
         let times = if devices > 1 && has_iommu(draft) { devices as u64 } else { 1 };
@@ -42,15 +104,22 @@ impl Memory {
             draft.refuse(sum.refusal(devices, scene.host));
         }
     }
-}
 
-fn judge_locked(passed: usize, draft: &mut Draft) {
-    if passed > 0 {
-        draft.warn(
-            Problem::new(Class::Invalid, AT, "locked = true with passed PCI functions says nothing new")
-                .why("VFIO pins all of the guest's memory already")
-                .fix("leave locked out"),
-        );
+    fn judge_locked(&self, passed: usize, scene: &Scene, draft: &mut Draft) {
+        if passed > 0 {
+            draft.warn(
+                Problem::new(Class::Invalid, AT, "locked with passed PCI functions says nothing new")
+                    .why("VFIO pins all of the guest's memory already")
+                    .fix("leave locked out"),
+            );
+        }
+        if let (Locked::OnFault, Some(version)) = (self.locked, scene.version.filter(|version| *version < ON_FAULT)) {
+            draft.refuse(
+                Problem::new(Class::Impossible, AT, format!("QEMU {version} locks all memory at once, or none"))
+                    .why(format!("QEMU {ON_FAULT} is the first that locks each page when it is used"))
+                    .fix("locked = true"),
+            );
+        }
     }
 }
 

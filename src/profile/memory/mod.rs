@@ -20,6 +20,7 @@ use crate::plan::{Access, Change, Class, Draft, Lot, Origin, Problem, Transparen
 use crate::unit::{Size, Version};
 use backend::{Backend, Shape};
 use hugepages::{Hugepages, PAGE_1G, PAGE_2M};
+use locked::Locked;
 use pages::Pages;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -67,10 +68,11 @@ pub(super) struct Memory {
     /// `virtio-balloon-pci`.
     #[serde(default)]
     pub(super) balloon: bool,
-    /// Whether QEMU locks all of its memory, so that nothing of it is swapped; passed PCI functions do that by themselves.
-    /// QEMU: `-overcommit mem-lock`.
+    /// Whether QEMU locks all of its memory, so that nothing of it is swapped: from the start, or each page `"on-fault"`,
+    /// when it is first used, which takes QEMU 10.0. Passed PCI functions do that by themselves. False unless given. QEMU:
+    /// `-overcommit mem-lock`.
     #[serde(default)]
-    locked: bool,
+    locked: Locked,
 }
 
 /// Where systemd mounts `hugetlbfs`: its unit `dev-hugepages.mount`.
