@@ -128,6 +128,8 @@ def own(key, root):
         if at is not None and at.get("slot"):
             parts = [int(at.get(part, "0"), 0) for part in ("domain", "bus", "slot", "function")]
             names.append("{:04x}:{:02x}:{:02x}.{:x}".format(*parts))
+        if at is not None and at.get("uuid"):
+            names.append(f"/sys/bus/mdev/devices/{at.get('uuid')}")
         if key.lower() in [name.lower() for name in names if name]:
             return device.find("address[@type='pci']") is not None
     # One of a kind: whether any of its kind has one in the file cannot be told by its driver's name.
