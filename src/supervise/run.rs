@@ -171,6 +171,7 @@ pub(super) async fn finished(
         Err(_) => Outcome::of(Ended::Left { qemu: None }),
     };
     (hands.tell)(&Notice::Ended(outcome.ended.clone()));
+    run.desk.all_answered().await;
     run.desk.chronicle.close().await;
     Outcome { raise: inputs.raise(), ..outcome }
 }

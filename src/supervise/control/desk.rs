@@ -11,7 +11,7 @@ use crate::supervise::relay::Relay;
 use crate::supervise::{Notice, Tell};
 use crate::unit::Bdf;
 use serde_json::Value;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +21,9 @@ use tokio::time::timeout;
 /// How long QEMU's main loop may take to answer before the guest counts as unresponsive. It is asked only when somebody
 /// wants to know: a heartbeat would wake the host up for nothing.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long clients may take to have their answers when the guest has ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// The desk of one run.
 pub(in crate::supervise) struct Desk {
@@ -34,6 +37,20 @@ pub(in crate::supervise) struct Desk {
     pub(in crate::supervise) console: Console,
     /// Told when the guest has gone to sleep.
     pub(in crate::supervise) asleep: Notify,
+    /// Questions of clients that have no answer yet.
+    open: Cell<usize>,
+    /// Told when one has.
+    answered: Notify,
+}
+
+/// A question of a client, open until this is dropped.
+pub(super) struct Open<'a>(&'a Desk);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        self.0.answered.notify_waiters();
+    }
 }
 
 /// A device of the host that comes or goes while the guest runs.
@@ -66,7 +83,25 @@ impl Desk {
     ) -> Self {
         let status = RefCell::new(status);
         let (qemu, console, asleep) = (RefCell::new(None), Console::default(), Notify::new());
-        Self { status, qemu, run_dir, interrupts, chronicle, console, asleep }
+        let (open, answered) = (Cell::new(0), Notify::new());
+        Self { status, qemu, run_dir, interrupts, chronicle, console, asleep, open, answered }
+    }
+
+    /// A client has a question.
+    pub(super) fn open(&self) -> Open<'_> {
+        self.open.set(self.open.get() + 1);
+        Open(self)
+    }
+
+    /// Waits until all clients have their answers: what they asked for may be why the guest has ended. One that does not
+    /// read its answer does not keep vmrun from ending.
+    pub(in crate::supervise) async fn all_answered(&self) {
+        let all = async {
+            while self.open.get() > 0 {
+                self.answered.notified().await;
+            }
+        };
+        let _ = timeout(LAST_ANSWERS, all).await;
     }
 
     /// Something happened: interrupts that the guest has enabled meanwhile are moved to their place.

@@ -38,7 +38,10 @@ async fn talk(
         if (&mut input).take(LONGEST).read_line(&mut line).await? == 0 {
             return Ok(());
         }
-        let result = match read(&line) {
+        let ask = read(&line);
+        // What a client follows has no end of its own.
+        let _open = (!matches!(ask, Ok(Ask::Events {} | Ask::Console {}))).then(|| desk.open());
+        let result = match ask {
             Ok(Ask::Events {}) => return events(input, output, desk).await,
             Ok(Ask::Console {}) if desk.console.is_there() => return console(input, output, desk).await,
             Ok(Ask::Console {}) => Err(Refusal::ours(

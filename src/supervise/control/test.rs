@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 use std::future::Future;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep};
 
 fn status(dir: &Path) -> Status {
     Status {
@@ -54,6 +56,28 @@ async fn several_clients_are_answered_while_the_loop_waits() {
     };
     let wishes = served(dir.path(), talk).await;
     assert!(matches!(wishes[..], [Wish::Stop { force: true }]), "{wishes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_waits_for_answers_that_are_owed_but_not_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dir, chronicle) = (dir.path(), Chronicle::open(dir.path()).unwrap());
+    let desk = Desk::new(status(dir), dir.to_owned(), chronicle, Interrupts::default());
+    let began = Instant::now();
+    desk.all_answered().await;
+    assert_eq!(began.elapsed(), Duration::ZERO, "nothing was asked");
+
+    let first = desk.open();
+    let answer = async {
+        sleep(Duration::from_millis(20)).await;
+        drop(first);
+    };
+    tokio::join!(desk.all_answered(), answer);
+    assert_eq!(began.elapsed(), Duration::from_millis(20));
+
+    let _never_read = desk.open();
+    desk.all_answered().await;
+    assert!(began.elapsed() > Duration::from_millis(900));
 }
 
 async fn raw(dir: &Path, request: &str) -> Value {
