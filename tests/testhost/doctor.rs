@@ -49,6 +49,7 @@ fn commands(fix: &str) -> String {
 }
 
 #[test]
+#[ignore = "takes long; `cargo test --test testhost -- --ignored` runs all that do"]
 fn what_check_warns_of_is_well_once_its_fix_is_applied() {
     let [qemu, _newer] = setup::qemus();
     let profile = profile(&qemu, "report=brief", "[tune]\nhalt_poll_ns = 0\n");

@@ -205,6 +205,7 @@ const APPLY: &str = r#"value() { echo "$rule" | sed -n "s/.*$1=*\"\([^\"]*\)\".*
     done"#;
 
 #[test]
+#[ignore = "takes long; `cargo test --test testhost -- --ignored` runs all that do"]
 fn with_what_vmrun_asks_for_an_ordinary_user_starts_the_guest_with_the_card_and_without_it_is_told() {
     let [_, qemu] = setup::qemus();
     let profile = as_user(&profile(&qemu, "report=brief", CARD)).replace("user = \"nobody\"\n", "");

@@ -63,6 +63,7 @@ fn vmrun_makes_virtual_functions_for_the_guest_and_they_are_gone_after_it() {
 }
 
 #[test]
+#[ignore = "takes long; `cargo test --test testhost -- --ignored` runs all that do"]
 fn virtual_functions_are_gone_whatever_step_fails() {
     let [qemu, _newer] = setup::qemus();
     let profile = profile(&qemu, "report=brief", SECOND);
