@@ -69,6 +69,7 @@ fn two_guests_that_start_at_once_take_no_page_of_each_other_and_leave_the_pool_a
 }
 
 #[test]
+#[ignore = "takes long; `cargo test --test testhost -- --ignored` runs all that do"]
 fn pages_that_cannot_be_made_are_counted_and_all_given_back_or_the_fallback_is_used() {
     let [qemu, _newer] = setup::qemus();
     // The plan finds memory enough; a hook before the pages takes it away.

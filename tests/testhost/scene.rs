@@ -102,21 +102,50 @@ pub(crate) fn run_often(host: &mut Host, profile: &str, times: u32) -> Result<(u
     Ok((times, String::new()))
 }
 
+/// Whether somebody asks for everything, however long it takes.
+pub(crate) fn all_steps() -> bool {
+    std::env::var_os("VMRUN_TEST_ALL_STEPS").is_some()
+}
+
+/// After which steps a fault happens.
+#[derive(Clone, Copy)]
+pub(crate) enum Steps {
+    /// After each.
+    All,
+    /// After each third, in a scene whose steps others have too; after each with `VMRUN_TEST_ALL_STEPS` in the environment.
+    Some,
+}
+
+impl Steps {
+    fn stride(self) -> usize {
+        match self {
+            Self::Some if !all_steps() => 3,
+            Self::Some | Self::All => 1,
+        }
+    }
+}
+
 /// Runs vmrun on `profile` with a fault at the first step that it makes on the host, then at the second, and so on until
 /// a run comes to its good end; after each the host must be as before. Returns the number of steps.
-pub(crate) fn fail_each_step(host: &mut Host, profile: &str) -> Result<u32, Lost> {
-    each_step(host, profile, "fail", 22, "grep -q 'VMRUN_FAULT' said")
+pub(crate) fn fail_each_step(host: &mut Host, profile: &str, steps: Steps) -> Result<u32, Lost> {
+    each_step(host, (profile, steps), "fail", 22, "grep -q 'VMRUN_FAULT' said")
 }
 
 /// The same with a vmrun that is killed after the step, and `vmrun recover` after it.
-pub(crate) fn kill_at_each_step(host: &mut Host, profile: &str) -> Result<u32, Lost> {
-    each_step(host, profile, "kill", 137, &format!("{VMRUN} recover windows >>said 2>&1"))
+pub(crate) fn kill_at_each_step(host: &mut Host, profile: &str, steps: Steps) -> Result<u32, Lost> {
+    each_step(host, (profile, steps), "kill", 137, &format!("{VMRUN} recover windows >>said 2>&1"))
 }
 
-fn each_step(host: &mut Host, profile: &str, fate: &str, status: i32, then: &str) -> Result<u32, Lost> {
+fn each_step(
+    host: &mut Host,
+    (profile, steps): (&str, Steps),
+    fate: &str,
+    status: i32,
+    then: &str,
+) -> Result<u32, Lost> {
     host.ask(&format!("{STATE} >/run/before\n{}", write(profile)))?;
     // One script for each, so that a host that is lost is soon known to be.
-    for step in 1.. {
+    for step in (1..).step_by(steps.stride()) {
         let script = format!(
             "cd {FOLDER}
              VMRUN_FAULT={fate}:{step} {LIMITED} {VMRUN} run profile.toml >said 2>&1; said=$?

@@ -1,6 +1,6 @@
 //! The only card, with the kernel's console on it.
 
-use super::scene::{assert_refused, assert_said, fail_each_step, kill_at_each_step, look, profile, run, trace};
+use super::scene::{Steps, assert_refused, assert_said, fail_each_step, kill_at_each_step, look, profile, run, trace};
 use crate::host::{self, Layout};
 use crate::support::setup;
 
@@ -65,7 +65,7 @@ fn the_guest_has_the_only_card_and_console_and_framebuffer_come_back() {
 fn console_and_framebuffer_come_back_whatever_step_fails() {
     let [qemu, _newer] = setup::qemus();
     let profile = profile(&qemu, "report=brief", ONLY_CARD);
-    let steps = host::on(&Layout::SINGLE_GPU, |host| fail_each_step(host, &profile));
+    let steps = host::on(&Layout::SINGLE_GPU, |host| fail_each_step(host, &profile, Steps::Some));
     assert!(steps >= 7, "{steps}");
 }
 
@@ -73,6 +73,6 @@ fn console_and_framebuffer_come_back_whatever_step_fails() {
 fn console_and_framebuffer_come_back_by_recover_wherever_vmrun_is_killed() {
     let [qemu, _newer] = setup::qemus();
     let profile = profile(&qemu, "report=brief", ONLY_CARD);
-    let steps = host::on(&Layout::SINGLE_GPU, |host| kill_at_each_step(host, &profile));
+    let steps = host::on(&Layout::SINGLE_GPU, |host| kill_at_each_step(host, &profile, Steps::Some));
     assert!(steps >= 7, "{steps}");
 }

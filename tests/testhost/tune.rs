@@ -1,6 +1,6 @@
 //! The host is tuned for a guest, its own work is kept off the guest's host CPUs, and all is as before afterwards.
 
-use super::scene::{VMRUN, assert_said, look, profile, run, trace, write};
+use super::scene::{Steps, VMRUN, assert_said, kill_at_each_step, look, profile, run, trace, write};
 use crate::host::{self, Host, Layout, Lost};
 use crate::support::setup;
 
@@ -83,7 +83,7 @@ fn without_systemd_the_same_is_done_with_control_groups_and_the_vcpus_have_a_par
 fn a_run_without_systemd_that_is_killed_leaves_the_host_gathered_until_it_is_recovered() {
     let [qemu, _newer] = setup::qemus();
     let profile = profile(&qemu, "report=brief", &format!("{PINS}[tune]\nisolate = true\n"));
-    let steps = host::on(&Layout::KVM, |host| super::scene::kill_at_each_step(host, &profile));
+    let steps = host::on(&Layout::KVM, |host| kill_at_each_step(host, &profile, Steps::Some));
     assert!(steps >= 3, "{steps}");
 }
 
@@ -91,7 +91,7 @@ fn a_run_without_systemd_that_is_killed_leaves_the_host_gathered_until_it_is_rec
 fn a_run_that_is_killed_leaves_the_slices_narrow_until_it_is_recovered() {
     let [qemu, _newer] = setup::qemus();
     let profile = profile(&qemu, "report=brief", &format!("{PINS}[tune]\nisolate = true\nirqs_away = true\n"));
-    let steps = host::on(&Layout::SYSTEMD, |host| super::scene::kill_at_each_step(host, &profile));
+    let steps = host::on(&Layout::SYSTEMD, |host| kill_at_each_step(host, &profile, Steps::Some));
     assert!(steps >= 4, "{steps}");
 }
 

@@ -1,6 +1,6 @@
 //! A network card that makes virtual functions.
 
-use super::scene::{Ran, VMRUN, assert_refused, assert_said, fail_each_step, look, profile, run, trace, write};
+use super::scene::{Ran, Steps, VMRUN, assert_refused, assert_said, fail_each_step, look, profile, run, trace, write};
 use crate::host::{self, Layout};
 use crate::support::setup::{self, Qemu};
 
@@ -67,7 +67,7 @@ fn vmrun_makes_virtual_functions_for_the_guest_and_they_are_gone_after_it() {
 fn virtual_functions_are_gone_whatever_step_fails() {
     let [qemu, _newer] = setup::qemus();
     let profile = profile(&qemu, "report=brief", SECOND);
-    let steps = host::on(&Layout::VF, |host| fail_each_step(host, &profile));
+    let steps = host::on(&Layout::VF, |host| fail_each_step(host, &profile, Steps::Some));
     assert!(steps >= 4, "{steps}");
 }
 
