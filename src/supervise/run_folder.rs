@@ -88,11 +88,14 @@ pub fn latest_run(state: &Path) -> Option<PathBuf> {
 
 fn fresh(runs: &Path) -> io::Result<PathBuf> {
     let stem = humantime::format_rfc3339_millis(SystemTime::now()).to_string().replace(':', "-");
-    let mut dir = runs.join(&stem);
-    // Two runs within a millisecond: a clock that was set back, or runs made without a guest.
-    for number in 2.. {
+    // Several runs within a millisecond: a clock that was set back, or runs made without a guest. Above the highest, since
+    // lower ones may be free again.
+    let of_now = |(time, _): &(String, u32)| *time == stem.trim_end_matches('Z');
+    let theirs = sorted(runs).iter().rev().map(|run| age(run)).find(of_now);
+    for number in theirs.map_or(1, |(_, number)| number.saturating_add(1)).. {
+        let dir = runs.join(if number == 1 { stem.clone() } else { format!("{stem}-{number}") });
         match DirBuilder::new().mode(0o700).create(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => dir = runs.join(format!("{stem}-{number}")),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => return made.map(|()| dir),
         }
     }

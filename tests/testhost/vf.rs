@@ -162,7 +162,12 @@ chmod +x /run/shim/tee"
     });
     assert_said(&ran.reply, &["0000:01:00.0/reset_method bus", "0000:01:00.0 to vfio-pci", "vmrun-guest: done"]);
     assert_eq!(ran.seen, "bus\n0\non");
-    assert_eq!(trace, "", "{}", ran.reply);
+    // The card's own wakeup is gone after a power cut, as below.
+    let left: Vec<_> = trace
+        .lines()
+        .filter(|line| line.starts_with(['<', '>']) && !line.contains("/0000:01:00.0//power/wakeup"))
+        .collect();
+    assert_eq!(left, [""; 0], "{}", ran.reply);
 }
 
 #[test]
