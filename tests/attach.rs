@@ -166,3 +166,62 @@ fn a_reboot_can_be_a_cold_start_without_hooks() {
         assert_eq!(bench.leftovers(), Vec::<String>::new());
     }
 }
+
+/// Whether it stands in the run's state that the guest has shown a sign of life.
+fn has_shown_life(bench: &Bench) -> bool {
+    let text = fs::read(bench.path("runtime/guest/state.json")).unwrap_or_default();
+    serde_json::from_slice::<Value>(&text).is_ok_and(|state| state["alive"] == true)
+}
+
+/// Kills `run`, and has the next vmrun wait for a sign of life for 100 ms, not for an hour.
+fn killed_and_impatient(bench: &Bench, run: Run) -> Run {
+    killed(run);
+    let file = bench.path("runtime/guest/state.json");
+    let mut state: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(state["plan"]["dead_boot"], "1h", "{}", state["plan"]);
+    state["plan"]["dead_boot"] = "100ms".into();
+    fs::write(file, state.to_string()).unwrap();
+    bench.start(&["attach", "guest"])
+}
+
+#[test]
+fn a_guest_that_was_taken_over_still_has_to_show_a_sign_of_life_unless_it_did() {
+    for qemu in qemus() {
+        let bench = Bench::new(&qemu.binary);
+        let disk = "[[disk]]\nfile = \"disk.raw\"\nformat = \"raw\"\n[on]\ndead_boot = \"1h\"\n";
+        fs::File::create(bench.path("disk.raw")).unwrap().set_len(1 << 20).unwrap();
+        let profile = bench.profile("then=wait", disk);
+        let start = || {
+            let mut run = bench.start(&[profile.to_str().unwrap()]);
+            run.until("guest running");
+            run
+        };
+        let ended = killed_and_impatient(&bench, start()).end();
+        assert_eq!(ended.code, Some(36), "{}", ended.text());
+        assert_eq!(bench.leftovers(), Vec::<String>::new());
+
+        // Nobody is told that a disk was written to: it is looked for when the time is over.
+        let first = start();
+        bench.wait_for_serial("waiting");
+        let write = "qemu-io -d /machine/peripheral/drive0/virtio-backend \"aio_write 0 512\"";
+        let said = bench.output(&["hmp", "guest", write]);
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let second = killed_and_impatient(&bench, first);
+        until(|| has_shown_life(&bench));
+        second.signal("TERM");
+        assert_eq!(second.end().code, Some(0));
+
+        // What the guest says is a sign at once, and stays one for the next vmrun.
+        let text = fs::read_to_string(&profile).unwrap();
+        let text = text.replace("to = \"file\"\npath = \"serial.log\"", "to = \"capture\"");
+        fs::write(&profile, text).unwrap();
+        let mut first = start();
+        first.until("waiting");
+        until(|| has_shown_life(&bench));
+        let mut second = killed_and_impatient(&bench, first);
+        second.until("guest taken over");
+        second.signal("TERM");
+        assert_eq!(second.end().code, Some(0));
+        assert_eq!(bench.leftovers(), Vec::<String>::new());
+    }
+}

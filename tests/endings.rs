@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::thread::JoinHandle;
 use support::program;
@@ -68,6 +68,59 @@ fn a_panic_is_no_good_end_although_qemu_exits_with_0() {
         let profile = bench.profile("then=panic", "");
         assert_clean_end(bench, &bench.run(&[profile.to_str().unwrap()]), 32, "the guest panicked");
     });
+}
+
+#[test]
+fn a_guest_without_a_sign_of_life_is_forced_off_when_its_time_is_over() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=hang", "[on]\ndead_boot = \"100ms\"\n");
+        let ended = bench.run(&[profile.to_str().unwrap()]);
+        assert_clean_end(bench, &ended, 36, "the guest showed no sign of life");
+        // One that ends before its time is over ends as ever.
+        let profile = bench.profile("then=poweroff", "[on]\ndead_boot = \"10m\"\n");
+        assert_clean_end(bench, &bench.run(&[profile.to_str().unwrap()]), 0, "the guest powered off");
+    });
+}
+
+/// A chord that is pressed and let go of, as the kernel tells it: `struct input_event` after `struct input_event`.
+fn chord(codes: &[u16]) -> Vec<u8> {
+    let event = |code: u16, value: i32| {
+        [&[0; 16], &1_u16.to_ne_bytes()[..], &code.to_ne_bytes(), &value.to_ne_bytes()].concat()
+    };
+    let down = codes.iter().flat_map(|code| event(*code, 1));
+    down.chain(codes.iter().flat_map(|code| event(*code, 0))).collect()
+}
+
+#[test]
+fn a_chord_of_keys_presses_the_power_button_and_the_keyboard_may_come_and_go() {
+    let [_, qemu] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    // Stands for `/dev/input/by-id`, which is there while there is anything in it.
+    let (folder, fifo) = (bench.path("by-id"), bench.path("by-id/keyboard"));
+    let plug = || {
+        std::fs::create_dir(&folder).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        std::fs::File::options().read(true).write(true).open(&fifo).unwrap()
+    };
+    let keys = "keys = [\"leftctrl\", \"leftalt\", \"pause\"]";
+    let profile = bench.profile("then=wait", &format!("[on.panic_key]\ndevice = \"{}\"\n{keys}\n", fifo.display()));
+    let mut keyboard = plug();
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    run.until("guest running");
+    bench.wait_for_serial("waiting");
+    keyboard.write_all(&chord(&[29, 56])).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    drop(keyboard);
+    run.until("does not work until its keyboard is there again");
+    let mut keyboard = plug();
+    run.until("the panic key works again");
+    keyboard.write_all(&chord(&[56, 29, 119])).unwrap();
+    run.until("the panic key is pressed");
+    assert_clean_end(&bench, &run.end(), 0, "the guest powered off");
+
+    std::fs::remove_dir_all(&folder).unwrap();
+    let ended = bench.run(&[profile.to_str().unwrap()]);
+    assert_clean_end(&bench, &ended, 13, "the keyboard of on.panic_key");
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub(super) fn exit(outcome: &Outcome) -> Exit {
         Ended::Rebooted => Exit::Rebooted,
         Ended::Panicked => Exit::Panicked,
         Ended::Forced => Exit::Forced,
+        Ended::Lifeless => Exit::Lifeless,
         Ended::Cancelled => Exit::Terminated,
         Ended::Died { .. } => Exit::Died,
         Ended::CompanionLost { .. } => Exit::Companion,

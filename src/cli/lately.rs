@@ -21,7 +21,7 @@ const MOST: usize = 12;
 pub(super) fn worked(outcome: &Outcome) -> Option<bool> {
     match &outcome.ended {
         Ended::PoweredOff | Ended::Hibernated | Ended::Rebooted => Some(true),
-        Ended::Died { .. } | Ended::Panicked => Some(false),
+        Ended::Died { .. } | Ended::Panicked | Ended::Lifeless => Some(false),
         Ended::Failed(failure) => match failure.stage {
             Stage::Host | Stage::Qemu => Some(false),
             Stage::Busy | Stage::Folder | Stage::Hook | Stage::Companion => None,

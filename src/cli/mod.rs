@@ -109,6 +109,8 @@ pub enum Exit {
     Rebooted = 33,
     /// The guest was forced off after its time to stop.
     Forced = 35,
+    /// The guest showed no sign of life after its start, and was forced off.
+    Lifeless = 36,
     /// All went well but a hook after the guest's end.
     PostHook = 40,
     /// **The host is not fully put back**: run `vmrun recover`. Wins over every other code.

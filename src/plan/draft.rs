@@ -2,8 +2,8 @@
 
 use super::{
     Access, Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Identities, Kept, Lot, NewFile,
-    OnHostShutdown, OnHostSleep, OnPanic, OnReboot, OnTimeout, Opens, Pins, Problem, Room, RunAs, Seat, Service, Slots,
-    Transparent, UsbWanted,
+    OnHostShutdown, OnHostSleep, OnPanic, OnReboot, OnTimeout, Opens, PanicKey, Pins, Problem, Room, RunAs, Seat,
+    Service, Slots, Transparent, UsbWanted,
 };
 use crate::unit::{Bdf, CpuSet, GuestName, Period, Size, Version};
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,12 @@ pub struct Contents {
     /// The socket of the agent in the guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<PathBuf>,
+    /// How long it may take to show a sign of life; `None` for as long as it likes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_boot: Option<Period>,
+    /// Keys of the host that stop it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic_key: Option<PanicKey>,
     /// Folder that belongs to this run; its sockets and its journal are there.
     pub run_dir: PathBuf,
     /// What the user should know although nothing is refused.
@@ -174,6 +180,8 @@ impl Draft {
             host_sleep: None,
             host_shutdown: OnHostShutdown::default(),
             agent: None,
+            dead_boot: None,
+            panic_key: None,
             run_dir,
             warnings: Vec::new(),
         };

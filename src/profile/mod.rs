@@ -40,6 +40,7 @@ mod memory;
 mod net;
 mod numa;
 mod on;
+mod panic_key;
 mod pci;
 mod pci_rom;
 mod pcie;

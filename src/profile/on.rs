@@ -1,10 +1,14 @@
-//! `[on]`: what a reboot or a panic of the guest does, and what a sleep or shutdown of the host does to it.
+//! `[on]`: what a reboot or a panic of the guest does, and a start that shows no sign of life; what a sleep or a shutdown
+//! of the host and a chord of keys do to it.
 
+use super::panic_key::PanicKey;
 use crate::plan::{Class, Draft, OnHostShutdown, OnHostSleep, OnPanic, OnReboot, Origin, Problem};
+use crate::unit::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What happens when the guest reboots or panics, QEMU's `-action`, and when the host sleeps or shuts down.
+/// What happens when the guest reboots or panics, QEMU's `-action`, when it does not come to life, and when the host sleeps
+/// or shuts down.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct On {
@@ -20,6 +24,12 @@ pub(super) struct On {
     /// What a shutdown of the host does, which logind announces.
     #[serde(default)]
     host_shutdown: OnHostShutdown,
+    /// How long a start may take to show a sign of life, before the guest is forced off and its card and the desktop come
+    /// back: for who sees nothing without the card that the guest has. As long as it likes unless given. Signs are something
+    /// written to a disk or to a serial port of `[[serial]]` that vmrun holds (also by firmware), an open `[agent]`, interrupts that a driver
+    /// asks of a passed device, and a clock, network card or balloon that a driver sets.
+    dead_boot: Option<Period>,
+    panic_key: Option<PanicKey>,
 }
 
 impl On {
@@ -29,13 +39,20 @@ impl On {
     }
 
     pub(super) fn draft(&self, draft: &mut Draft) {
-        let Self { reboot, panic, host_sleep, host_shutdown } = self;
+        let Self { reboot, panic, host_sleep, host_shutdown, dead_boot, panic_key } = self;
+        draft.contents.dead_boot = *dead_boot;
+        draft.contents.panic_key = panic_key.as_ref().map(PanicKey::planned);
         draft.contents.host_sleep = *host_sleep;
         draft.contents.host_shutdown = *host_shutdown;
         if *host_sleep == Some(OnHostSleep::Suspend) && draft.contents.agent.is_none() {
             let what = "nobody in the guest can be told to suspend it";
             let why = "a sleep of the guest is its own doing; its agent is asked for it";
             draft.refuse(Problem::new(Class::Invalid, "on.host_sleep", what).why(why).fix("[agent]"));
+        }
+        if panic_key.as_ref().is_some_and(PanicKey::is_empty) {
+            let what = "no key is none that could be pressed";
+            let fix = "keys = [\"leftctrl\", \"leftalt\", \"pause\"]";
+            draft.refuse(Problem::new(Class::Invalid, "on.panic_key.keys", what).fix(fix));
         }
         draft.contents.ending.on_reboot = *reboot;
         draft.contents.ending.on_panic = *panic;

@@ -2,6 +2,7 @@
 
 use super::control::{Control, Wish};
 use super::host_power::{Heard, HostPower};
+use super::panic_key::{PanicKey, Pressed};
 use super::signal::{Signal, Signals};
 use super::{Action, Event, Notice, State, Tell};
 use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM};
@@ -13,13 +14,18 @@ pub(super) struct Inputs {
     signals: Signals,
     control: Control,
     power: HostPower,
+    panic_key: PanicKey,
     stop_on_hangup: bool,
     interrupted: bool,
 }
 
 impl Inputs {
-    pub(super) fn new(signals: Signals, control: Control, power: HostPower, stop_on_hangup: bool) -> Self {
-        Self { signals, control, power, stop_on_hangup, interrupted: false }
+    pub(super) fn new(
+        (signals, control): (Signals, Control),
+        (power, panic_key): (HostPower, PanicKey),
+        stop_on_hangup: bool,
+    ) -> Self {
+        Self { signals, control, power, panic_key, stop_on_hangup, interrupted: false }
     }
 
     /// The signal to raise again when all is done: only SIGINT, whose sender waits to see it.
@@ -35,6 +41,17 @@ impl Inputs {
                 wish = self.control.next() => match wish {
                     Wish::Stop { force: true } => return Event::Force,
                     Wish::Stop { force: false } => return Event::Stop,
+                },
+                pressed = self.panic_key.next() => match pressed {
+                    Pressed::Chord => {
+                        tell(&Notice::Note("the panic key is pressed".into()));
+                        return Event::Interrupt;
+                    }
+                    Pressed::Gone(why) => {
+                        let text = "does not work until its keyboard is there again";
+                        tell(&Notice::Warning(format!("the panic key {text}: {why}")));
+                    }
+                    Pressed::Back => tell(&Notice::Note("the panic key works again".into())),
                 },
                 heard = self.power.next() => match heard {
                     Heard::Note(text) => tell(&Notice::Note(text)),

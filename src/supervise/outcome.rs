@@ -50,6 +50,8 @@ pub enum Ended {
     Panicked,
     /// The guest was forced off.
     Forced,
+    /// The guest was forced off because it showed no sign of life after its start.
+    Lifeless,
     /// The start was given up because somebody asked.
     Cancelled,
     /// QEMU ended by itself.
@@ -112,6 +114,7 @@ impl Ended {
             Self::Rebooted => "rebooted",
             Self::Panicked => "panicked",
             Self::Forced => "forced",
+            Self::Lifeless => "lifeless",
             Self::Cancelled => "cancelled",
             Self::Died { .. } => "crashed",
             Self::Failed(_) => "failed",
@@ -129,6 +132,7 @@ impl Ended {
             Self::Rebooted => "the guest rebooted, which ends it here (on.reboot = \"exit\")".into(),
             Self::Panicked => "the guest panicked".into(),
             Self::Forced => "the guest was forced off".into(),
+            Self::Lifeless => "the guest showed no sign of life and was forced off (on.dead_boot)".into(),
             Self::Cancelled => "the start was given up".into(),
             Self::Died { how, .. } => format!("qemu died: {how}"),
             Self::Failed(failure) => failure.what.clone(),

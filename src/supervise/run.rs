@@ -7,6 +7,7 @@ use super::control::{Control, Desk, Pins, Status};
 use super::host_power::HostPower;
 use super::inputs::Inputs;
 use super::interrupts::Interrupts;
+use super::panic_key::PanicKey;
 use super::prepare::{Hands, beside, lost, prepare};
 use super::reboots::Reboots;
 use super::signal::Signals;
@@ -118,8 +119,9 @@ pub(super) fn opened(run: Run<'_>) -> Result<(Run<'_>, Inputs), String> {
     let open = || Ok((Signals::new()?, Control::listen(dir, Rc::clone(&run.desk))?));
     let (signals, control) =
         open().map_err(|error: std::io::Error| format!("cannot listen in {}: {error}", dir.display()))?;
+    let panic_key = PanicKey::listen(run.order.plan.panic_key.as_ref())?;
     let power = HostPower::listen(&run.order.plan, Rc::clone(&run.desk));
-    let inputs = Inputs::new(signals, control, power, run.order.plan.ending.stop_on_hangup);
+    let inputs = Inputs::new((signals, control), (power, panic_key), run.order.plan.ending.stop_on_hangup);
     Ok((run, inputs))
 }
 

@@ -25,6 +25,9 @@ pub(super) struct RunState {
     pub(super) qemu: ProcessId,
     /// How far it came.
     pub(super) reached: Reached,
+    /// Whether the guest has shown a sign of life, where one is waited for.
+    #[serde(default)]
+    alive: bool,
     /// Seconds since 1970 when its first vmrun was started.
     pub(super) since: u64,
     /// What was planned, and is carried out.
@@ -101,6 +104,7 @@ impl StateFile {
             boot_id: boot_id.clone(),
             qemu,
             reached: Reached::Spawned,
+            alive: false,
             since,
             plan: plan.clone(),
             folder: folder.clone(),
@@ -116,6 +120,22 @@ impl StateFile {
     pub(super) fn reached(&self, reached: Reached) -> io::Result<()> {
         if let Some(state) = &mut *self.state.borrow_mut() {
             state.reached = reached;
+        }
+        self.write()
+    }
+
+    /// Whether the guest has shown a sign of life.
+    pub(super) fn is_alive(&self) -> bool {
+        self.state.borrow().as_ref().is_some_and(|state| state.alive)
+    }
+
+    /// Writes down that the guest has shown a sign of life.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn lives(&self) -> io::Result<()> {
+        if let Some(state) = &mut *self.state.borrow_mut() {
+            state.alive = true;
         }
         self.write()
     }

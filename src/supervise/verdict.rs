@@ -13,6 +13,7 @@ pub(super) struct Verdict {
     panicked: bool,
     hibernating: bool,
     forced: bool,
+    lifeless: bool,
 }
 
 impl Verdict {
@@ -45,10 +46,16 @@ impl Verdict {
         self.forced = true;
     }
 
+    /// Notes that the guest is ended because it showed no sign of life.
+    pub(super) fn lifeless(&mut self) {
+        self.lifeless = true;
+    }
+
     /// Why QEMU ended with `status`, where somebody saw it, its last words being `log`.
     #[must_use]
     pub(super) fn ended(&self, status: Option<ExitStatus>, log: Vec<String>) -> Ended {
         match self.reason.as_deref() {
+            _ if self.lifeless => Ended::Lifeless,
             _ if self.forced => Ended::Forced,
             _ if self.panicked => Ended::Panicked,
             Some("guest-shutdown") if self.hibernating => Ended::Hibernated,

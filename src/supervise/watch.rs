@@ -4,6 +4,7 @@ use super::control::Desk;
 use super::hot::{self, Hot};
 use super::huge_share::tell_share;
 use super::inputs::Inputs;
+use super::life::{Life, Look};
 use super::log_cap::LogCap;
 use super::prepare::{Hands, beside, hooks_at, start_companions};
 use super::reboots::Reboots;
@@ -17,6 +18,7 @@ use super::verdict::Verdict;
 use super::{Action, Companions, Ended, Event, Failure, Notice, Rung, Scene, State, Tell, notify};
 use crate::plan::{Descriptor, OnReboot, OnTimeout, Plan, Point, Start};
 use crate::qemu::{Event as Said, Guest, News, QueryStatus, RunState};
+use crate::unit::Period;
 use rustix::process::{Signal, pidfd_send_signal};
 use std::future::pending;
 use std::pin::pin;
@@ -67,10 +69,14 @@ pub(super) async fn watch(
     let mut plugged = pin!(plugged.run());
     let (hot, say_hot) = Hot::new(hands, guest.qmp().clone(), &run.desk);
     let mut hot = pin!(hot.run(matches!(arrived, Arrived::Back(_))));
+    let (life, qmp, devices) = (Life::new(plan.dead_boot, &run.state), guest.qmp().clone(), hands.lease.devices());
+    let look = Look { qmp: &qmp, root: hands.lease.root(), devices: &devices, console: &run.desk.console };
+    let (mut missed, mut is_watched) = (pin!(life.missed(look)), true);
     let mut watch = Watch {
         guest,
         state,
         deadline: None,
+        life: &life,
         verdict: Verdict::default(),
         alone: false,
         lost: None,
@@ -115,6 +121,13 @@ pub(super) async fn watch(
             },
             event = inputs.next(tell) => event,
             () = until(deadline) => Event::Deadline { force: plan.ending.on_timeout == OnTimeout::Kill },
+            limit = &mut missed, if is_watched => {
+                is_watched = false;
+                // Who stops it already waits for it.
+                if watch.state != State::Running { continue }
+                watch.lifeless(limit);
+                Event::Force
+            }
             why = &mut keeping, if !watch.alone => {
                 watch.alone = true;
                 // A companion that talks with QEMU, like virtiofsd, ends with it, and may be seen to end first.
@@ -199,6 +212,7 @@ struct Watch<'a> {
     guest: Guest,
     state: State,
     deadline: Option<Instant>,
+    life: &'a Life<'a>,
     verdict: Verdict,
     /// Whether a required companion has ended; the others are watched no more.
     alone: bool,
@@ -219,6 +233,7 @@ impl Watch<'_> {
         self.desk.heard(event);
         (self.tell)(&Notice::Event { event: name.clone(), data: data.clone() });
         self.verdict.hear(name, data);
+        self.life.hear(event);
         match name.as_str() {
             "RESET" if data["guest"] == true => self.rebooted(),
             "SUSPEND" => self.note(format!("the guest sleeps; `vmrun wake {}` wakes it", self.plan.name)),
@@ -257,6 +272,12 @@ impl Watch<'_> {
             },
         }
         timeout(PATIENCE, self.guest.wait()).await.is_ok()
+    }
+
+    /// The guest showed no sign of life within `limit`.
+    fn lifeless(&mut self, limit: Period) {
+        self.warn(format!("the guest shows no sign of life after {limit}; it is forced off (on.dead_boot)"));
+        self.verdict.lifeless();
     }
 
     fn rebooted(&mut self) {

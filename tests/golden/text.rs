@@ -44,6 +44,8 @@ pub(crate) fn of(plan: &Contents) -> String {
     if plan.host_shutdown != OnHostShutdown::default() {
         lines.push(format!("shutdown of the host: {:?}", plan.host_shutdown));
     }
+    lines.extend(plan.panic_key.iter().map(|chord| format!("panic key: {chord:?}")));
+    lines.extend(plan.dead_boot.iter().map(|limit| format!("dead boot: {limit}")));
     let mut text = lines.join("\n");
     text.push('\n');
     for warning in &plan.warnings {

@@ -37,6 +37,8 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         host_sleep: _,
         host_shutdown,
         agent: _,
+        dead_boot,
+        panic_key,
         run_dir,
         // Shown with the problems.
         warnings: _,
@@ -71,6 +73,8 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         "hooks": hooks,
         "services": services,
         "ending": ending,
+        "dead_boot": dead_boot,
+        "panic_key": panic_key,
         "host": { "sleep": contents.on_host_sleep(), "shutdown": host_shutdown },
     })
 }

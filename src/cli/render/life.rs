@@ -3,8 +3,8 @@
 use super::argv::quoted;
 use super::layout::{columns, counted, wrapped};
 use crate::plan::{
-    Command, Contents, Ending, Hook, OnError, OnHostShutdown, OnHostSleep, OnPanic, OnReboot, OnTimeout, Pins, Point,
-    Ready, Restart, Service, Start, What,
+    Command, Contents, Ending, Hook, OnError, OnHostShutdown, OnHostSleep, OnPanic, OnReboot, OnTimeout, PanicKey,
+    Pins, Point, Ready, Restart, Service, Start, What,
 };
 use std::fmt::Write as _;
 
@@ -103,7 +103,12 @@ pub(super) fn ending(page: &mut String, width: usize, contents: &Contents) {
         ("sleep of the host", sleep.to_owned()),
         ("shutdown of the host", shutdown.to_owned()),
     ];
-    for (event, what) in rows {
+    let dead = contents.dead_boot.map(|limit| ("no sign of life", format!("forced off {limit} after its start")));
+    let chord = contents.panic_key.as_ref().map(|PanicKey { keys, device }| {
+        let keys: Vec<_> = keys.iter().map(ToString::to_string).collect();
+        ("panic key", format!("{} on {} does as Ctrl-C", keys.join(" + "), device.display()))
+    });
+    for (event, what) in rows.into_iter().chain(dead).chain(chord) {
         hang(page, width, &format!("  {event:21}"), &what);
     }
 }
