@@ -53,8 +53,10 @@ fn refusal(bench: &Bench, arguments: &[&str]) -> (Option<i32>, String) {
 fn a_guest_does_what_is_asked_of_it_by_name() {
     for qemu in qemus() {
         let bench = Bench::new(&qemu.binary);
-        let guest = started(&bench, &whole(&bench));
+        let profile = whole(&bench);
+        let guest = started(&bench, &profile);
         status_tells_all(&bench);
+        what_was_changed_since_its_start_is_told(&bench, &profile);
         verbs_reach_qemu(&bench);
         media_and_cables_go_in_and_out(&bench);
         usb_devices_come_and_go(&bench);
@@ -83,6 +85,39 @@ fn status_tells_all(bench: &Bench) {
     run(Command::new("taskset").args(["-a", "-p", "1", &qemu]));
     let moved = json(bench, &["status", "guest", "--json"]);
     assert!(!moved["vmrun"]["pins"]["moved"].as_array().unwrap().is_empty(), "{moved}");
+}
+
+fn what_was_changed_since_its_start_is_told(bench: &Bench, profile: &Path) {
+    let same = answer(bench, &["diff", "guest"]);
+    assert_eq!(same.lines().count(), 1, "{same}");
+    let text = fs::read_to_string(profile).unwrap();
+    let other = text.replace("64M", "96M").replace("[display]", "link = \"down\"\n[display]")
+        + "[[usb]]\nid = \"1d6b:ffff\"\n[[disk]]\nfile = \"gone.raw\"\n";
+    fs::write(profile, &other).unwrap();
+    for word in ["guest", profile.to_str().unwrap()] {
+        let told = bench.output(&["diff", word]);
+        let page = String::from_utf8(told.stdout).unwrap();
+        assert_eq!(told.status.code(), Some(8), "{page}");
+        for line in [
+            "  memory.size:6  \"64M\" -> \"96M\"",
+            "    vmrun usb give guest 1d6b:ffff",
+            "    vmrun net down guest nic0",
+        ] {
+            assert!(page.lines().any(|told| told == line), "{line}\n{page}");
+        }
+        assert!(page.contains("+  -m size=96M") && !page.contains("Beside the profile"), "{page}");
+        let against = String::from_utf8(told.stderr).unwrap();
+        assert!(against.contains("gone.raw"), "{against}");
+    }
+    let record = bench.output(&["diff", "guest", "--json", "--set", "memory.size=80M"]).stdout;
+    let record: Value = serde_json::from_slice(&record).unwrap();
+    let changes = record["changes"].as_array().unwrap();
+    let of = |key: &str| changes.iter().find(|change| change["key"] == key).unwrap();
+    let (size, usb) = (of("memory.size"), of("usb[0]"));
+    assert_eq!((&size["is"], &size["takes_effect"]), (&"80M".into(), &"next_start".into()), "{record}");
+    assert_eq!((&usb["was"], &usb["takes_effect"]), (&Value::Null, &"now".into()), "{record}");
+    fs::write(profile, text).unwrap();
+    assert_eq!(refusal(bench, &["diff", "nobody"]).0, Some(10));
 }
 
 fn verbs_reach_qemu(bench: &Bench) {

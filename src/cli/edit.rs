@@ -4,9 +4,8 @@ use super::args::{Edit, Layers};
 use super::load::{Loaded, Rejected};
 use super::output::{Output, Weight};
 use super::refuse::refuse;
-use super::render::plan::{self, Against};
-use super::render::{edits, finding};
-use super::{Exit, profiles};
+use super::render::finding;
+use super::{Exit, becomes, profiles};
 use crate::plan::{Class, Problem};
 use std::env;
 use std::fs;
@@ -130,8 +129,7 @@ impl<'a> Edited<'a> {
         }
         let planned = after.plan_here();
         let was = Loaded::embedded(&self.path.to_string_lossy(), &self.before, &Layers::default()).ok();
-        let texts = (was.map_or(String::new(), |was| page(&was, output)), page(after, output));
-        let diff = edits::unified((&texts.0, &texts.1), ("plan before", "plan after"));
+        let diff = becomes::diff(was.as_ref(), after, output);
         let told = if diff.is_empty() { "the plan stays the same\n" } else { &diff };
         let exit = output.answer(told, Exit::Good);
         if !planned.findings.is_empty() {
@@ -151,14 +149,6 @@ impl<'a> Edited<'a> {
             tracing::debug!(%error, "the owner of the profile changes");
         }
     }
-}
-
-/// The plan for this host, without colours and without the place of each key, which moves with every line.
-fn page(loaded: &Loaded, output: Output) -> String {
-    let planned = loaded.plan_here();
-    let against =
-        Against { keys: &loaded.keys, sheets: &loaded.sheets, host: &planned.host, problems: planned.problems() };
-    anstream::adapter::strip_str(&plan::text(planned.contents(), &against, output.width)).to_string()
 }
 
 /// Runs the user's editor on `path`; it may be a command with arguments, like `code --wait`.

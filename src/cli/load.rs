@@ -62,6 +62,15 @@ impl Loaded {
         Self::of(Path::new(name), layers::embedded(name, text, layers))
     }
 
+    /// The profile that a guest was started with, as it was kept.
+    ///
+    /// # Errors
+    /// When this vmrun finds mistakes in it, which an older one did not.
+    pub(super) fn kept(sheets: Sheets) -> Result<Self, Rejected> {
+        let path = sheets.files().next().unwrap_or_default();
+        Self::of(&path, sheets)
+    }
+
     fn of(path: &Path, sheets: Sheets) -> Result<Self, Rejected> {
         match source::read::<Profile>(&sheets) {
             Ok((profile, keys)) => {

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod args;
+mod becomes;
 mod broken;
 mod busy;
 mod check;
@@ -72,7 +73,7 @@ pub enum Exit {
     InTransition = 6,
     /// The guest, its QEMU or its vmrun refused what was asked of it.
     Unwilling = 7,
-    /// `vmrun verify` found something that is not as planned.
+    /// `vmrun verify` found something that is not as planned; `vmrun diff`, that the profile is not what the guest has.
     NotAsPlanned = 8,
 
     /// What was asked for is made, and something of what it was made of is not in it: of `vmrun import` and `vmrun export`.
@@ -199,6 +200,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Usb(args) => guest::usb(args, output),
         Command::Net(args) => guest::net(args, output),
         Command::Pci(args) => guest::pci(args, output),
+        Command::Diff(args) => guest::diff(args, output),
         Command::Verify(args) => guest::verify(args, output),
         Command::Top(args) => guest::top(args, output),
         Command::Recover(args) => guest::recover(args, output),

@@ -32,8 +32,13 @@ pub(super) fn run(args: &Plan, output: Output) -> Exit {
 
 fn text(args: &Plan, loaded: &Loaded, planned: &Planned, width: usize) -> String {
     let contents = planned.contents();
-    let against =
-        Against { keys: &loaded.keys, sheets: &loaded.sheets, host: &planned.host, problems: planned.problems() };
+    let against = Against {
+        keys: &loaded.keys,
+        sheets: &loaded.sheets,
+        host: &planned.host,
+        problems: planned.problems(),
+        lines: true,
+    };
     match (args.argv, args.lines) {
         (false, _) => plan::text(contents, &against, width),
         (true, false) => argv::line(contents),

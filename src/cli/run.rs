@@ -83,6 +83,8 @@ pub(super) fn carry_out(plan: Plan, host: &Host, loaded: &Loaded, tell: &dyn Fn(
     let log_dir = log_dir(loaded, &plan);
     let plan_json = plan_json(&plan).to_string().into_bytes();
     let boot_id = host.boot_id.clone();
+    // They are texts and numbers, which can always be written; without them only `vmrun diff` misses something.
+    let profile_json = serde_json::to_vec(&loaded.sheets).unwrap_or_default();
     let order = Order {
         plan,
         root: Root::default(),
@@ -90,6 +92,7 @@ pub(super) fn carry_out(plan: Plan, host: &Host, loaded: &Loaded, tell: &dyn Fn(
         log_dir: log_dir.clone(),
         folder: loaded.setting.dir.clone(),
         plan_json,
+        profile_json,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {

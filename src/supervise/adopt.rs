@@ -118,6 +118,8 @@ fn order(known: &RunState, root: Root, boot_id: &str) -> Order {
         folder: folder.clone(),
         // Hooks that cannot be told the plan can still run.
         plan_json: fs::read(log_dir.join("plan.json")).unwrap_or_default(),
+        // Kept with the run already.
+        profile_json: Vec::new(),
     }
 }
 

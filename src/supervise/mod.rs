@@ -50,6 +50,6 @@ pub use run_folder::{kept_addresses, latest_run};
 pub use scene::Scene;
 pub use service::{Companions, Note, RequiredLost, ServiceFailure, unit_changes};
 pub use state::{Action, Event, Rung, State};
-pub use state_file::plan_of;
+pub use state_file::{plan_of, profile_of};
 
 use run::sentence;

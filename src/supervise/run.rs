@@ -43,6 +43,8 @@ pub struct Order {
     pub folder: PathBuf,
     /// The plan as JSON, for hooks.
     pub plan_json: Vec<u8>,
+    /// The profile's texts as JSON, kept with the run for `vmrun diff`.
+    pub profile_json: Vec<u8>,
 }
 
 /// A run that has its folders.
@@ -106,7 +108,7 @@ async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
 
 /// The folders and the sockets of a run.
 fn begun(order: Order, instance: &Instance) -> Result<(Run<'_>, Inputs), String> {
-    let log_dir = run_folder::make(&order.log_dir, &order.plan.argv.words(), &order.plan_json)?;
+    let log_dir = run_folder::make(&order.log_dir, &run_folder::Begun::of(&order))?;
     let order = Order { log_dir, ..order };
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let state = StateFile::new(instance.dir());

@@ -1,6 +1,7 @@
-//! What is kept of each run: its plan, its command line, its events, what QEMU and everything around it printed.
+//! What is kept of each run: its profile, its plan, its command line, its events, what QEMU and everything around it
+//! printed.
 
-use super::sentence;
+use super::{Order, sentence};
 use crate::plan::Kept;
 use nix::libc;
 use std::fmt::Write as _;
@@ -21,22 +22,52 @@ pub(super) const QEMU_LOG: &str = "qemu.log";
 /// Name of the events in a run's folder.
 pub(super) const EVENTS: &str = "events.jsonl";
 
+/// Name of the profile's texts in a run's folder.
+const PROFILE: &str = "profile.json";
+
+/// What is known of a run when it begins.
+pub(super) struct Begun<'a> {
+    argv: Vec<String>,
+    plan_json: &'a [u8],
+    profile_json: &'a [u8],
+}
+
+impl<'a> Begun<'a> {
+    /// That of a run that carries out `order`.
+    pub(super) fn of(order: &'a Order) -> Self {
+        Self { argv: order.plan.argv.words(), plan_json: &order.plan_json, profile_json: &order.profile_json }
+    }
+}
+
 /// Makes the folder of a run that begins now below `state`, the guest's state folder, and removes the oldest runs.
 /// Named by the time in UTC, so that they sort.
 ///
 /// # Errors
 /// When a folder or a file cannot be made; with its path.
-pub(super) fn make(state: &Path, argv: &[String], plan_json: &[u8]) -> Result<PathBuf, String> {
+pub(super) fn make(state: &Path, begun: &Begun<'_>) -> Result<PathBuf, String> {
+    let Begun { argv, plan_json, profile_json } = begun;
     let runs = state.join(RUNS);
     let named = |path: &Path, error: &io::Error| format!("cannot make {}: {}", path.display(), sentence(error));
     DirBuilder::new().recursive(true).mode(0o700).create(&runs).map_err(|error| named(&runs, &error))?;
     let dir = fresh(&runs).map_err(|error| named(&runs, &error))?;
-    for (name, text) in [("plan.json", plan_json), ("argv", lines(argv).as_bytes())] {
+    for (name, text) in [("plan.json", *plan_json), (PROFILE, profile_json), ("argv", lines(argv).as_bytes())] {
         let path = dir.join(name);
         write(&path, text).map_err(|error| named(&path, &error))?;
     }
     prune(&runs);
     Ok(dir)
+}
+
+/// The profile's texts, as JSON, that the run with the folder `run` was started with; `None` when they were not kept.
+///
+/// # Errors
+/// When they cannot be read.
+pub(super) fn profile(run: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(run.join(PROFILE)) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Keeps the guest's PCI addresses in the state folder of the guest, of whose folders of runs `run` is one.
@@ -143,18 +174,24 @@ fn age(run: &Path) -> (String, u32) {
 
 #[cfg(test)]
 mod test {
-    use super::{KEPT, keep_addresses, kept_addresses, latest_run, make, sorted};
+    use super::{Begun, KEPT, keep_addresses, kept_addresses, latest_run, make, profile, sorted};
     use crate::plan::{Chipset, Kept};
     use std::fs;
+
+    fn begun(argv: &[&str]) -> Begun<'static> {
+        let argv = argv.iter().map(ToString::to_string).collect();
+        Begun { argv, plan_json: b"{}", profile_json: b"[]" }
+    }
 
     #[test]
     fn ten_runs_are_kept_and_the_newest_is_found() {
         let state = tempfile::tempdir().unwrap();
-        let made: Vec<_> =
-            (0..KEPT + 3).map(|_| make(state.path(), &["-name".into(), "a b".into()], b"{}").unwrap()).collect();
+        let made: Vec<_> = (0..KEPT + 3).map(|_| make(state.path(), &begun(&["-name", "a b"])).unwrap()).collect();
         assert_eq!(sorted(&state.path().join("runs")), made[3..]);
         assert_eq!(latest_run(state.path()).as_ref(), made.last());
         assert_eq!(fs::read_to_string(made.last().unwrap().join("argv")).unwrap(), "-name \\\n'a b' \\\n");
+        assert_eq!(profile(made.last().unwrap()).unwrap().unwrap(), b"[]");
+        assert!(profile(state.path()).unwrap().is_none());
     }
 
     #[test]
@@ -170,7 +207,7 @@ mod test {
     #[test]
     fn addresses_are_kept_beside_the_runs() {
         let state = tempfile::tempdir().unwrap();
-        let run = make(state.path(), &[], b"{}").unwrap();
+        let run = make(state.path(), &begun(&[])).unwrap();
         assert!(kept_addresses(state.path()).unwrap().is_empty());
         let kept = Kept::new(Chipset::Q35, [("disk /a,b.raw".to_owned(), "10.1".parse().unwrap())].into());
         keep_addresses(&run, &kept).unwrap();

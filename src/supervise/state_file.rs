@@ -1,6 +1,6 @@
 //! What another vmrun needs in order to take over a guest whose vmrun was killed.
 
-use super::Order;
+use super::{Order, run_folder};
 use crate::plan::Plan;
 use crate::process::ProcessId;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,18 @@ pub(super) struct RunState {
 /// When it cannot be read, or was written by another version.
 pub fn plan_of(dir: &Path) -> io::Result<Option<Plan>> {
     Ok(StateFile::load(dir)?.and_then(|file| file.state.into_inner()).map(|state| state.plan))
+}
+
+/// The profile's texts, as JSON, that the guest in the run folder `dir` was started with; `None` when it has no QEMU, or
+/// they were not kept.
+///
+/// # Errors
+/// When they or `state.json` cannot be read, or it was written by another version.
+pub fn profile_of(dir: &Path) -> io::Result<Option<Vec<u8>>> {
+    match StateFile::load(dir)?.and_then(|file| file.state.into_inner()) {
+        Some(state) => run_folder::profile(&state.log_dir),
+        None => Ok(None),
+    }
 }
 
 /// How far a run came.

@@ -1,8 +1,10 @@
 //! The command lines of commands that name a guest.
 
-use super::complete::{known, running};
+use super::Layers;
+use super::complete::{known, running, running_or_profile};
 use crate::unit::{GuestName, Period};
 use clap::Args;
+use std::path::PathBuf;
 
 /// `vmrun ps`.
 #[derive(Debug, Args)]
@@ -80,6 +82,21 @@ pub struct Recover {
     /// Follow a damaged journal; give up what cannot be put back
     #[arg(long)]
     pub force: bool,
+}
+
+/// `vmrun diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun diff windows\n  vmrun diff windows.toml --variant install\n  \
+                        vmrun diff windows --json | jq '.changes[].key'\n\n\
+                        --variant and --set are as at the start unless given.\n\
+                        Exit status: 0 nothing; 8 something; 3 it does not run; 10 the profile is wrong.")]
+pub struct Diff {
+    /// The guest, or a profile of it
+    #[arg(value_name = "NAME|PROFILE", add = running_or_profile())]
+    pub guest: PathBuf,
+    /// What is laid over the profile.
+    #[command(flatten)]
+    pub layers: Layers,
 }
 
 /// `vmrun logs`.

@@ -30,7 +30,7 @@ pub use desktop::{DesktopEntry, Unit};
 pub use edit::{Edit, List};
 pub use explain::{Explain, Why};
 pub use export::{Export, Shape};
-pub use guest::{Attach, Events, Logs, Named, Ps, Recover, Status, Stop, Top};
+pub use guest::{Attach, Diff, Events, Logs, Named, Ps, Recover, Status, Stop, Top};
 pub use host::{Host, Permissions, View};
 pub use import::{Form, Import};
 pub use isolate::{Initramfs, Isolate};
@@ -196,6 +196,9 @@ pub enum Command {
         6 is being started or ended."
     )]
     Verify(Named),
+    /// Show what changed in a guest's profile since it was started
+    #[command(hide = true)]
+    Diff(Diff),
     /// Show where the vCPUs of a guest run, how fast, and who disturbs them
     #[command(hide = true)]
     Top(Top),

@@ -21,6 +21,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
             "events",
             "top",
             "verify",
+            "diff",
             "screenshot",
             "send-key",
             "cd",

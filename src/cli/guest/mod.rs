@@ -3,6 +3,7 @@
 mod attach;
 mod cd;
 mod console;
+mod diff;
 mod events;
 mod keys;
 mod logs;
@@ -23,6 +24,7 @@ mod verify;
 pub(super) use attach::attach;
 pub(super) use cd::cd;
 pub(super) use console::console;
+pub(super) use diff::diff;
 pub(super) use events::events;
 pub(super) use keys::send_key;
 pub(super) use logs::logs;

@@ -65,7 +65,7 @@ fn cut(piece: &str, width: usize) -> Vec<&str> {
 }
 
 /// Adds `text` below `indent` columns, wrapped at `width`; what is wrapped stands two columns further in.
-pub(super) fn paragraph(page: &mut String, indent: usize, width: usize, text: &str) {
+pub(in crate::cli) fn paragraph(page: &mut String, indent: usize, width: usize, text: &str) {
     let lines = wrapped(text, width.saturating_sub(indent + 2));
     for (index, line) in lines.iter().enumerate() {
         let indent = indent + if index > 0 { 2 } else { 0 };

@@ -15,4 +15,4 @@ pub(super) mod reference;
 pub(super) mod rom;
 
 pub(super) use json::{place_origins, plan as plan_json};
-pub(super) use layout::table;
+pub(super) use layout::{counted, paragraph, table};

@@ -24,6 +24,8 @@ pub(in crate::cli) struct Against<'a> {
     pub(in crate::cli) host: &'a Host,
     /// Number of reasons that this host refuses it for.
     pub(in crate::cli) problems: usize,
+    /// Whether each key is shown with its line.
+    pub(in crate::cli) lines: bool,
 }
 
 /// The plan in lines of `width` columns. With terminal styles, and readable without.
@@ -67,7 +69,8 @@ impl Page {
         if against.problems > 0 {
             _ = writeln!(self.text, "cannot run here: {}", counted(against.problems, "problem"));
         }
-        self.item(&format!("profile: {}; the number behind a key is its line there", against.sheets.name()));
+        let lines = if against.lines { "; the number behind a key is its line there" } else { "" };
+        self.item(&format!("profile: {}{lines}", against.sheets.name()));
         self.item(&format!("{version}: {}", emulator.path.display()));
         self.item(&format!("its folder while it runs: {}", run_dir.display()));
     }
@@ -236,8 +239,8 @@ fn notes(origins: &[Origin], against: &Against<'_>) -> Vec<String> {
 
 /// A key with the line it is given on: `cpu.cores:12`, or with another file than the profile's own,
 /// `cpu.cores (base.toml:12)`.
-fn placed(key: &str, Against { keys, sheets, .. }: &Against<'_>) -> String {
-    let span = keys.span_of(key).filter(|_| keys.has(key) && keys.preset(key).is_none());
+fn placed(key: &str, Against { keys, sheets, lines, .. }: &Against<'_>) -> String {
+    let span = keys.span_of(key).filter(|_| *lines && keys.has(key) && keys.preset(key).is_none());
     match span.map(|span| sheets.shown(&span)) {
         None => key.to_owned(),
         Some(Shown { own: true, line, .. }) => format!("{key}:{line}"),

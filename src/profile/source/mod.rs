@@ -8,6 +8,7 @@
 //! which more can be said in the same run.
 
 mod bounds;
+mod difference;
 mod document;
 mod folder;
 mod guess;
@@ -26,6 +27,7 @@ mod variant;
 mod without;
 mod words;
 
+pub use difference::{Difference, differences};
 pub use keys::Keys;
 pub use preset::Preset;
 pub use rest::{Rejection, Rest};

@@ -1,20 +1,24 @@
 //! The texts that one profile is made of: its file, the files it extends, and words of the command line.
 
 use super::Mistake;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// All texts of a profile, one behind the other, so that one number says the text and the byte in it.
 ///
-/// The profile's own file comes first, then the file that it extends, then the file that this one extends.
-#[derive(Clone, Debug)]
+/// The profile's own file comes first, then the file that it extends, then the file that this one extends. They are kept
+/// with a run, as what its guest was started with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sheets {
     text: String,
     sheets: Vec<Sheet>,
+    /// Of a profile that was run there are none.
+    #[serde(skip)]
     mistakes: Vec<Mistake>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Sheet {
     name: String,
     kind: Kind,
@@ -22,7 +26,7 @@ struct Sheet {
 }
 
 /// What a text is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kind {
     /// A file in this folder.
     File(PathBuf),
@@ -92,6 +96,14 @@ impl Sheets {
             Kind::File(dir) => Some(dir.join(Path::new(name).file_name()?)),
             Kind::Variant | Kind::Set => None,
         })
+    }
+
+    /// The variants that were asked for on the command line, and the assignments that were made there.
+    #[must_use]
+    pub fn words(&self) -> (Vec<String>, Vec<String>) {
+        let of = |kind: Kind| self.sheets.iter().filter(move |sheet| sheet.kind == kind);
+        let words = |kind| of(kind).map(|sheet| self.text[sheet.range.clone()].to_owned()).collect();
+        (words(Kind::Variant), words(Kind::Set))
     }
 
     /// The part of a text that `span` means, cut to that text.
