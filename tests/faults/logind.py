@@ -32,13 +32,18 @@ def announce():
             connection.send(signal)
 
 
+def say(line):
+    """A line in one piece: several threads say something here."""
+    os.write(1, f"{line}\n".encode())
+
+
 def watch(what, lock):
     os.read(lock, 1)
-    print(f"{what} let go of", flush=True)
+    say(f"{what} let go of")
 
 
 threading.Thread(target=announce, daemon=True).start()
-print("ready", flush=True)
+say("ready")
 while True:
     call = connection.receive()
     if call.header.message_type is not MessageType.method_call:
@@ -51,7 +56,7 @@ while True:
         assert who == "vmrun"
         holder = call.header.fields[HeaderFields.sender]
         ours, theirs = os.pipe()
-        print(f"{what} {mode} {why}", flush=True)
+        say(f"{what} {mode} {why}")
         connection.send(new_method_return(call, "h", (theirs,)))
         os.close(theirs)
         threading.Thread(target=watch, args=(what, ours), daemon=True).start()
