@@ -28,6 +28,10 @@ const ANSWER_GRACE: Duration = Duration::from_secs(60);
 const STALL_CHECK: Duration = Duration::from_secs(5);
 const STALLED: &str = "rcu_preempt kthread starved";
 
+/// How long a host at work may be silent: it says each five seconds that it is there, on a crowded machine later. Now and
+/// then an emulation stands still for good.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// The status that `timeout` ends with when it had to end the script.
 const TIMED_OUT: i32 = 124;
 
@@ -35,6 +39,8 @@ const TIMED_OUT: i32 = 124;
 pub(crate) struct Host {
     machine: Machine,
     received: Vec<u8>,
+    /// When something came from it last.
+    heard: Instant,
 }
 
 /// What a script in the host left.
@@ -55,8 +61,8 @@ pub(crate) struct Lost(pub String);
 impl Host {
     /// Boots a host of `layout` and waits until it takes commands.
     pub(crate) fn boot(layout: &Layout) -> Result<Self, Lost> {
-        let mut host = Self { machine: Machine::start(layout), received: Vec::new() };
-        let greeting = host.line(Instant::now() + BOOT_LIMIT)?;
+        let mut host = Self { machine: Machine::start(layout), received: Vec::new(), heard: Instant::now() };
+        let greeting = host.line(Instant::now() + BOOT_LIMIT, BOOT_LIMIT)?;
         if greeting == "ready" { Ok(host) } else { Err(host.lost(&format!("the agent began with {greeting:?}"))) }
     }
 
@@ -72,7 +78,7 @@ impl Host {
             return Err(self.lost(&format!("writing a request: {error}")));
         }
         let deadline = Instant::now() + limit + ANSWER_GRACE;
-        let header = self.line(deadline)?;
+        let header = self.header(deadline)?;
         let fields: Vec<usize> = header.split(' ').filter_map(|field| field.parse().ok()).collect();
         let &[status, stdout, stderr] = fields.as_slice() else {
             return Err(self.lost(&format!("an answer began with {header:?}")));
@@ -118,15 +124,26 @@ impl Host {
         self.run_within(ATTENDANCE, shell)
     }
 
-    /// The next line of the channel, without its end.
-    fn line(&mut self, deadline: Instant) -> Result<String, Lost> {
+    /// The line that an answer begins with, after all that only say that the host is there.
+    fn header(&mut self, deadline: Instant) -> Result<String, Lost> {
+        self.heard = Instant::now();
+        loop {
+            let line = self.line(deadline, SILENCE)?;
+            if !line.is_empty() {
+                return Ok(line);
+            }
+        }
+    }
+
+    /// The next line of the channel, without its end, from a host that may be silent for so long.
+    fn line(&mut self, deadline: Instant, silence: Duration) -> Result<String, Lost> {
         loop {
             if let Some(end) = self.received.iter().position(|&byte| byte == b'\n') {
                 let rest = self.received.split_off(end + 1);
                 let line = std::mem::replace(&mut self.received, rest);
                 return Ok(String::from_utf8_lossy(&line[..end]).into_owned());
             }
-            self.receive(deadline)?;
+            self.receive(deadline.min(self.heard + silence))?;
         }
     }
 
@@ -144,6 +161,7 @@ impl Host {
         let left = deadline.saturating_duration_since(Instant::now());
         match self.machine.replies.recv_timeout(left.min(STALL_CHECK)) {
             Ok(piece) => {
+                self.heard = Instant::now();
                 self.received.extend(piece);
                 Ok(())
             }
