@@ -2,7 +2,7 @@
 
 use super::scene::{
     Steps, USER_ID, VMRUN, all_steps, as_user, assert_refused, assert_said, fail_each_step, kill_at_each_step, look,
-    profile, run, run_often, trace, with_kvm_group, write,
+    newer_or_both, profile, run, run_often, trace, with_kvm_group, write,
 };
 use super::script::{guest, rebind};
 use crate::host::{self, Layout};
@@ -168,7 +168,7 @@ const RIGHTS: &str = "grep -E \"^(Uid|Gid|Groups|NoNewPrivs|Seccomp|CapPrm|CapEf
 
 #[test]
 fn an_ordinary_user_has_the_card_without_a_right_of_roots_and_its_node_goes_back() {
-    for qemu in setup::qemus() {
+    for qemu in newer_or_both() {
         let tables = format!("hugepages = true\n{CARD}{}", look(RIGHTS));
         let profile = as_user(&profile(&qemu, "", &tables));
         let (ran, trace) =
@@ -238,7 +238,7 @@ fn with_what_vmrun_asks_for_an_ordinary_user_starts_the_guest_with_the_card_and_
 #[test]
 fn starts_in_a_row_end_well_and_leave_nothing() {
     // Twenty where all is asked for.
-    let times = if all_steps() { 20 } else { 6 };
+    let times = if all_steps() { 20 } else { 3 };
     let [qemu, _newer] = setup::qemus();
     let profile = profile(&qemu, "report=brief", &format!("hugepages = true\n{CARD}"));
     let (starts, trace) = host::on(&Layout::GPU, |host| trace(host, |host| run_often(host, &profile, times)));

@@ -1,6 +1,6 @@
 //! A card that comes to a guest while it runs, and leaves it.
 
-use super::scene::{VMRUN, assert_said, profile, run, trace};
+use super::scene::{VMRUN, assert_said, newer_or_both, profile, run, trace};
 use super::script::drivers;
 use crate::host::{self, Layout};
 use crate::support::setup;
@@ -21,7 +21,7 @@ fn held() -> String {
 
 #[test]
 fn a_card_comes_to_a_guest_that_runs_and_leaves_it_when_that_agrees() {
-    for qemu in setup::qemus() {
+    for qemu in newer_or_both() {
         let script = format!(
             "vmrun pci attach windows 01:00
              {held}

@@ -1,5 +1,6 @@
 //! What every layout has: commands, sibling threads, the clock, huge pages, KVM.
 
+use super::scene::newer_or_both;
 use super::script::{demo, guest};
 use crate::host::{self, Layout};
 use crate::support::setup;
@@ -74,7 +75,7 @@ fn a_guest_under_kvm_reads_the_hyper_v_vendor_id_it_was_given() {
 
 #[test]
 fn vmrun_demo_starts_a_guest_under_kvm_that_reads_the_profiles_vendor_id() {
-    for qemu in setup::qemus() {
+    for qemu in newer_or_both() {
         let report = host::on(&Layout::KVM, |host| host.ask(&demo(&qemu)));
         let says = |line: &str| report.lines().any(|said| said.contains(line));
         assert!(says("hypervisor signature=\"sugoidesu\""), "{}: {report}", qemu.version);

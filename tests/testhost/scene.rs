@@ -2,7 +2,7 @@
 
 use super::script::GUEST;
 use crate::host::{Host, Lost, Reply};
-use crate::support::setup::Qemu;
+use crate::support::setup::{Qemu, qemus};
 
 /// The program under test; the host sees it at this path too.
 pub(crate) const VMRUN: &str = env!("CARGO_BIN_EXE_vmrun");
@@ -105,6 +105,12 @@ pub(crate) fn run_often(host: &mut Host, profile: &str, times: u32) -> Result<(u
 /// Whether somebody asks for everything, however long it takes.
 pub(crate) fn all_steps() -> bool {
     std::env::var_os("VMRUN_TEST_ALL_STEPS").is_some()
+}
+
+/// The QEMUs that a scene is played with whose like is played with both anyway: both of them where everything is asked for.
+pub(crate) fn newer_or_both() -> Vec<Qemu> {
+    let [older, newer] = qemus();
+    if all_steps() { vec![older, newer] } else { vec![newer] }
 }
 
 /// After which steps a fault happens.
