@@ -1,7 +1,7 @@
 //! The facts that only a closer look tells, each for those who asked.
 
 use super::{
-    Area, Host, Root, Wants, console, cpu, iommu, keyboard, mediated, module, neighbour, node, pci, system,
+    Area, Host, Root, Wants, console, core_scheduling, cpu, iommu, keyboard, mediated, module, neighbour, node, pci, system,
     transparent_huge, tuning, usb, vfio,
 };
 
@@ -34,6 +34,7 @@ impl Host {
             let close = cpu::close(root, &online, &mut self.cpus);
             (self.cpu_model, self.caches) = (close.model, close.caches);
             (self.cpu_sets, self.frequency) = (close.sets, close.frequency);
+            self.core_scheduling = core_scheduling::read(root);
         }
         if wants.area(Area::Memory) {
             node::memory(root, &mut self.nodes);

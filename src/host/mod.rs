@@ -5,6 +5,7 @@ mod boot;
 mod caller;
 mod closer;
 mod console;
+mod core_scheduling;
 mod cpu;
 mod disc;
 mod dmi;
@@ -49,6 +50,7 @@ pub use activity::{Interrupt, Ran, interrupts, mhz, ran};
 pub use boot::{Boot, BootImage};
 pub use caller::Caller;
 pub use console::{Console, Framebuffer, VtConsole};
+pub use core_scheduling::{CoreScheduling, core_cookie};
 pub use cpu::{Cache, CoreKind, Cpu, CpuSets, Frequency};
 pub use disc::{Disc, DiscKind};
 pub use firmware::Firmware;
@@ -97,7 +99,7 @@ pub struct Host {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_bits: Option<u8>,
     /// Who made the processor, by `vendor_id` in `/proc/cpuinfo`, like `AuthenticAMD`; `None` in older dumps, which did
-    /// not tell; [`Area::Cpus`], as the next three.
+    /// not tell; [`Area::Cpus`], as the next four.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_vendor: Option<String>,
     /// Caches, the nearest to the core first.
@@ -106,6 +108,9 @@ pub struct Host {
     /// Sets of host CPUs that are kept apart.
     #[serde(default, skip_serializing_if = "CpuSets::is_default")]
     pub cpu_sets: CpuSets,
+    /// Whether strangers can be kept off a core's sibling threads; `None` in older dumps, which did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub core_scheduling: Option<CoreScheduling>,
     /// What sets frequencies; `None` on a machine where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frequency: Option<Frequency>,

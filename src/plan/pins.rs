@@ -13,6 +13,10 @@ pub struct Pins {
     pub iothreads: BTreeMap<String, Placement>,
     /// Host CPUs of every other thread of QEMU, set before exec so that all of them inherit it.
     pub emulator: Option<CpuSet>,
+    /// Whether only threads of this QEMU run on the sibling threads of a core while one of them runs; told to the kernel
+    /// before exec.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub core_scheduling: bool,
     /// Why these host CPUs, each reason as a sentence; empty when the user chose them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<String>,
@@ -50,7 +54,7 @@ impl Pins {
     /// Whether no thread is placed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { vcpus, iothreads, emulator, why: _ } = self;
-        vcpus.is_empty() && iothreads.is_empty() && emulator.is_none()
+        let Self { vcpus, iothreads, emulator, core_scheduling, why: _ } = self;
+        vcpus.is_empty() && iothreads.is_empty() && emulator.is_none() && !core_scheduling
     }
 }

@@ -158,11 +158,12 @@ fn command(
     let moves = high.iter().zip(first..).map(|(from, to)| (from.as_raw_fd(), to)).collect::<Vec<_>>();
     let emulator = plan.pins.emulator.as_ref().map(Mask::of);
     let limits = Limits::of(plan);
+    let alone = plan.pins.core_scheduling;
     // SAFETY: the closure runs in the child between fork and exec and makes system calls only; it does not allocate,
     // lock or panic. What it needs was computed before.
     #[allow(unsafe_code)]
     unsafe {
-        command.pre_exec(move || become_qemu(&moves, end, limits, emulator, person.as_ref()));
+        command.pre_exec(move || become_qemu(&moves, end, limits, (emulator, alone), person.as_ref()));
     }
     Ok(Prepared { command, _high: high, _low: low })
 }
@@ -197,7 +198,7 @@ fn become_qemu(
     moves: &[(RawFd, RawFd)],
     end: RawFd,
     limits: Limits,
-    emulator: Option<Mask>,
+    (emulator, alone): (Option<Mask>, bool),
     person: Option<&Person>,
 ) -> io::Result<()> {
     limits.apply()?;
@@ -208,6 +209,9 @@ fn become_qemu(
     if let Some(mask) = emulator {
         mask.apply(0)?;
     }
+    if alone {
+        keep_strangers_off()?;
+    }
     for &(from, to) in moves {
         place(from, to)?;
     }
@@ -217,6 +221,28 @@ fn become_qemu(
         person.become_it()?;
     }
     gain_nothing()
+}
+
+/// A core scheduling cookie of its own, which all threads that it makes inherit: who has another does not run on a core's
+/// sibling threads beside it. Linux: `Documentation/admin-guide/hw-vuln/core-scheduling.rst`.
+fn keep_strangers_off() -> io::Result<()> {
+    // SAFETY: plain numbers; the kernel writes nowhere.
+    #[allow(unsafe_code)]
+    let status = unsafe {
+        libc::prctl(
+            libc::PR_SCHED_CORE,
+            libc::c_ulong::from(libc::PR_SCHED_CORE_CREATE.unsigned_abs()),
+            0 as libc::c_ulong,
+            libc::c_ulong::from(libc::PR_SCHED_CORE_SCOPE_THREAD.unsigned_abs()),
+            0 as libc::c_ulong,
+        )
+    };
+    match io::Error::last_os_error() {
+        _ if status >= 0 => Ok(()),
+        // No core has a second thread now, so nobody is beside it.
+        error if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
+        error => Err(error),
+    }
 }
 
 /// A lowered score of vmrun is not for the guest, whose memory is what the kernel would want back. proc(5).

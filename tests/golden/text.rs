@@ -115,7 +115,8 @@ fn pins(plan: &Contents) -> Vec<String> {
     let iothreads = plan.pins.iothreads.iter().map(|(id, place)| format!("pin iothread {id}: {}", placement(place)));
     let emulator = plan.pins.emulator.iter().map(|cpus| format!("pin emulator: {cpus}"));
     let why = plan.pins.why.iter().map(|why| format!("pins chosen: {why}"));
-    vcpus.chain(iothreads).chain(emulator).chain(why).collect()
+    let cores = plan.pins.core_scheduling.then(|| "core scheduling: its own cookie".to_owned());
+    vcpus.chain(iothreads).chain(emulator).chain(cores).chain(why).collect()
 }
 
 fn placement(Placement { cpus, sched }: &Placement) -> String {

@@ -162,7 +162,7 @@ fn hang(page: &mut String, width: usize, label: &str, text: &str) {
 }
 
 fn placed(pins: &Pins) -> String {
-    let Pins { vcpus, iothreads, emulator, why: _ } = pins;
+    let Pins { vcpus, iothreads, emulator, core_scheduling, why: _ } = pins;
     let mut what = Vec::new();
     if !vcpus.is_empty() {
         what.push(counted(vcpus.len(), "vCPU"));
@@ -173,7 +173,14 @@ fn placed(pins: &Pins) -> String {
     if emulator.is_some() {
         what.push("the emulator".to_owned());
     }
-    format!("{} are placed", what.join(", "))
+    let mut told = Vec::new();
+    if !what.is_empty() {
+        told.push(format!("{} are placed", what.join(", ")));
+    }
+    if *core_scheduling {
+        told.push("nobody else runs on a core while QEMU does".to_owned());
+    }
+    told.join("; ")
 }
 
 fn told(command: &Command) -> String {

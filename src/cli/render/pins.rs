@@ -105,7 +105,7 @@ struct Thread {
 }
 
 fn named(pins: &Pins) -> impl Iterator<Item = (String, &Placement)> {
-    let Pins { vcpus, iothreads, emulator: _, why: _ } = pins;
+    let Pins { vcpus, iothreads, emulator: _, core_scheduling: _, why: _ } = pins;
     let vcpus = vcpus.iter().enumerate().map(|(index, place)| (format!("vCPU {index}"), place));
     vcpus.chain(iothreads.iter().map(|(id, place)| (format!("iothread {id}"), place)))
 }

@@ -108,6 +108,9 @@ impl Page {
         for thread in pins::unplaced(&contents.pins) {
             self.item(&thread);
         }
+        if contents.pins.core_scheduling {
+            self.item("core scheduling: nobody else runs on the sibling threads of a core while a thread of QEMU does");
+        }
         for (index, why) in contents.pins.why.iter().enumerate() {
             let head = if index == 0 { "chosen by vmrun (cpu.pinning): " } else { "" };
             self.item(&format!("{head}{why}"));

@@ -355,6 +355,12 @@ fn missing(contents: &Contents, gaps: &mut Vec<Gap>) {
     if !contents.interrupts.is_empty() {
         gaps.push(Gap::new("tune.vfio_irqs", "interrupts of passed functions are left where the kernel puts them"));
     }
+    if contents.pins.core_scheduling {
+        gaps.push(Gap::new(
+            "cpu.pinning.core_scheduling",
+            "strangers may run on the sibling threads of the guest's cores; `coresched new` of util-linux 2.40 keeps them off",
+        ));
+    }
     if contents.room.as_ref().is_some_and(|room| room.partition.is_some()) {
         gaps.push(Gap::new(
             "tune.isolate",

@@ -3,11 +3,12 @@
 use super::super::scene::Scene;
 use super::Pinning;
 use super::iothreads::Iothreads;
+use crate::host::{CoreScheduling, Host};
 use crate::plan::{Class, Draft, Problem, Sched};
 use crate::unit::CpuSet;
 
 pub(super) fn judge(pinning: &Pinning, vcpus: u32, iothreads: &[String], scene: &Scene, draft: &mut Draft) {
-    let Pinning { vcpus: pins, emulator, iothreads: iothread_pins, sched: _, nice: _ } = pinning;
+    let Pinning { vcpus: pins, emulator, iothreads: iothread_pins, sched: _, nice: _, core_scheduling: _ } = pinning;
     let pins = pins.list();
     if !pins.is_empty() && u32::try_from(pins.len()) != Ok(vcpus) {
         let what = format!("{} pins for {vcpus} vCPUs", pins.len());
@@ -91,4 +92,22 @@ pub(super) fn judge_fifo(pinning: &Pinning, sched: Sched, threads: usize, scene:
             .why(format!("they may take all of {online}; while they spin, nothing on the host can end them"))
             .fix("vcpus = \"auto\"   # leaves the host its first core; or sched = \"normal\""),
     );
+}
+
+/// Whether the kernel is to keep strangers off the sibling threads; notes a problem when it cannot.
+pub(super) fn keeps_strangers_off(host: &Host, draft: &mut Draft) -> bool {
+    match host.core_scheduling {
+        // An older dump does not tell; the kernel will.
+        Some(CoreScheduling::Can) | None => true,
+        // Nobody is beside the guest on a core, so there is nobody to keep off.
+        Some(CoreScheduling::NoSiblings) => false,
+        Some(CoreScheduling::NotBuilt) => {
+            draft.refuse(
+                Problem::new(Class::Impossible, "cpu.pinning.core_scheduling", "this kernel has no core scheduling")
+                    .why("it was built without CONFIG_SCHED_CORE, or is older than Linux 5.14")
+                    .fix("leave core_scheduling out; vcpus = \"auto\" gives the guest whole cores"),
+            );
+            false
+        }
+    }
 }

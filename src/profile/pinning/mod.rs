@@ -44,6 +44,11 @@ pub(super) struct Pinning {
     sched: Option<SchedClass>,
     /// Priority of vCPUs and iothreads against other programs, from -20, the most favoured, to 19.
     nice: Option<Nice>,
+    /// Keeps everybody else off a core while a thread of this guest runs on it: the kernel runs on sibling threads what
+    /// belongs together, and otherwise lets one idle. Against programs that spy on a core's other thread, or slow it down,
+    /// where a guest has no whole cores of its own. It costs throughput of the host, needs no rights, and has nothing to do
+    /// where cores have one thread. False unless given.
+    core_scheduling: Option<bool>,
 }
 
 /// The vCPUs that are placed.
@@ -69,9 +74,9 @@ impl Pinning {
 
     /// Whether a host has to be looked at closely for it.
     pub(super) fn places(&self) -> bool {
-        let Self { vcpus, emulator, iothreads, sched, nice: _ } = self;
+        let Self { vcpus, emulator, iothreads, sched, nice: _, core_scheduling } = self;
         let vcpus = matches!(vcpus, Vcpus::Auto(_)) || !vcpus.list().is_empty();
-        vcpus || emulator.is_some() || iothreads.is_some() || sched.is_some()
+        vcpus || emulator.is_some() || iothreads.is_some() || sched.is_some() || *core_scheduling == Some(true)
     }
 
     /// Host CPUs that vCPUs are pinned to.
@@ -87,7 +92,7 @@ impl Pinning {
 
     /// Drafts the places of the vCPUs of `guest`, of `iothreads` by id, and of the rest.
     pub(super) fn draft(&self, guest: Guest, iothreads: &[String], site: &Site, scene: &Scene, draft: &mut Draft) {
-        let Self { vcpus, emulator, iothreads: iothread_pins, sched: _, nice: _ } = self;
+        let Self { vcpus, emulator, iothreads: iothread_pins, sched: _, nice: _, core_scheduling } = self;
         let sched = self.sched(draft);
         judge::judge(self, guest.vcpus, iothreads, scene, draft);
         judge::judge_fifo(self, sched, guest.vcpus as usize + iothreads.len(), scene, draft);
@@ -105,6 +110,8 @@ impl Pinning {
             }
         }
         draft.contents.pins.emulator = emulator.clone().or_else(|| self.rest(scene));
+        draft.contents.pins.core_scheduling =
+            *core_scheduling == Some(true) && judge::keeps_strangers_off(scene.host, draft);
         // What vmrun chose itself needs no other eye.
         let chosen = !draft.contents.pins.why.is_empty();
         for warning in lint::lint(self, guest, site, scene.host, chosen) {

@@ -1,5 +1,6 @@
 //! `vmrun verify`: whether a guest that runs has what its profile says, read from the kernel now.
 
+mod cookies;
 mod devices;
 mod memory;
 mod room;
@@ -87,6 +88,7 @@ async fn look(name: &GuestName) -> Result<Vec<Finding>, Refused> {
     tokio::time::sleep(WATCHED).await;
     let after = host::threads(&root, pid);
     let mut findings = threads::judge(&plan.pins, &roles, &before, &after);
+    findings.extend(cookies::judge(&plan.pins, &after, host::core_cookie));
     findings.extend(room::judge(&root, pid, &plan, &roles));
     findings.extend(memory::judge(&root, pid, &plan));
     findings.extend(devices::judge(&root, &plan.devices, &plan.interrupts));
