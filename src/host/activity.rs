@@ -4,6 +4,7 @@
 use super::Root;
 use crate::unit::Bdf;
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// A line of `/proc/interrupts`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,8 +33,12 @@ impl Interrupt {
 pub struct Ran {
     /// Process that it belongs to.
     pub pid: u32,
-    /// Nanoseconds.
+    /// Nanoseconds that it ran.
     pub ns: u64,
+    /// Nanoseconds that it was ready and waited for a host CPU.
+    pub waited_ns: u64,
+    /// When that was read: on a busy machine a look at all threads takes long.
+    pub at: Instant,
 }
 
 /// All interrupts.
@@ -63,7 +68,7 @@ pub fn mhz(root: &Root, cpu: u32) -> Option<u32> {
     Some(khz.parse::<u32>().ok()? / 1000)
 }
 
-/// How long each thread of the machine has run, by its id.
+/// How long each thread of the machine has run and waited, by its id.
 #[must_use]
 pub fn ran(root: &Root) -> BTreeMap<u32, Ran> {
     let numbers =
@@ -72,7 +77,9 @@ pub fn ran(root: &Root) -> BTreeMap<u32, Ran> {
         let threads = numbers(&format!("/proc/{pid}/task")).into_iter();
         threads.filter_map(move |tid| {
             let text = root.text(format!("/proc/{pid}/task/{tid}/schedstat"))?;
-            Some((tid, Ran { pid, ns: text.split(' ').next()?.parse().ok()? }))
+            let at = Instant::now();
+            let mut numbers = text.split(' ').map_while(|number| number.parse().ok());
+            Some((tid, Ran { pid, ns: numbers.next()?, waited_ns: numbers.next()?, at }))
         })
     };
     numbers("/proc").into_iter().flat_map(of_process).collect()
@@ -80,7 +87,7 @@ pub fn ran(root: &Root) -> BTreeMap<u32, Ran> {
 
 #[cfg(test)]
 mod test {
-    use super::{Ran, interrupts, mhz, ran};
+    use super::{interrupts, mhz, ran};
     use crate::host::tree::lay_out;
 
     #[test]
@@ -111,6 +118,7 @@ mod test {
             ("/proc/uptime", "1 1\n"),
         ]);
         assert_eq!((mhz(&tree.root, 2), mhz(&tree.root, 0)), (Some(4450), None));
-        assert_eq!(ran(&tree.root).into_iter().collect::<Vec<_>>(), [(8, Ran { pid: 7, ns: 1000 })]);
+        let told: Vec<_> = ran(&tree.root).into_iter().map(|(tid, it)| (tid, it.pid, it.ns, it.waited_ns)).collect();
+        assert_eq!(told, [(8, 7, 1000, 200)]);
     }
 }

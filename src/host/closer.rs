@@ -1,8 +1,8 @@
 //! The facts that only a closer look tells, each for those who asked.
 
 use super::{
-    Area, Host, Root, Wants, console, core_scheduling, cpu, iommu, keyboard, mediated, module, neighbour, node, pci, system,
-    transparent_huge, tuning, usb, vfio,
+    Area, Host, Root, Wants, console, core_scheduling, cpu, iommu, keyboard, mediated, module, neighbour, node, pci,
+    system, transparent_huge, tuning, usb, vfio,
 };
 
 impl Host {

@@ -1,5 +1,5 @@
-//! Threads of a process: where they may run, where they do, and what they wait for. Source: `proc_pid_stat(5)`,
-//! `proc_pid_status(5)`, Linux `Documentation/scheduler/sched-stats.rst`.
+//! Threads of a process: where they may run, where they do, and how they are scheduled. Source: `proc_pid_stat(5)`,
+//! `proc_pid_status(5)`.
 
 use super::Root;
 use super::cpu::list;
@@ -20,10 +20,6 @@ pub struct ThreadFact {
     pub nice: i8,
     /// Its real-time priority; 0 for a thread of the normal class.
     pub priority: u8,
-    /// Nanoseconds that it ran, and that it was ready and waited for a host CPU.
-    pub ran_ns: u64,
-    /// See `ran_ns`.
-    pub waited_ns: u64,
     /// How often it was moved to another host CPU; `None` for a kernel without the file `sched`.
     pub migrations: Option<u64>,
 }
@@ -47,7 +43,6 @@ pub fn thread(root: &Root, pid: u32, tid: u32) -> Option<ThreadFact> {
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let field = |number: usize| fields.get(number - 3).copied().unwrap_or_default();
     let allowed = root.line(format!("{folder}/status"), "Cpus_allowed_list:")?;
-    let [ran_ns, waited_ns] = waits(&root.text(format!("{folder}/schedstat")).unwrap_or_default());
     Some(ThreadFact {
         tid,
         name: head.split_once('(')?.1.to_owned(),
@@ -55,16 +50,8 @@ pub fn thread(root: &Root, pid: u32, tid: u32) -> Option<ThreadFact> {
         last: field(39).parse().ok()?,
         nice: field(19).parse().unwrap_or_default(),
         priority: field(40).parse().unwrap_or_default(),
-        ran_ns,
-        waited_ns,
         migrations: root.line(format!("{folder}/sched"), "se.nr_migrations").and_then(|line| number(&line)),
     })
-}
-
-/// `1234 567 89`: run, waited, how often.
-fn waits(text: &str) -> [u64; 2] {
-    let mut numbers = text.split_ascii_whitespace().map(|number| number.parse().unwrap_or_default());
-    [numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()]
 }
 
 /// `se.nr_migrations                            :                   12`
@@ -91,7 +78,6 @@ mod test {
         let tree = lay_out(&[
             ("/proc/7/task/8/stat", &format!("8 (CPU 0) (x) {}\n", fields.join(" "))),
             ("/proc/7/task/8/status", "Name:\tCPU 0\nCpus_allowed:\t40\nCpus_allowed_list:\t6\n"),
-            ("/proc/7/task/8/schedstat", "1000 200 3\n"),
             ("/proc/7/task/8/sched", "CPU 0 (8, #threads: 2)\n-----\nse.nr_migrations      :     12\n"),
         ]);
         let expected = ThreadFact {
@@ -101,8 +87,6 @@ mod test {
             last: 6,
             nice: -5,
             priority: 1,
-            ran_ns: 1000,
-            waited_ns: 200,
             migrations: Some(12),
         };
         assert_eq!(threads(&tree.root, 7), [expected]);

@@ -26,7 +26,7 @@ fn iothread(run: Run, id: &str) -> Run {
 fn apart() -> Pins {
     let vcpus = (0..8).map(|vcpu| on(if vcpu % 2 == 0 { "1" } else { "0-1" })).collect();
     let iothreads = [("io0".to_owned(), on("1")), ("io1".to_owned(), on("0-1"))].into();
-    Pins { vcpus, iothreads, emulator: Some("0".parse().unwrap()), why: Vec::new() }
+    Pins { vcpus, iothreads, emulator: Some("0".parse().unwrap()), ..Pins::default() }
 }
 
 async fn eight_vcpus_and_two_iothreads_are_in_place_before_the_guest_runs(qemu: (&str, &str)) {
@@ -113,7 +113,7 @@ async fn a_newcomer_with_a_vcpus_mask_is_moved(qemu: (&str, &str)) {
         vcpus: vec![on("1")],
         iothreads: BTreeMap::new(),
         emulator: Some("0".parse().unwrap()),
-        why: Vec::new(),
+        ..Pins::default()
     });
     let mut guest = run.guest().await;
     // A thread made by QEMU at our command, given the mask that it would have from a vCPU.

@@ -2,7 +2,7 @@
 
 use super::super::verify::{Role, Roles};
 use super::sample::Sample;
-use crate::host::{Interrupt, ThreadFact};
+use crate::host::{Interrupt, Ran, ThreadFact};
 use crate::plan::Pins;
 use crate::unit::CpuSet;
 use serde::Serialize;
@@ -105,7 +105,6 @@ impl Span<'_> {
     fn vcpu(&self, vcpu: usize, thread: &ThreadFact, pins: &Pins) -> Vcpu {
         let place = pins.vcpus.get(vcpu).and_then(|place| place.cpus.as_ref());
         let earlier = self.earlier(thread.tid);
-        let passed = |now: u64, then: Option<u64>| millis(now.saturating_sub(then.unwrap_or(now))) / self.seconds;
         let count = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
         let exits = count(self.after.exits.get(&vcpu).copied(), self.before.exits.get(&vcpu).copied());
         Vcpu {
@@ -114,7 +113,7 @@ impl Span<'_> {
             in_place: place.is_none_or(|cpus| *cpus == thread.cpus && cpus.contains(thread.last)),
             mhz: self.after.mhz.get(&thread.last).copied(),
             busy: self.share(thread),
-            wait_ms: passed(thread.waited_ns, earlier.map(|earlier| earlier.waited_ns)),
+            wait_ms: self.millis(thread.tid, |ran| ran.waited_ns).unwrap_or_default(),
             moved: count(thread.migrations, earlier.and_then(|earlier| earlier.migrations)),
             exits: exits.map(|exits| self.per_second(exits)),
             disturbers: self.disturbers(thread),
@@ -132,8 +131,17 @@ impl Span<'_> {
 
     /// Percent of the time that a thread of QEMU ran.
     fn share(&self, thread: &ThreadFact) -> f64 {
-        let then = self.earlier(thread.tid).map_or(thread.ran_ns, |earlier| earlier.ran_ns);
-        millis(thread.ran_ns.saturating_sub(then)) / self.seconds / 10.0
+        self.millis(thread.tid, |ran| ran.ns).unwrap_or_default() / 10.0
+    }
+
+    /// Milliseconds of each second that thread `tid` has gained by `counter`; `None` for one that was not there before.
+    ///
+    /// Between the two times at which this very counter was read: a look at a whole machine that is busy takes long, the
+    /// first one longer than the second, and threads would seem to run for more than the time there is.
+    fn millis(&self, tid: u32, counter: impl Fn(&Ran) -> u64) -> Option<f64> {
+        let (then, now) = (self.before.ran.get(&tid)?, self.after.ran.get(&tid)?);
+        let seconds = now.at.duration_since(then.at).as_secs_f64().max(0.001);
+        Some(millis(counter(now).saturating_sub(counter(then))) / seconds)
     }
 
     /// Threads other than `vcpu` that ran on its host CPU last.
@@ -142,8 +150,7 @@ impl Span<'_> {
         let there = qemu.chain(&self.others).filter(|thread| thread.last == vcpu.last);
         let mut disturbers: Vec<_> = there
             .filter_map(|thread| {
-                let then = self.before.ran.get(&thread.tid)?.ns;
-                let ms = millis(self.after.ran.get(&thread.tid)?.ns.saturating_sub(then)) / self.seconds;
+                let ms = self.millis(thread.tid, |ran| ran.ns)?;
                 (ms > 0.0).then(|| Disturber { name: thread.name.clone(), tid: thread.tid, ms })
             })
             .collect();
@@ -194,4 +201,41 @@ impl Span<'_> {
 #[allow(clippy::cast_precision_loss, reason = "the time between two looks is short")]
 fn millis(ns: u64) -> f64 {
     ns as f64 / 1e6
+}
+
+#[cfg(test)]
+mod test {
+    use super::super::sample::Sample;
+    use super::{Look, rate};
+    use crate::cli::guest::verify::Roles;
+    use crate::host::{Ran, Root, ThreadFact};
+    use crate::plan::Pins;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+    use std::time::{Duration, Instant};
+
+    /// A look at thread 10 at `ms`, which took `late` more; it has run and waited for so many milliseconds.
+    fn sample(start: Instant, (ms, late): (u64, u64), (ran, waited): (u64, u64)) -> Sample {
+        let at = start + Duration::from_millis(ms);
+        let ran = Ran { pid: 9, ns: ran * 1_000_000, waited_ns: waited * 1_000_000, at };
+        Sample {
+            at: at + Duration::from_millis(late),
+            threads: vec![ThreadFact { tid: 10, last: 2, cpus: "2".parse().unwrap(), ..ThreadFact::default() }],
+            interrupts: Vec::new(),
+            ran: BTreeMap::from([(10, ran)]),
+            others: BTreeMap::new(),
+            exits: BTreeMap::new(),
+            mhz: BTreeMap::new(),
+            root: Root::at("/nowhere"),
+        }
+    }
+
+    #[test]
+    fn a_look_that_takes_long_makes_no_vcpu_busier_than_it_is() {
+        let start = Instant::now();
+        let (before, after) = (sample(start, (0, 900), (100, 5)), sample(start, (2000, 0), (2000, 25)));
+        let roles = Roles::of(&json!([{"cpu-index": 0, "thread-id": 10}]), &json!([]));
+        let Look { vcpus, .. } = rate(&before, &after, &Pins::default(), &roles, &[]);
+        assert!((vcpus[0].busy - 95.0).abs() < 1e-6 && (vcpus[0].wait_ms - 10.0).abs() < 1e-6, "{vcpus:?}");
+    }
 }

@@ -8,11 +8,12 @@ use std::time::Instant;
 /// Counters of one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
+    /// When the interrupts were read, and before them the exits.
     pub(super) at: Instant,
     /// QEMU's threads.
     pub(super) threads: Vec<ThreadFact>,
     pub(super) interrupts: Vec<Interrupt>,
-    /// Running time of every thread of the machine.
+    /// Running time of every thread of the machine, QEMU's too.
     pub(super) ran: BTreeMap<u32, Ran>,
     /// Name and last host CPU of those that are not QEMU's, asked for when they have run.
     pub(super) others: BTreeMap<u32, ThreadFact>,
@@ -20,7 +21,7 @@ pub(super) struct Sample {
     pub(super) exits: BTreeMap<usize, u64>,
     /// MHz of each host CPU that a thread of QEMU ran on last.
     pub(super) mhz: BTreeMap<u32, u32>,
-    root: Root,
+    pub(super) root: Root,
 }
 
 impl Sample {
@@ -30,9 +31,10 @@ impl Sample {
         if threads.is_empty() {
             return None;
         }
+        let (at, interrupts) = (Instant::now(), host::interrupts(root));
+        let ran = host::ran(root);
         let mhz = threads.iter().filter_map(|thread| Some((thread.last, host::mhz(root, thread.last)?))).collect();
-        let (interrupts, ran) = (host::interrupts(root), host::ran(root));
-        let (at, root) = (Instant::now(), root.clone());
+        let root = root.clone();
         Some(Self { at, threads, interrupts, ran, others: BTreeMap::new(), exits, mhz, root })
     }
 
