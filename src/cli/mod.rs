@@ -22,6 +22,7 @@ mod layers;
 mod list;
 mod load;
 mod man;
+mod msi;
 mod new;
 pub mod output;
 mod permissions;

@@ -38,7 +38,7 @@ pub use layers::{HostFile, Layers};
 pub use man::Man;
 pub use monitor::{Cable, Cd, CdCommand, Hmp, Net, Qmp, Screenshot, SendKey, Turn, Usb, UsbDevice};
 pub use new::{GuestKind, New};
-pub use pci::{Pci, PciCommand};
+pub use pci::{Msi, Pci, PciCommand};
 pub use pick::Pick;
 pub use plan::{Check, Plan};
 pub use report::Report;

@@ -4,6 +4,7 @@ use super::complete::running;
 use super::guest::{guest_name, period};
 use crate::unit::{GuestName, PciSelector, Period};
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 /// `vmrun pci`.
 #[derive(Debug, Args)]
@@ -13,7 +14,7 @@ use clap::{Args, Subcommand};
                         A device is taken from its driver while the guest runs, and given back as at the\n\
                         guest's end. It needs one of the guest's  spare_ports  ([pcie] of its profile).")]
 pub struct Pci {
-    /// To the guest, or back
+    /// To the guest, or back, or for its Windows
     #[command(subcommand)]
     pub command: PciCommand,
 }
@@ -54,4 +55,26 @@ pub enum PciCommand {
         #[arg(long, value_name = "TIME", value_parser = period, default_value = "30s")]
         timeout: Period,
     },
+    /// Write what switches on message signaled interrupts (MSI) in Windows
+    Msi(Msi),
+}
+
+/// `vmrun pci msi`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vmrun pci msi 01:00 -o msi.cmd\n  \
+                        vmrun pci msi 01:00 -o msi.reg \\\n    \
+                        --instance 'PCI\\VEN_10DE&DEV_0FBA&SUBSYS_…&REV_A1\\4&2283f625&0&0110'\n\n\
+                        The script finds the devices; run it in the guest as administrator. The paths\n\
+                        are in the guest's device manager: Details, Device instance path.\n\
+                        Exit status: 0; 10 a path of another device; 12 no such function.")]
+pub struct Msi {
+    /// The device, as [[pci]] names it: 01:00, 01:00.1, 10de:13c2
+    #[arg(value_name = "DEVICE", required = true)]
+    pub devices: Vec<PciSelector>,
+    /// Windows' "device instance path", for a .reg file
+    #[arg(long = "instance", value_name = "PATH")]
+    pub instances: Vec<String>,
+    /// Write it to a new file; without: to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }

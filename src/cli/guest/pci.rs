@@ -4,6 +4,7 @@ use super::{Refused, done, for_guest, run_dir};
 use crate::cli::Exit;
 use crate::cli::args::{Layers, Pci, PciCommand};
 use crate::cli::load::Loaded;
+use crate::cli::msi;
 use crate::cli::output::Output;
 use crate::cli::run::accepted;
 use crate::plan::Plan;
@@ -17,6 +18,7 @@ pub(in crate::cli) fn pci(Pci { command }: &Pci, output: Output) -> Exit {
     match command {
         PciCommand::Attach { name, device, sets } => for_guest(name, output, attach(name, device, sets, output)),
         PciCommand::Detach { name, device, timeout } => for_guest(name, output, detach(name, device, *timeout, output)),
+        PciCommand::Msi(args) => msi::run(args, output),
     }
 }
 

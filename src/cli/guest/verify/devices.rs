@@ -1,6 +1,7 @@
 //! Passed PCI functions: how they interrupt, the width of their link, the size of their windows.
 
 use super::{Finding, Mark};
+use crate::cli::msi::registry_key;
 use crate::host::{self, Host, Msi, PciFunction, PciLink, Root, msi};
 use crate::unit::{Bdf, CpuSet};
 
@@ -44,27 +45,15 @@ fn interrupts(about: &str, function: &PciFunction, msi: Option<Msi>) -> Finding 
         Some(Msi::Absent) => Finding::new(Mark::Ok, about, "has no messages (MSI) to interrupt by"),
         None => Finding::new(Mark::Warn, about, "how it interrupts can be read by root only"),
         Some(Msi::Off) => {
-            let key = registry_key(function);
             Finding::new(Mark::Warn, about, "MSI is off: it shares an interrupt line, and sound may crackle").fix(
                 format!(
-                    "once the guest's driver runs. In Windows, set MSISupported = 1 (DWORD) in\n\
-                     HKLM\\SYSTEM\\CurrentControlSet\\Enum\\PCI\\\n\
-                     {key}\\…\\\n\
-                     Device Parameters\\Interrupt Management\\MessageSignaledInterruptProperties,\n\
-                     and start it anew; as a .reg file: vmrun why hdmi-audio-crackle"
+                    "once the guest's driver runs. For Windows: vmrun pci msi {about} -o msi.cmd\n\
+                     writes what switches it on for {}; more: vmrun why hdmi-audio-crackle",
+                    registry_key(function)
                 ),
             )
         }
     }
-}
-
-/// What Windows calls the function in its registry, below `Enum\PCI`; Windows driver documentation, "Identifiers for PCI
-/// devices".
-fn registry_key(function: &PciFunction) -> String {
-    let PciFunction { vendor, device, revision, .. } = function;
-    let board =
-        function.subsystem.map_or_else(|| "00000000".to_owned(), |it| format!("{:04X}{:04X}", it.device, it.vendor));
-    format!("VEN_{vendor:04X}&DEV_{device:04X}&SUBSYS_{board}&REV_{revision:02X}")
 }
 
 fn lanes(about: &str, PciLink { speed, width, max_speed, max_width }: &PciLink) -> Finding {
