@@ -1,11 +1,16 @@
-//! The Debian package: made of this build, put into a folder tree of its own, used there, and removed without a trace.
+//! The packages, made of this build by the tools of their distributions. Debian's is put into a folder tree of its own,
+//! used there, and removed without a trace.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
+
+/// The name of the sources' folder in an archive of them.
+const RELEASE: &str = concat!("vmrun-", env!("CARGO_PKG_VERSION"));
 
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|why| panic!("{command:?}: {why}"));
@@ -54,16 +59,9 @@ impl Tree {
 
     /// Files and links, without those of dpkg.
     fn files(&self) -> Vec<String> {
-        let found = run(Command::new("find").arg(self.0.path()).args([
-            "-mindepth",
-            "1",
-            "-not",
-            "-type",
-            "d",
-            "-printf",
-            "%P\\n",
-        ]));
-        found.lines().filter(|line| !line.starts_with("var/lib/dpkg")).map(str::to_owned).collect()
+        let mut files = files_below(self.0.path());
+        files.retain(|file| !file.starts_with("var/lib/dpkg"));
+        files
     }
 }
 
@@ -100,25 +98,110 @@ fn the_package_installs_works_and_leaves_nothing() {
         let text = fs::read_to_string(tree.0.path().join("usr/share").join(file)).unwrap();
         assert!(text.contains("vmrun") && !text.contains("/tmp/") && !text.contains("target/"), "{file}\n{text}");
     }
-    the_rpm_has(&files);
     tree.dpkg(&["--verify", "vmrun"]);
     tree.dpkg(&["--purge", "vmrun"]);
     assert_eq!(tree.files(), Vec::<String>::new());
 }
 
-/// The RPM's list of files names each of `files`, where Debian has no place of its own for it.
-fn the_rpm_has(files: &[String]) {
-    let spec = text("contrib/vmrun.spec");
-    let (_, listed) = spec.split_once("%files\n").unwrap();
-    let listed: Vec<&str> = listed.lines().filter_map(|line| line.strip_prefix('/')).collect();
-    let named = |file: &str| {
-        listed.iter().any(|entry| match entry.split_once('*') {
-            Some((start, end)) => file.starts_with(start) && file.ends_with(end),
-            None => file == *entry || file.strip_prefix(entry).is_some_and(|rest| rest.starts_with('/')),
-        })
-    };
-    let files = files.iter().map(|file| file.replace("zsh/vendor-completions", "zsh/site-functions"));
-    assert_eq!(files.filter(|file| !named(file)).collect::<Vec<_>>(), Vec::<String>::new());
+#[test]
+fn debians_own_checker_finds_nothing_in_the_package() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = package(&stripped(folder.path()), &folder.path().join("deb"));
+    let mut lintian = Command::new("lintian");
+    run(lintian.args(["--allow-root", "--fail-on", "error,warning"]).arg(package));
+}
+
+#[test]
+fn packages_for_rpm_and_pacman_hold_what_debians_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let binary = stripped(folder);
+    source(folder);
+    let deb = unpacked(&package(&binary, &folder.join("deb")), ("dpkg-deb", "-x", ""));
+    let expected: Vec<String> =
+        deb.iter().map(|file| file.replace("zsh/vendor-completions", "zsh/site-functions")).collect();
+    assert!(expected.len() > 20, "{expected:?}");
+    for package in [rpm(&binary, folder), pacman(&binary, folder)] {
+        let found = unpacked(&package, ("bsdtar", "-xf", "-C"));
+        assert_eq!(found, expected, "{}", package.display());
+    }
+}
+
+/// The sources as a release has them, in a folder and in an archive, for everybody to read.
+fn source(folder: &Path) {
+    fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    let archive = folder.join(format!("{RELEASE}.tar.gz"));
+    let mut tar = Command::new("tar");
+    tar.args(["--exclude=./target", "--exclude=./.git", "--mode=a+rX", &format!("--transform=s,^\\.,{RELEASE},")]);
+    run(tar.arg("-C").arg(env!("CARGO_MANIFEST_DIR")).arg("-czf").arg(&archive).arg("."));
+    run(Command::new("tar").arg("-C").arg(folder).arg("-xzf").arg(archive));
+}
+
+/// The RPM of `binary`; a file that its list lacks, or has too many, ends rpmbuild.
+fn rpm(binary: &Path, folder: &Path) -> PathBuf {
+    let spec = folder.join(RELEASE).join("contrib/vmrun.spec");
+    let mut build = Command::new("rpmbuild");
+    let defines = [
+        format!("_topdir {}/rpm", folder.display()),
+        format!("_sourcedir {}", folder.display()),
+        format!("vmrun_binary {}", binary.display()),
+        "_binary_payload w1.gzdio".into(),
+    ];
+    for define in defines {
+        build.arg("--define").arg(define);
+    }
+    run(build.args(["-bb", "--nodeps"]).arg(spec));
+    only(&folder.join("rpm/RPMS/x86_64"))
+}
+
+/// The package of pacman, made by a user who is not root, as its maker demands.
+fn pacman(binary: &Path, folder: &Path) -> PathBuf {
+    let made = folder.join("pacman");
+    fs::create_dir(&made).unwrap();
+    fs::set_permissions(&made, Permissions::from_mode(0o777)).unwrap();
+    let root = nix::unistd::geteuid().is_root();
+    let mut make = Command::new(if root { "setpriv" } else { "env" });
+    if root {
+        make.args(["--reuid=65534", "--regid=65534", "--clear-groups", "env"]);
+    }
+    let packages = made.join("packages");
+    for (name, place) in [("HOME", &made), ("BUILDDIR", &made), ("SRCDEST", &made), ("PKGDEST", &packages)] {
+        make.arg(format!("{name}={}", place.display()));
+    }
+    make.arg(format!("VMRUN_BINARY={}", binary.display()));
+    make.args(["PKGEXT=.pkg.tar", "sh", "-c", "mkdir $PKGDEST && makepkg --nodeps --nosign"]);
+    run(make.current_dir(folder.join(RELEASE).join("contrib")));
+    only(&packages)
+}
+
+/// The only file in `folder`.
+fn only(folder: &Path) -> PathBuf {
+    let mut found = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (first, more) = (found.next().unwrap(), found.next());
+    assert_eq!(more, None);
+    first
+}
+
+/// The files that `unpack` makes of `package`, without documents, for which each distribution has rules of its own, and
+/// without what the maker of the package adds. The program among them is run.
+fn unpacked(package: &Path, (tool, option, into): (&str, &str, &str)) -> Vec<String> {
+    let tree = tempfile::tempdir().unwrap();
+    run(Command::new(tool).arg(option).arg(package).args(into.split_whitespace()).arg(tree.path()));
+    assert!(run(Command::new(tree.path().join("usr/bin/vmrun")).arg("--version")).starts_with("vmrun "));
+    let mut files = files_below(tree.path());
+    files.retain(|file| {
+        let others = ["usr/share/doc/", "usr/share/licenses/", "usr/lib/.build-id/", "."];
+        !others.iter().any(|start| file.starts_with(start))
+    });
+    files.sort();
+    files
+}
+
+/// Files and links below `folder`, by their path there.
+fn files_below(folder: &Path) -> Vec<String> {
+    let found =
+        run(Command::new("find").arg(folder).args(["-mindepth", "1", "-not", "-type", "d", "-printf", "%P\\n"]));
+    found.lines().map(str::to_owned).collect()
 }
 
 #[test]
