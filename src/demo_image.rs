@@ -11,6 +11,7 @@
 ///   S3), `shutdown` (by pvpanic, which QEMU before 9.1 does not know)
 /// - `resets=N`: how often `then=reset` resets, 0 to 255, before it powers off; 1 without the word
 /// - `report=brief`: no lines for single vCPUs and PCI functions
+/// - `year=31`: sets the clock to 2031
 /// - `poke=01:00.0/2/502/0280`, up to four times: writes 0x280 to the register at offset 0x502 of that function's BAR 2
 ///   and says what was read there before and after; two, four or eight digits are 8, 16 or 32 bits
 ///

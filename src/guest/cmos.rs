@@ -6,6 +6,7 @@ const INDEX: u16 = 0x70;
 const DATA: u16 = 0x71;
 const STATUS_A: u8 = 0x0a;
 const STATUS_B: u8 = 0x0b;
+const YEAR: u8 = 9;
 /// QEMU keeps the century here, and names the place in ACPI's `FACP` table.
 const CENTURY: u8 = 0x32;
 /// Status A: the clock is being advanced.
@@ -35,8 +36,14 @@ pub fn time() -> [u16; 6] {
     }
 }
 
+/// Sets the last two digits of the clock's year.
+pub fn set_year(year: u8) {
+    let bcd = read(STATUS_B) & BINARY == 0;
+    write(YEAR, if bcd { (year / 10) << 4 | year % 10 } else { year });
+}
+
 fn read_time() -> [u16; 6] {
-    let [century, year, month, day, hour, minute, second] = [CENTURY, 9, 8, 7, 4, 2, 0].map(number);
+    let [century, year, month, day, hour, minute, second] = [CENTURY, YEAR, 8, 7, 4, 2, 0].map(number);
     [century * 100 + year, month, day, hour, minute, second]
 }
 

@@ -52,6 +52,8 @@ pub struct Command {
     pub resets: u8,
     /// `report=brief`: no lines for single vCPUs and PCI functions.
     pub brief: bool,
+    /// `year=`: the last two digits of the year that the clock is set to before the guest is done.
+    pub year: Option<u8>,
     /// `poke=`: registers to write and read back before the guest is done, at most [`poke::MOST`].
     pub pokes: [Option<Poke>; poke::MOST],
 }
@@ -59,7 +61,7 @@ pub struct Command {
 impl Command {
     /// Reads `text` and writes a line `error` for each word that is not understood.
     pub fn parse(text: &[u8]) -> Self {
-        let mut command = Self { then: Then::PowerOff, resets: 1, brief: false, pokes: [None; poke::MOST] };
+        let mut command = Self { then: Then::PowerOff, resets: 1, brief: false, year: None, pokes: [None; poke::MOST] };
         let mut understood = true;
         for word in text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
             if command.take(word).is_none() {
@@ -81,6 +83,7 @@ impl Command {
             b"resets" => self.resets = core::str::from_utf8(value).ok()?.parse().ok()?,
             b"report" if value == b"brief" => self.brief = true,
             b"report" if value == b"full" => self.brief = false,
+            b"year" => self.year = Some(core::str::from_utf8(value).ok()?.parse().ok().filter(|year| *year < 100)?),
             b"poke" => *self.pokes.iter_mut().find(|free| free.is_none())? = Some(Poke::parse(value)?),
             _ => return None,
         }

@@ -76,6 +76,10 @@ extern "C" fn guest_main(start_info: u32) -> ! {
     for poke in command.pokes.into_iter().flatten() {
         poke.carry_out(ConfigSpace::find(machine.tables));
     }
+    if let Some(year) = command.year {
+        cmos::set_year(year);
+        clock::report();
+    }
     line!("done");
     obey(&machine, command)
 }

@@ -1,15 +1,16 @@
 //! The plan while it is made, and after.
 
 use super::{
-    Access, Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, Hook, Identities, Kept, Lot, NewFile,
-    OnHostShutdown, OnHostSleep, OnPanic, OnReboot, OnTimeout, Opens, PanicKey, Pins, Problem, Room, RunAs, Seat,
-    Service, Slots, Transparent, UsbWanted,
+    Access, Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, GuestClock, Hook, Identities, Kept, Lot,
+    NewFile, OnHostShutdown, OnHostSleep, OnPanic, OnReboot, OnTimeout, Opens, Origin, PanicKey, Pins, Problem, Room,
+    RunAs, Seat, Service, Slots, Transparent, UsbWanted,
 };
 use crate::unit::{Bdf, CpuSet, GuestName, Period, Size, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 /// The QEMU that is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +79,10 @@ pub struct Contents {
     /// What is kept of that for the next start.
     #[serde(default)]
     pub kept: Kept,
+    /// Where its clock starts, and whether it goes on from there at the next start; `None` when the profile does not want
+    /// that.
+    #[serde(default)]
+    pub clock: Option<GuestClock>,
     /// Number of vCPUs.
     pub vcpus: u32,
     /// How it ends.
@@ -138,6 +143,15 @@ impl Contents {
         let usual = if self.devices.is_empty() { OnHostSleep::Ignore } else { OnHostSleep::Block };
         self.host_sleep.unwrap_or(usual)
     }
+
+    /// The arguments of a QEMU that is started at `now`: the guest's clock is to show what it showed then.
+    #[must_use]
+    pub fn words_at(&self, now: SystemTime) -> Vec<String> {
+        let Some(shows) = self.clock.and_then(|clock| clock.shows(now)) else { return self.argv.words() };
+        let mut argv = self.argv.clone();
+        argv.rtc.set("base", shows, Origin::derived("clock.keep", "the guest set it"));
+        argv.words()
+    }
 }
 
 impl Draft {
@@ -175,6 +189,7 @@ impl Draft {
             interrupts: Vec::new(),
             seats: Vec::new(),
             kept: Kept::default(),
+            clock: None,
             vcpus: 1,
             ending,
             host_sleep: None,
@@ -229,6 +244,16 @@ impl Draft {
             return Ok(Plan(contents));
         }
         Err(Box::new(Refusal { contents, problems }))
+    }
+}
+
+impl Plan {
+    /// The same for a guest that set its clock meanwhile, to what `clock` says.
+    #[must_use]
+    pub fn with_clock(&self, clock: Option<GuestClock>) -> Self {
+        let Self(contents) = self.clone();
+        let is_own = |kept: &GuestClock| contents.clock.is_some_and(|own| own.base == kept.base);
+        Self(Contents { clock: clock.filter(is_own).or(contents.clock), ..contents })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is kept of a guest's devices from run to run: a guest that finds one elsewhere, or under another name, takes it for
-//! a new one.
+//! a new one, and a clock that stands where it did not leave it, for a wrong one.
 
-use super::Chipset;
+use super::{Chipset, GuestClock};
 use crate::unit::PciSlot;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -18,6 +18,9 @@ pub struct Kept {
     /// The hardware addresses and serial numbers that the profile does not give, by what names the device whatever its turn.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     identities: BTreeMap<String, String>,
+    /// How the guest set its clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock: Option<GuestClock>,
 }
 
 /// Where one device of the guest sits.
@@ -49,13 +52,25 @@ impl Kept {
     /// Addresses of a machine with `chipset`.
     #[must_use]
     pub fn new(chipset: Chipset, addresses: BTreeMap<String, PciSlot>) -> Self {
-        Self { chipset, addresses, identities: BTreeMap::new() }
+        Self { chipset, addresses, identities: BTreeMap::new(), clock: None }
     }
 
     /// The same with what devices called themselves.
     #[must_use]
     pub fn with_identities(self, identities: BTreeMap<String, String>) -> Self {
         Self { identities, ..self }
+    }
+
+    /// The same with how the guest set its clock; `None` when it never has.
+    #[must_use]
+    pub fn with_clock(self, clock: Option<GuestClock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// How the guest set its clock; `None` when it never has.
+    #[must_use]
+    pub fn clock(&self) -> Option<GuestClock> {
+        self.clock
     }
 
     /// What devices called themselves, by name.
@@ -66,7 +81,7 @@ impl Kept {
     /// Whether nothing is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.addresses.is_empty() && self.identities.is_empty()
+        self.addresses.is_empty() && self.identities.is_empty() && self.clock.is_none()
     }
 
     /// The address of the device `name` on `chipset`.
@@ -88,6 +103,6 @@ impl Kept {
                 addresses.insert(name.clone(), *addr);
             }
         }
-        Self::new(chipset, addresses)
+        Self::new(chipset, addresses).with_clock(self.clock)
     }
 }

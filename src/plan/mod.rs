@@ -6,6 +6,7 @@
 
 mod argv;
 mod change;
+mod clock;
 mod command;
 mod descriptor;
 mod draft;
@@ -31,6 +32,7 @@ mod usb;
 
 pub use argv::{Arg, Argv, Origin};
 pub use change::{Binding, CONTROL_GROUPS, Change, Confinement, CpuMask, HOST_GROUP, Presence, Test, UnitState, VFIO};
+pub use clock::{ClockBase, GuestClock};
 pub use command::Command;
 pub use descriptor::{Descriptor, FIRST_DESCRIPTOR, Tap, TapFrom};
 pub use draft::{Contents, Draft, Emulator, Plan, Refusal};

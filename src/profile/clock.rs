@@ -1,7 +1,7 @@
 //! `[clock]`: the real-time clock that the guest reads.
 
 use super::scene::Scene;
-use crate::plan::{Class, Draft, Origin, Problem};
+use crate::plan::{Class, ClockBase, Draft, GuestClock, Origin, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::num::NonZeroU64;
@@ -12,6 +12,10 @@ use std::num::NonZeroU64;
 pub(super) struct Clock {
     /// What it shows when the guest starts. Windows expects `localtime`, everything else `utc`, which it is unless given.
     base: Option<Base>,
+    /// Whether it goes on where the guest set it, at the guest's next start, as the clock of a PC does; it does unless
+    /// given. Without it the clock starts at `base` each time. QEMU's event `RTC_CHANGE`.
+    #[schemars(extend("default" = true))]
+    keep: Option<bool>,
     /// What drives it: the host's clock as users set it, its clock since boot, or the guest's own running time. QEMU's
     /// choice, `host`, unless given.
     #[serde(rename = "clock")]
@@ -43,6 +47,15 @@ enum Base {
     Localtime,
 }
 
+impl From<Base> for ClockBase {
+    fn from(base: Base) -> Self {
+        match base {
+            Base::Utc => Self::Utc,
+            Base::Localtime => Self::Localtime,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Source {
@@ -60,7 +73,13 @@ enum Driftfix {
 
 impl Clock {
     pub(super) fn draft(&self, scene: &Scene, draft: &mut Draft) {
-        let Self { base, source, driftfix, lost_tick_policy, kvmclock, tsc_frequency } = self;
+        let Self { base, keep, source, driftfix, lost_tick_policy, kvmclock, tsc_frequency } = self;
+        if *keep != Some(false) {
+            let base = base.map_or(ClockBase::Utc, ClockBase::from);
+            // One that was set against another base says nothing of this one.
+            let kept = scene.setting.kept.clock().filter(|kept| kept.base == base);
+            draft.contents.clock = Some(kept.unwrap_or(GuestClock { base, ahead: None }));
+        }
         let argv = &mut draft.contents.argv;
         if let Some(base) = base {
             let base = match base {

@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::{ExitStatus, Stdio};
+use std::time::SystemTime;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
@@ -141,7 +142,7 @@ fn command(
     person: Option<Person>,
 ) -> io::Result<Prepared> {
     let mut command = Command::new(&plan.emulator.path);
-    command.args(plan.argv.words());
+    command.args(plan.words_at(SystemTime::now()));
     command.env_clear();
     match &person {
         Some(person) => command.envs(anybodys(std::env::vars_os())).envs(&person.env),

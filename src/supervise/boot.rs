@@ -3,7 +3,7 @@
 use super::prepare::{Hands, failure, hooks_at};
 use super::relay::qmp_user_socket;
 use super::run::{Run, sentence};
-use super::run_folder::{keep_addresses, qemu_log};
+use super::run_folder::{keep_addresses, kept_clock, qemu_log};
 use super::state_file::Reached;
 use super::{Failure, Notice, Placed, Scene, Stage};
 use crate::apply::enter_room;
@@ -33,7 +33,8 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
     let alive = run.instance.alive().map_err(|error| unusable(&error))?;
     let mut locks = lease.locks().map_err(|error| unusable(&error))?;
     locks.push(alive);
-    let mut booting = spawn(plan, log, locks).map_err(qemu_failure)?;
+    // It may have been set since the plan was made: by the same guest, before its reboot.
+    let mut booting = spawn(&plan.with_clock(kept_clock(dir)), log, locks).map_err(qemu_failure)?;
     let id = ProcessId::of(booting.pid());
     lease.note_qemu(id).map_err(|error| unusable(&error))?;
     if let Some(id) = id {

@@ -22,6 +22,7 @@ mod prepare;
 mod reboots;
 mod recover;
 mod relay;
+mod rtc;
 mod run;
 mod run_folder;
 mod scene;

@@ -2,7 +2,7 @@
 //! printed.
 
 use super::{Order, sentence};
-use crate::plan::Kept;
+use crate::plan::{GuestClock, Kept};
 use nix::libc;
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 /// Runs that are kept, this one among them.
 const KEPT: usize = 10;
-/// Name of the file with the guest's PCI addresses in its state folder.
+/// Name of the file with the guest's PCI addresses, and with its clock, in its state folder.
 const ADDRESSES: &str = "addresses.json";
 /// Name of the folder of runs in the guest's state folder.
 const RUNS: &str = "runs";
@@ -75,11 +75,37 @@ pub(super) fn profile(run: &Path) -> io::Result<Option<Vec<u8>>> {
 /// # Errors
 /// When it cannot be written; the old ones stay then.
 pub(super) fn keep_addresses(run: &Path, kept: &Kept) -> io::Result<()> {
-    let Some(state) = run.parent().and_then(Path::parent) else { return Err(io::ErrorKind::NotFound.into()) };
+    let state = state_of(run)?;
+    let before = kept_addresses(state).ok();
+    // Of the clock the guest itself is the last to know.
+    let clock = before.as_ref().map_or(kept.clock(), Kept::clock);
+    let kept = kept.clone().with_clock(clock);
     // The usual start changes nothing; then the disk is left alone.
-    if kept_addresses(state).is_ok_and(|before| before == *kept) {
-        return Ok(());
+    match before.is_some_and(|before| before == kept) {
+        true => Ok(()),
+        false => store(state, &kept),
     }
+}
+
+/// Keeps how the guest set its clock, likewise.
+///
+/// # Errors
+/// When it cannot be written, or what is kept already cannot be read; that stays then.
+pub(super) fn keep_clock(run: &Path, clock: GuestClock) -> io::Result<()> {
+    let state = state_of(run)?;
+    store(state, &kept_addresses(state)?.with_clock(Some(clock)))
+}
+
+/// How the guest set its clock, of whose folders of runs `run` is one; `None` when it never has, or nobody knows.
+pub(super) fn kept_clock(run: &Path) -> Option<GuestClock> {
+    kept_addresses(state_of(run).ok()?).ok()?.clock()
+}
+
+fn state_of(run: &Path) -> io::Result<&Path> {
+    run.parent().and_then(Path::parent).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+fn store(state: &Path, kept: &Kept) -> io::Result<()> {
     let (file, fresh) = (state.join(ADDRESSES), state.join(format!("{ADDRESSES}.next")));
     let mut text = serde_json::to_vec_pretty(kept)?;
     text.push(b'\n');
@@ -174,8 +200,10 @@ fn age(run: &Path) -> (String, u32) {
 
 #[cfg(test)]
 mod test {
-    use super::{Begun, KEPT, keep_addresses, kept_addresses, latest_run, make, profile, sorted};
-    use crate::plan::{Chipset, Kept};
+    use super::{
+        Begun, KEPT, keep_addresses, keep_clock, kept_addresses, kept_clock, latest_run, make, profile, sorted,
+    };
+    use crate::plan::{Chipset, ClockBase, GuestClock, Kept};
     use std::fs;
 
     fn begun(argv: &[&str]) -> Begun<'static> {
@@ -212,6 +240,11 @@ mod test {
         let kept = Kept::new(Chipset::Q35, [("disk /a,b.raw".to_owned(), "10.1".parse().unwrap())].into());
         keep_addresses(&run, &kept).unwrap();
         assert_eq!(kept_addresses(state.path()).unwrap(), kept);
+        let clock = GuestClock { base: ClockBase::Localtime, ahead: Some(3600) };
+        keep_clock(&run, clock).unwrap();
+        // The plan of a start knows the clock of the one before.
+        keep_addresses(&run, &kept).unwrap();
+        assert_eq!(kept_clock(&run), Some(clock));
         fs::write(state.path().join("addresses.json"), "{").unwrap();
         assert!(kept_addresses(state.path()).is_err());
     }

@@ -8,6 +8,7 @@ use super::life::{Life, Look};
 use super::log_cap::LogCap;
 use super::prepare::{Hands, beside, hooks_at, start_companions};
 use super::reboots::Reboots;
+use super::rtc;
 use super::run::{Run, sentence};
 use super::run_folder::QEMU_LOG;
 use super::serial::SerialLines;
@@ -21,6 +22,7 @@ use crate::qemu::{Event as Said, Guest, News, QueryStatus, RunState};
 use crate::unit::Period;
 use rustix::process::{Signal, pidfd_send_signal};
 use std::future::pending;
+use std::path::Path;
 use std::pin::pin;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -84,6 +86,7 @@ pub(super) async fn watch(
         side,
         reboots,
         desk: &run.desk,
+        log_dir: &run.order.log_dir,
         plan,
         tell,
     };
@@ -222,6 +225,7 @@ struct Watch<'a> {
     side: Side<'a>,
     reboots: &'a mut Reboots,
     desk: &'a Desk,
+    log_dir: &'a Path,
     plan: &'a Plan,
     tell: Tell<'a>,
 }
@@ -236,6 +240,7 @@ impl Watch<'_> {
         self.life.hear(event);
         match name.as_str() {
             "RESET" if data["guest"] == true => self.rebooted(),
+            "RTC_CHANGE" => self.keep_clock(),
             "SUSPEND" => self.note(format!("the guest sleeps; `vmrun wake {}` wakes it", self.plan.name)),
             "GUEST_PANICKED" => (self.tell)(&Notice::Warning(format!("the guest panicked: {data}"))),
             "BLOCK_IO_ERROR" if data["nospace"] == true && data["action"] == "stop" => {
@@ -255,6 +260,12 @@ impl Watch<'_> {
             Ok(new) if new.is_empty() => {}
             Ok(_) => self.desk.threads(self.guest.threads()),
             Err(error) => (self.tell)(&Notice::Warning(sentence(&error))),
+        }
+    }
+
+    fn keep_clock(&mut self) {
+        if let Some(clock) = self.plan.clock {
+            self.side.add(rtc::keep(clock, self.guest.qmp().clone(), self.log_dir.to_owned(), self.tell));
         }
     }
 

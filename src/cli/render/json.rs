@@ -32,6 +32,7 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         seats,
         // Of use to vmrun alone.
         kept: _,
+        clock,
         vcpus,
         ending,
         host_sleep: _,
@@ -65,6 +66,7 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         "room": room,
         "interrupts": interrupts,
         "addresses": seats,
+        "clock": clock,
         "files": files,
         "changes": changes.iter().map(change).collect::<Vec<_>>(),
         "undo": undo.iter().map(change).collect::<Vec<_>>(),

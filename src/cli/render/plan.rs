@@ -11,6 +11,7 @@ use crate::plan::{
 use crate::profile::source::{Keys, Sheets, Shown};
 use anstyle::Style;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 const HEAD: Style = Style::new().bold();
 
@@ -166,6 +167,13 @@ impl Page {
                     "host CPUs {cpus} as a partition of the vCPUs' own ({kind}), where the kernel makes it"
                 ));
             }
+        }
+        if let Some(ahead) = contents.clock.and_then(|clock| clock.ahead) {
+            let by = humantime::format_duration(Duration::from_secs(ahead.unsigned_abs()));
+            let side = if ahead < 0 { "behind" } else { "ahead of" };
+            self.item(&format!(
+                "clock: {by} {side} UTC, as the guest set it; -rtc base= is what it shows when QEMU starts (clock.keep)"
+            ));
         }
         if let Some(login) = &contents.session {
             self.item(&format!("environment: the display of {login}'s session, unless vmrun has one"));
