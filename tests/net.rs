@@ -85,6 +85,10 @@ fn packets_pass_by_bridge_and_forwarded_port_and_the_tap_is_gone_after() {
     assert_eq!(tool("ip -o link show master br0").lines().count(), 1);
     tool("busybox ping -c 1 -W 30 192.168.77.2");
     assert!(fetch("192.168.77.2:80").contains(net::PAGE));
+    let status = String::from_utf8(bench.output(&["status", "guest"]).stdout).expect("text");
+    for address in ["192.168.77.2 (nic0; /proc/net/arp)", "192.168.76.15 (nic1; QEMU's own network"] {
+        assert!(status.contains(address), "{address}\n{status}");
+    }
     assert!(fetch("127.0.0.1:8080").contains(net::PAGE));
 
     run.signal("TERM");

@@ -14,9 +14,11 @@ pub struct Ps {}
 
 /// `vmrun status`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  vmrun status windows\n  vmrun status windows --json\n\n\
+#[command(
+    after_help = "Examples:\n  vmrun status windows\n  vmrun status windows --json | jq -r '.addresses[].ip'\n\n\
                         Exit status: 0 running (also when it is paused or sleeps); 3 stopped; 4 runs\n\
-                        without vmrun; 5 needs `vmrun recover`; 6 is being started or ended.")]
+                        without vmrun; 5 needs `vmrun recover`; 6 is being started or ended."
+)]
 pub struct Status {
     /// Name of the guest
     #[arg(value_name = "NAME", value_parser = guest_name, add = known())]

@@ -1,5 +1,6 @@
 //! What is asked of, and done for, a guest by its name. One command, or one family of commands, a file.
 
+mod addresses;
 mod attach;
 mod cd;
 mod console;

@@ -1,5 +1,6 @@
 //! `vmrun status`: all that is known of one guest.
 
+use super::addresses::{Address, addresses};
 use super::shown::{ago, event};
 use super::{on_the_loop, run_dir, state_dir};
 use crate::apply::{Standing, standing};
@@ -7,7 +8,7 @@ use crate::cli::Exit;
 use crate::cli::args;
 use crate::cli::output::Output;
 use crate::process::escaped;
-use crate::supervise::{Ask, PinStatus, ServiceStatus, Status, ask, latest_run};
+use crate::supervise::{Ask, PinStatus, ServiceStatus, Status, ask, latest_run, plan_of};
 use crate::unit::GuestName;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -46,16 +47,31 @@ fn word(status: &Status) -> &str {
 
 /// Says how a guest is, and by the exit code.
 pub(in crate::cli) fn status(args::Status { name }: &args::Status, output: Output) -> Exit {
-    let Ok(seen) = on_the_loop(look(&run_dir(name))) else { return Exit::Internal };
+    let dir = run_dir(name);
+    let looked = on_the_loop(async {
+        let seen = look(&dir).await;
+        let reached = reached(&dir, &seen).await;
+        (seen, reached)
+    });
+    let Ok((seen, reached)) = looked else { return Exit::Internal };
     let Seen { exit, word, status } = &seen;
     let last = last_exit(&state_dir(name));
     if output.json {
         let answer = json!({
-            "v": 1, "name": name, "state": word, "vmrun": status, "last": last, "exit": exit.code(),
+            "v": 1, "name": name, "state": word, "vmrun": status, "addresses": reached, "last": last,
+            "exit": exit.code(),
         });
         return output.answer_json(&answer, *exit);
     }
-    output.answer(&page(name, &seen, &last), *exit)
+    output.answer(&page(name, &seen, &reached, &last), *exit)
+}
+
+/// Where a guest that runs can be reached.
+async fn reached(dir: &Path, seen: &Seen) -> Vec<Address> {
+    match (seen.exit, plan_of(dir)) {
+        (Exit::Good | Exit::Orphan, Ok(Some(plan))) => addresses(dir, &plan).await,
+        _ => Vec::new(),
+    }
 }
 
 fn last_exit(state: &Path) -> Value {
@@ -63,7 +79,7 @@ fn last_exit(state: &Path) -> Value {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-fn page(name: &GuestName, seen: &Seen, last: &Value) -> String {
+fn page(name: &GuestName, seen: &Seen, reached: &[Address], last: &Value) -> String {
     let Seen { exit, word, status } = seen;
     let mut page = format!("{name}: {word}");
     match (exit, status) {
@@ -78,7 +94,7 @@ fn page(name: &GuestName, seen: &Seen, last: &Value) -> String {
     }
     page.push('\n');
     match status {
-        Some(status) => facts(&mut page, status),
+        Some(status) => facts(&mut page, status, reached),
         None => {
             if let Some(dir) = latest_run(&state_dir(name)) {
                 row(&mut page, "logs", &dir.display().to_string());
@@ -88,7 +104,7 @@ fn page(name: &GuestName, seen: &Seen, last: &Value) -> String {
     page
 }
 
-fn facts(page: &mut String, status: &Status) {
+fn facts(page: &mut String, status: &Status, reached: &[Address]) {
     let Status { supervisor, qemu, vcpus, memory, devices, pins, services, logs, events, .. } = status;
     let qemu = qemu.map(|pid| format!(", qemu {pid}")).unwrap_or_default();
     row(page, "processes", &format!("vmrun {supervisor}{qemu}"));
@@ -98,6 +114,9 @@ fn facts(page: &mut String, status: &Status) {
     }
     if !devices.is_empty() {
         row(page, "devices", &devices.join(", "));
+    }
+    for address in reached {
+        row(page, "address", &place(address));
     }
     if !services.is_empty() {
         row(page, "services", &services.iter().map(service).collect::<Vec<_>>().join(", "));
@@ -123,6 +142,13 @@ pub(super) fn placed(PinStatus { placed, moved }: &PinStatus) -> String {
     match moved.is_empty() {
         true => format!("{placed}, all in their place"),
         false => format!("{placed}, moved by somebody: {}", moved.join(", ")),
+    }
+}
+
+fn place(Address { ip, device, source }: &Address) -> String {
+    match device.as_str() {
+        "" => format!("{ip} ({source})"),
+        device => format!("{ip} ({device}; {source})"),
     }
 }
 
