@@ -337,6 +337,31 @@ fn a_qemu_that_runs_becomes_a_profile() {
     }
 }
 
+/// libvirt: `formatdomain`, "IOMMU devices".
+#[test]
+fn an_iommu_that_the_guest_sees_comes_over_with_its_keys() {
+    let xml = "<domain type='kvm'><name>x</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>\
+               <os><type arch='x86_64' machine='q35'>hvm</type></os><devices><iommu model='intel'>\
+               <driver intremap='on' eim='off' caching_mode='on' aw_bits='48' dma_translation='off'/>\
+               </iommu></devices></domain>";
+    let script = "qemu-system-x86_64 -name x -M q35,kernel-irqchip=split -m 64 \
+                  -device intel-iommu,intremap=on,eim=off,caching-mode=on,aw-bits=48,dma-translation=off\n";
+    for (name, text) in [("guest.xml", xml), ("guest.sh", script)] {
+        let made = import(name, text.as_bytes()).expect("it is understood");
+        assert!(made.report.is_complete(), "{name}: {:#?}", made.report.entries);
+        let profile: toml::Table = made.profile.parse().expect("a profile");
+        let wanted = "model = \"intel\"\nintremap = true\neim = false\ncaching_mode = true\naw_bits = 48\n\
+                      dma_translation = false\n";
+        assert_eq!(profile["iommu"].as_table(), wanted.parse().ok().as_ref(), "{name}: {}", made.profile);
+        toml::from_str::<Profile>(&made.profile).expect("one that vmrun takes");
+    }
+    let amd = xml
+        .replace("'intel'", "'amd'")
+        .replace("intremap='on' eim='off' caching_mode='on' aw_bits='48' dma_translation='off'", "xtsup='on'");
+    let made = import("guest.xml", amd.as_bytes()).expect("it is understood");
+    assert!(made.profile.contains("model = \"amd\"") && made.profile.contains("eim = true"), "{}", made.profile);
+}
+
 #[test]
 fn iothreads_that_no_disk_has_are_not_pinned() {
     let xml = "<domain type='kvm'><name>a</name><memory>1048576</memory><vcpu>1</vcpu><iothreads>2</iothreads>\

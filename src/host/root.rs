@@ -6,6 +6,7 @@ use nix::libc;
 use nix::unistd::{AccessFlags, eaccess};
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +37,16 @@ impl Root {
         let mut text = fs::read_to_string(self.resolve(path)).ok()?;
         text.truncate(text.trim_end().len());
         Some(text)
+    }
+
+    /// Whether the file system of a file lets the page cache be passed by; `None` when the file cannot be opened.
+    /// open(2), `O_DIRECT`.
+    pub fn takes_direct(&self, path: impl AsRef<Path>) -> Option<bool> {
+        let mut options = OpenOptions::new();
+        match options.read(true).custom_flags(libc::O_DIRECT | libc::O_NONBLOCK).open(self.resolve(path)) {
+            Ok(_) => Some(true),
+            Err(error) => (error.raw_os_error() == Some(libc::EINVAL)).then_some(false),
+        }
     }
 
     /// Content of a file; `None` when it cannot be read.

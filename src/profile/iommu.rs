@@ -69,6 +69,9 @@ const XTSUP: Version = Version::new(9, 2);
 /// First QEMU with `virtio-iommu-pci,aw-bits`; QEMU 9.0 change log.
 const VIRTIO_AW_BITS: Version = Version::new(9, 0);
 
+/// First QEMU with `intel-iommu,dma-translation`; QEMU 7.1, "Support IR-only mode without DMA translation".
+const DMA_TRANSLATION: Version = Version::new(7, 1);
+
 /// Device number that QEMU gives to the PCI function of `amd-iommu`: the first that is free, and nothing was there before.
 const AMD_DEVICE: u8 = 1;
 
@@ -105,6 +108,7 @@ pub(super) fn draft(iommu: Option<&Iommu>, uses: Uses, scene: &Scene, draft: &mu
     iommu.judge_interrupts(uses, scene, draft);
     iommu.judge_passed(uses.passed, draft);
     iommu.judge_bits(scene, draft);
+    iommu.judge_translation(scene, draft);
     let origin = Origin::given("iommu");
     match iommu.model {
         Model::Intel => draft.contents.argv.device(&iommu.intel(uses, scene), origin),
@@ -271,6 +275,15 @@ impl Iommu {
             let what = format!("QEMU {version} has no aw-bits for virtio's IOMMU");
             let problem = Problem::new(Class::Impossible, "iommu.aw_bits", what);
             draft.refuse(problem.why(format!("QEMU {VIRTIO_AW_BITS} is the first that has it")).fix("leave it out"));
+        }
+    }
+
+    fn judge_translation(&self, scene: &Scene, draft: &mut Draft) {
+        let given = self.dma_translation.is_some() && self.model == Model::Intel;
+        if let Some(version) = scene.version.filter(|version| given && *version < DMA_TRANSLATION) {
+            let what = format!("QEMU {version} has no dma-translation for Intel's IOMMU");
+            let problem = Problem::new(Class::Impossible, "iommu.dma_translation", what);
+            draft.refuse(problem.why(format!("QEMU {DMA_TRANSLATION} is the first that has it")).fix("leave it out"));
         }
     }
 }

@@ -26,6 +26,9 @@ pub struct Image {
     /// What can start it; `None` when that cannot be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boots: Option<Boots>,
+    /// Whether the host's page cache can be passed by; `None` when that cannot be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub takes_direct: Option<bool>,
     /// Who holds it besides the guest.
     pub holders: Vec<Holder>,
     /// For a device like `/dev/sdb`, whose name depends on the order of discovery: its lasting name.
@@ -63,6 +66,7 @@ pub(super) fn read(root: &Root, path: &Path) -> Option<Image> {
         begins_like: format.map(str::to_owned),
         broken_chain: chain::broken(root, path),
         boots: format.and_then(|format| boots::read(root, path, format)),
+        takes_direct: root.takes_direct(path),
         holders: if block { holders::of_device(root, meta.rdev()) } else { holders::of_file(root, path, &meta) },
         stable: stable(root, path, &meta),
     })

@@ -16,6 +16,7 @@ pub(super) fn judge(disks: &[Disk], scene: &Scene, draft: &mut Draft) {
         let key = format!("disk[{i}].file");
         judge_holders(disk, image, &path, &key, draft);
         judge_format(disk, image, &path, i, draft);
+        judge_cache(disk, image, &path, i, draft);
         warn_of_name(image, &path, &key, draft);
     }
 }
@@ -100,6 +101,15 @@ fn judge_format(disk: &Disk, image: &Image, path: &Path, i: usize, draft: &mut D
             }
         }
         Format::Raw => {}
+    }
+}
+
+/// QEMU would say so itself, when the host is prepared already. QEMU: `raw_open_common()`, `block/file-posix.c`.
+fn judge_cache(disk: &Disk, image: &Image, path: &Path, i: usize, draft: &mut Draft) {
+    if disk.cache.direct() && image.takes_direct == Some(false) {
+        let what = format!("the file system of {} does not let its page cache be passed by", path.display());
+        let problem = Problem::new(Class::Impossible, format!("disk[{i}].cache"), what);
+        draft.refuse(problem.why("it does not open a file with O_DIRECT").fix("cache = \"writeback\""));
     }
 }
 

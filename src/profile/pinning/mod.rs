@@ -26,7 +26,7 @@ use serde::Deserialize;
 use vcpus::Vcpus;
 
 /// Which thread of QEMU runs on which host CPUs; everything is where the kernel likes it unless given. `pinning = "auto"`
-/// or `"auto:8"` in `[cpu]` is short for `vcpus` alone.
+/// or a list like `[2, 6, 3, 7]` in `[cpu]` is short for `vcpus` alone.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pinning {

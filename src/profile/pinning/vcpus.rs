@@ -105,7 +105,7 @@ impl<'de> Visitor<'de> for VcpusVisitor {
     }
 }
 
-/// `pinning = "auto:8"`, short for `vcpus` alone, or the table.
+/// `pinning = "auto:8"` or `[2, 6]`, short for `vcpus` alone, or the table.
 pub(in crate::profile) fn short_or_table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pinning, D::Error> {
     deserializer.deserialize_any(PinningVisitor)
 }
@@ -114,7 +114,8 @@ pub(in crate::profile) fn short_or_table<'de, D: Deserializer<'de>>(deserializer
 pub(in crate::profile) fn short_or_table_schema(generator: &mut SchemaGenerator) -> Schema {
     let table = generator.subschema_for::<Pinning>();
     let short = json!({"type": "string", "pattern": PATTERN});
-    json_schema!({ "anyOf": [table, short] })
+    let list = json!({"type": "array", "items": generator.subschema_for::<CpuSet>()});
+    json_schema!({ "anyOf": [table, short, list] })
 }
 
 struct PinningVisitor;
@@ -123,11 +124,15 @@ impl<'de> Visitor<'de> for PinningVisitor {
     type Value = Pinning;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"auto\", \"auto:8\" for 8 vCPUs, or a table [cpu.pinning]")
+        f.write_str("\"auto\", \"auto:8\" for 8 vCPUs, a list with an entry for each vCPU, or a table [cpu.pinning]")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Pinning, E> {
         text.parse().map(|auto| Pinning { vcpus: Vcpus::Auto(auto), ..Pinning::default() }).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, sets: A) -> Result<Pinning, A::Error> {
+        VcpusVisitor.visit_seq(sets).map(|vcpus| Pinning { vcpus, ..Pinning::default() })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Pinning, A::Error> {
