@@ -13,7 +13,7 @@ use crate::supervise::latest_run;
 use nix::unistd::gethostname;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -129,8 +129,13 @@ fn deliver(args: &Report, text: &str, output: Output) -> Exit {
             Exit::Good
         }
         Err(error) => {
-            let problem = Problem::new(Class::Denied, "", format!("{shown} cannot be written: {error}"))
-                .fix("name another file: --output FILE; - is standard output");
+            let (class, what) = match error.kind() {
+                ErrorKind::AlreadyExists => {
+                    (Class::Invalid, format!("{shown} is there already, and is not written over"))
+                }
+                _ => (Class::Denied, format!("{shown} cannot be written: {error}")),
+            };
+            let problem = Problem::new(class, "", what).fix("name another file: --output FILE; - is standard output");
             refuse::refuse(&[problem], output)
         }
     }

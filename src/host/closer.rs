@@ -2,7 +2,7 @@
 
 use super::{
     Area, Host, Root, Wants, console, core_scheduling, cpu, iommu, keyboard, mediated, module, neighbour, node, pci,
-    system, transparent_huge, tuning, usb, vfio,
+    real_time, system, transparent_huge, tuning, usb, vfio,
 };
 
 impl Host {
@@ -34,6 +34,7 @@ impl Host {
             let close = cpu::close(root, &online, &mut self.cpus);
             (self.cpu_model, self.caches) = (close.model, close.caches);
             (self.cpu_sets, self.frequency) = (close.sets, close.frequency);
+            self.real_time_percent = real_time::percent(root);
             self.core_scheduling = core_scheduling::read(root);
         }
         if wants.area(Area::Memory) {

@@ -30,6 +30,7 @@ mod pci;
 mod program;
 mod qemu;
 mod reach;
+mod real_time;
 mod rom;
 mod root;
 mod sound;
@@ -101,7 +102,7 @@ pub struct Host {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_bits: Option<u8>,
     /// Who made the processor, by `vendor_id` in `/proc/cpuinfo`, like `AuthenticAMD`; `None` in older dumps, which did
-    /// not tell; [`Area::Cpus`], as the next four.
+    /// not tell; [`Area::Cpus`], as the next five.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_vendor: Option<String>,
     /// Caches, the nearest to the core first.
@@ -113,6 +114,9 @@ pub struct Host {
     /// Whether strangers can be kept off a core's sibling threads; `None` in older dumps, which did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub core_scheduling: Option<CoreScheduling>,
+    /// Percent of the time for which the kernel lets a busy real-time thread run; `None` for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real_time_percent: Option<u8>,
     /// What sets frequencies; `None` on a machine where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frequency: Option<Frequency>,

@@ -82,9 +82,15 @@ fn judge_id(id: &str, iothreads: &[String], draft: &mut Draft) {
 
 /// A busy real-time thread leaves nothing of its CPU to others: `threads` of them must not be able to take all CPUs.
 pub(super) fn judge_fifo(pinning: &Pinning, sched: Sched, threads: usize, scene: &Scene, draft: &mut Draft) {
+    if !matches!(sched, Sched::Fifo(_)) {
+        return;
+    }
     let (pinned, online) = (pinning.pinned(), scene.host.online());
     let free = online.without(&pinned);
-    if !matches!(sched, Sched::Fifo(_)) || threads < online.len() || (!pinned.is_empty() && !free.is_empty()) {
+    if threads < online.len() || (!pinned.is_empty() && !free.is_empty()) {
+        if let Some(percent) = scene.host.real_time_percent {
+            draft.warn(stopped(percent));
+        }
         return;
     }
     draft.refuse(
@@ -92,6 +98,17 @@ pub(super) fn judge_fifo(pinning: &Pinning, sched: Sched, threads: usize, scene:
             .why(format!("they may take all of {online}; while they spin, nothing on the host can end them"))
             .fix("vcpus = \"auto\"   # leaves the host its first core; or sched = \"normal\""),
     );
+}
+
+/// Busy real-time threads do not run for all of the time.
+fn stopped(percent: u8) -> Problem {
+    let ms = (100 - u32::from(percent)) * 10;
+    let what = format!("a busy real-time vCPU is stopped for {ms} ms of every second");
+    Problem::new(Class::Invalid, "cpu.pinning.sched", what)
+        .why("kernel.sched_rt_runtime_us keeps them for other threads, and Linux before 6.12 also where none waits")
+        .fix(
+            "sudo sysctl kernel.sched_rt_runtime_us=-1   # with [tune] isolate = true, so that nobody else waits there",
+        )
 }
 
 /// Whether the kernel is to keep strangers off the sibling threads; notes a problem when it cannot.
