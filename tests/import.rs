@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+#[path = "import/asks.rs"]
+mod asks;
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -115,7 +115,7 @@ impl Beside<'_> {
     /// Whether a companion is the program `name`.
     fn has_companion(&mut self, name: &str) -> bool {
         let name = name.rsplit('/').next().unwrap_or(name);
-        let program = |service: &super::page::Table| {
+        let program = |service: &super::table::Table| {
             let run = service.get("run")?.as_array()?.first()?.as_str()?;
             Some(run.rsplit('/').next().unwrap_or(run).to_owned())
         };

@@ -7,6 +7,7 @@
 
 mod argv;
 mod beside;
+mod computed;
 mod libvirt;
 mod page;
 mod proxmox;
@@ -16,6 +17,7 @@ mod running;
 mod script;
 mod setting;
 mod shell;
+mod table;
 mod xml;
 
 pub use report::{Entry, Fate, Report};

@@ -1,7 +1,7 @@
 //! The text of a profile under construction: tables in the order of the documentation, with their comments.
 
+use super::table::{Table, comment};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use toml::Value;
 
 /// Tables in the order in which they are written.
@@ -51,139 +51,6 @@ const ORDER: [&str; 41] = [
 
 /// Tables that come last, in this order.
 const LAST: [&str; 5] = ["hook", "service", "on", "stop", "qemu"];
-
-/// Columns after which a comment goes on in the next line.
-const WIDTH: usize = 110;
-
-/// A line of a table.
-#[derive(Clone, Debug)]
-enum Line {
-    Key(String, Value),
-    Comment(String),
-}
-
-/// A table: its keys, and the comments among them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Table {
-    /// What stands above its header.
-    above: Vec<String>,
-    lines: Vec<Line>,
-}
-
-impl Table {
-    /// Gives `key` a value; the last one counts.
-    pub(super) fn set(&mut self, key: &str, value: impl Into<Value>) {
-        let value = value.into();
-        let known = self.lines.iter_mut().find_map(|line| match line {
-            Line::Key(known, old) if known == key => Some(old),
-            Line::Key(..) | Line::Comment(_) => None,
-        });
-        match known {
-            Some(old) => *old = value,
-            None => self.lines.push(Line::Key(key.into(), value)),
-        }
-    }
-
-    /// Gives `key` the value that is there, if any.
-    pub(super) fn maybe(&mut self, key: &str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.set(key, value);
-        }
-    }
-
-    /// The value of `key`.
-    pub(super) fn get(&self, key: &str) -> Option<&Value> {
-        self.lines.iter().find_map(|line| match line {
-            Line::Key(known, value) if known == key => Some(value),
-            Line::Key(..) | Line::Comment(_) => None,
-        })
-    }
-
-    /// The text at `key`.
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
-        self.get(key)?.as_str()
-    }
-
-    /// Takes `key` away.
-    pub(super) fn remove(&mut self, key: &str) {
-        self.lines.retain(|line| !matches!(line, Line::Key(known, _) if known == key));
-    }
-
-    /// Adds `value` at the end of the list at `key`.
-    pub(super) fn add(&mut self, key: &str, value: impl Into<Value>) {
-        let mut list = self.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-        list.push(value.into());
-        self.set(key, list);
-    }
-
-    /// Adds a comment below what is there.
-    pub(super) fn comment(&mut self, text: impl Into<String>) {
-        self.lines.push(Line::Comment(text.into()));
-    }
-
-    /// Adds a question, and below it the line that would be its answer, commented out.
-    pub(super) fn ask(&mut self, question: &str, line: &str) {
-        self.comment(format!("To decide: {question}"));
-        self.comment(line);
-    }
-
-    /// Adds a comment above the header.
-    pub(super) fn above(&mut self, text: impl Into<String>) {
-        self.above.push(text.into());
-    }
-
-    fn render(&self, out: &mut String) {
-        // Where a key stands is free within a table, but no sub-table may come before a plain key.
-        for line in &self.lines {
-            match line {
-                Line::Comment(text) => comment(text, out),
-                Line::Key(key, value) => _ = writeln!(out, "{} = {}", name(key), shown(key, value)),
-            }
-        }
-    }
-}
-
-/// A key as TOML has it.
-fn name(key: &str) -> String {
-    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    // A key may not go over lines, which TOML's own way to show a text does. JSON's escapes are all TOML's.
-    if bare { key.into() } else { serde_json::Value::from(key).to_string().replace('\u{7f}', "\\u007f") }
-}
-
-/// A value, numbers that are known in hexadecimal in that, long lists of texts one in a line.
-fn shown(key: &str, value: &Value) -> String {
-    match value {
-        Value::Integer(number) if key == "hv_spinlocks" => format!("{number:#x}"),
-        Value::Array(items) if items.len() > 1 && key == "args" => {
-            let items: String = items.iter().fold(String::new(), |all, item| all + &format!("    {item},\n"));
-            format!("[\n{items}]")
-        }
-        Value::Table(table) => {
-            let pairs: Vec<_> = table.iter().map(|(key, value)| format!("{} = {value}", name(key))).collect();
-            format!("{{ {} }}", pairs.join(", "))
-        }
-        value => value.to_string(),
-    }
-}
-
-/// Writes `text` as comment lines.
-fn comment(text: &str, out: &mut String) {
-    for line in text.lines() {
-        let mut width = 1;
-        out.push('#');
-        for word in line.split_whitespace() {
-            if width > 1 && width + word.chars().count() + 1 > WIDTH {
-                out.push_str("\n#");
-                width = 1;
-            }
-            out.push(' ');
-            // A control character would break the line, or the TOML.
-            out.extend(word.chars().filter(|c| !c.is_control()));
-            width += word.chars().count() + 1;
-        }
-        out.push('\n');
-    }
-}
 
 /// The whole profile.
 #[derive(Clone, Debug, Default)]
@@ -244,6 +111,16 @@ impl Page {
         self.lists.get(name).map_or(0, Vec::len)
     }
 
+    /// Every table that can be commented out by itself, which those of the lists can.
+    pub(super) fn listed(&mut self) -> impl Iterator<Item = &mut Table> {
+        self.lists.values_mut().flatten()
+    }
+
+    /// Every table that there is one of, and the keys at the top.
+    pub(super) fn single(&mut self) -> impl Iterator<Item = &mut Table> {
+        std::iter::once(&mut self.top).chain(self.tables.values_mut())
+    }
+
     /// The text of all tables.
     pub(super) fn tables(&self) -> String {
         let mut out = String::new();
@@ -252,10 +129,7 @@ impl Page {
             let list = self.lists.get(name).into_iter().flatten().map(|table| (format!("[[{name}]]"), table));
             for (header, table) in single.chain(list) {
                 out.push('\n');
-                table.above.iter().for_each(|text| comment(text, &mut out));
-                out.push_str(&header);
-                out.push('\n');
-                table.render(&mut out);
+                table.render(&format!("{header}\n"), &mut out);
             }
         }
         out
@@ -268,9 +142,7 @@ impl Page {
         if !self.head.is_empty() {
             out.push('\n');
         }
-        self.top.above.iter().for_each(|text| comment(text, &mut out));
-        out.push_str("schema = 1\n");
-        self.top.render(&mut out);
+        self.top.render("schema = 1\n", &mut out);
         out.push_str(&self.tables());
         if !self.tail.is_empty() {
             out.push('\n');

@@ -2,6 +2,7 @@
 
 use super::argv::{self, Place, Word};
 use super::beside::Beside;
+use super::computed;
 use super::page::{Page, guest_name};
 use super::report::{Fate, Report};
 use super::shell::{self, Command, End};
@@ -68,6 +69,7 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
             }
         }
     }
+    computed::ask(&qemu.words[at + 1..], &mut page, &mut report);
     script.set_aside.iter().for_each(|(line, text)| set_aside(*line, text, &mut page, &mut report));
     Ok((page.render(), report.sorted()))
 }

@@ -231,17 +231,23 @@ fn usb(disk: &Disk, device: &mut Value, origin: &Origin, draft: &mut Draft) -> S
 fn ahci(controllers: &mut Controllers, origin: &Origin, draft: &mut Draft) -> String {
     let port = controllers.ports;
     controllers.ports += 1;
-    if port == AHCI_PORTS {
-        let what = format!("the SATA controller has {AHCI_PORTS} ports");
-        draft.refuse(Problem::new(Class::Invalid, format!("{}.bus", origin.key), what).fix("bus = \"scsi\""));
-    }
-    if draft.slots.chipset() == Chipset::Q35 {
-        // The chipset's own controller; QEMU names its ports ide.0 to ide.5.
+    let (controller, port) = (port / AHCI_PORTS, port % AHCI_PORTS);
+    // A q35 has one of its own; QEMU names its ports ide.0 to ide.5.
+    let own = draft.slots.chipset() == Chipset::Q35;
+    if own && controller == 0 {
         return format!("ide.{port}");
     }
+    let id = match controller - usize::from(own) {
+        0 => "ahci".to_owned(),
+        index => format!("ahci{index}"),
+    };
     if port == 0 {
-        let origin = Origin::derived(&origin.key, "this chipset has no SATA controller of its own");
-        place(json!({"driver": "ich9-ahci", "id": "ahci"}), &origin, draft);
+        let why = if controller > 0 {
+            "the ports before are taken"
+        } else {
+            "this chipset has no SATA controller of its own"
+        };
+        place(json!({"driver": "ich9-ahci", "id": id}), &Origin::derived(&origin.key, why), draft);
     }
-    format!("ahci.{port}")
+    format!("{id}.{port}")
 }

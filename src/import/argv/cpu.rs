@@ -2,6 +2,7 @@
 
 use super::Line;
 use super::opt::{Opt, is_on};
+use crate::import::computed;
 use crate::import::page::number;
 use crate::import::xml;
 
@@ -131,6 +132,12 @@ impl Line<'_> {
 
     /// QEMU: `hw/core/machine-smp.c`: what is not given follows, cores first.
     fn topology(&mut self, opt: &Opt) {
+        if !computed::parts(&opt.value).is_empty() {
+            opt.rest();
+            opt.asked("how many vCPUs there are");
+            let question = format!("how many vCPUs there are; the script says `{}`.", opt.value);
+            return self.page.table("cpu").ask(&question, "cores = 4");
+        }
         let levels = ["sockets", "dies", "modules", "cores", "threads"];
         let given = levels.map(|level| opt.number(level).filter(|number| *number > 0));
         let clusters = opt.number("clusters").filter(|clusters| *clusters > 1);

@@ -2,8 +2,9 @@
 
 use super::node::{device_options, drive_options, limits_of_group, node_options};
 use super::opt::Opt;
+use super::seat::Seat;
 use super::{Line, by_id, named, push};
-use crate::import::page::Table;
+use crate::import::table::Table;
 
 /// Devices that are disks: the driver, the bus of the profile, and whether it is a CD-ROM drive.
 const DRIVERS: [(&str, &str, bool); 16] = [
@@ -46,15 +47,10 @@ impl Line<'_> {
                 "device" if is_disk(opt) => self.device_disk(opt, opts),
                 "hda" | "hdb" | "hdc" | "hdd" | "sda" | "cdrom" => {
                     let table = push(self.page, "disk", opt);
-                    table.set("file", opt.value.clone());
-                    table.set("format", by_name(&opt.value));
-                    table.set("bus", if self.q35 { "sata" } else { "ide" });
-                    if opt.name == "cdrom" {
-                        table.set("cdrom", true);
-                    } else {
-                        guessed(opt, table);
-                    }
+                    let medium = Medium { file: Some(opt.value.clone()), format: None, cdrom: opt.name == "cdrom" };
+                    fill(table, if self.q35 { "sata" } else { "ide" }, &medium, opt);
                     opt.rest();
+                    self.want(opt, Seat::of_drive(opt, self.q35), opts);
                 }
                 "fda" | "fdb" => opt.lost("there are no floppy disks"),
                 "sd" | "mtdblock" => opt.lost("a PC has no such memory"),
@@ -66,6 +62,7 @@ impl Line<'_> {
                 _ => {}
             }
         }
+        self.seat(opts);
         self.boot(opts);
     }
 
@@ -89,10 +86,12 @@ impl Line<'_> {
             other => return opt.lost(format!("vmrun has no drives on `{other}`")),
         };
         let medium = medium_of(opt);
+        let seat = Seat::of_drive(opt, self.q35);
         let table = push(self.page, "disk", opt);
         fill(table, bus, &medium, opt);
         place(opt);
         drive_options(opt, table);
+        self.want(opt, seat, opts);
     }
 
     fn device_disk(&mut self, device: &Opt, opts: &[Opt]) {
@@ -134,8 +133,10 @@ impl Line<'_> {
         }
         node.into_iter().for_each(|node| node_options(node, opts, &mut table));
         table.maybe("throttle", limits);
+        let seat = Seat::of_device(device, bus);
         device_options(device, bus, opts, &mut table);
         *self.page.push("disk") = table;
+        self.want(device, seat, opts);
     }
 
     /// `-boot`: letters of kinds become the order of devices.
@@ -182,9 +183,20 @@ pub(super) fn iothread_id(text: &str) -> String {
     if id.starts_with(|c: char| c.is_ascii_alphabetic()) && id != "ram0" { id } else { format!("io-{id}") }
 }
 
+/// Formats that QEMU knows by what is in the file, and people by its name. QEMU: `block/*.c`, `bdrv_probe`.
+const FORMATS: [&str; 8] = ["qcow2", "vmdk", "vdi", "vhd", "vhdx", "vpc", "qed", "qcow"];
+
 /// The format that a file's name tells.
 fn by_name(file: &str) -> &'static str {
-    if file.to_lowercase().ends_with(".qcow2") { "qcow2" } else { "raw" }
+    let end = file.rsplit_once('.').map(|(_, end)| end.to_lowercase()).unwrap_or_default();
+    FORMATS.into_iter().find(|format| *format == end).unwrap_or("raw")
+}
+
+/// Asks for an image of a format that vmrun reads.
+fn foreign(opt: &Opt, format: &str, table: &mut Table) {
+    opt.asked(format!("the image is `{format}`, and vmrun has raw and qcow2"));
+    table.put_off(crate::import::table::convert(format));
+    table.set("format", "qcow2");
 }
 
 /// Notes that nothing but its name tells the format of an image.
@@ -204,22 +216,17 @@ fn fill(table: &mut Table, bus: &str, medium: &Medium, opt: &Opt) {
         Some(format @ ("raw" | "qcow2")) if medium.file.is_some() => table.set("format", format),
         Some("raw" | "qcow2") => {}
         Some("host_device" | "host_cdrom" | "file") => table.set("format", "raw"),
-        Some(other) => {
-            opt.asked(format!("the image is `{other}`, and vmrun has raw and qcow2"));
-            table.ask(
-                &format!("the image is `{other}`; `qemu-img convert -O qcow2 OLD NEW` makes one of it."),
-                "format = \"qcow2\"",
-            );
-            table.set("format", "raw");
-        }
-        None => {
-            if let Some(file) = &medium.file {
-                table.set("format", by_name(file));
+        Some(other) => foreign(opt, other, table),
+        None => match medium.file.as_deref().map(by_name) {
+            Some(format @ ("raw" | "qcow2")) => {
+                table.set("format", format);
                 if !medium.cdrom {
                     guessed(opt, table);
                 }
             }
-        }
+            Some(other) => foreign(opt, other, table),
+            None => {}
+        },
     }
     table.set("bus", bus);
     if medium.cdrom {

@@ -2,6 +2,7 @@
 
 use super::opt::{Opt, is_on};
 use super::{Line, by_id, named};
+use crate::import::computed;
 
 /// A flash chip: its file, its format, and whether the guest can write to it.
 struct Chip {
@@ -54,6 +55,11 @@ impl Line<'_> {
     fn bios(&mut self, opt: &Opt, alone: bool) {
         opt.rest();
         let path = opt.value.to_lowercase();
+        if !computed::parts(&opt.value).is_empty() {
+            opt.asked("which firmware it is");
+            let question = format!("which firmware the script takes by `{}`.", opt.value);
+            return self.page.table("firmware").ask(&question, "kind = \"uefi\"");
+        }
         let uefi = ["ovmf", "efi", "edk2"].iter().any(|word| path.contains(word));
         if !alone {
             return opt.translated("the flash chips hold the firmware");

@@ -2,6 +2,7 @@
 
 use super::opt::{Opt, is_on};
 use super::{Line, Place, name_of, named};
+use crate::import::computed;
 
 impl Line<'_> {
     pub(super) fn machine(&mut self, opts: &[Opt]) {
@@ -123,6 +124,9 @@ impl Line<'_> {
             let given = opt.get("guest").map_or_else(|| opt.head.clone(), str::to_owned);
             opt.get("process");
             opt.get("debug-threads");
+            if !computed::parts(&given).is_empty() {
+                continue;
+            }
             let name = name_of(&given);
             if name != given {
                 opt.translated(format!("`{name}`: a name is letters, digits, `-`, `_` and `.`"));

@@ -15,14 +15,19 @@ mod net;
 mod node;
 mod opt;
 mod passed;
+mod seat;
 mod shared;
 mod sound;
 
+pub(in crate::import) use net::no_card;
 pub(in crate::import) use opt::Word;
 
-use super::page::{Page, Table, guest_name};
+use super::computed;
+use super::page::{Page, guest_name};
 use super::report::{Fate, Report};
+use super::table::Table;
 use opt::Opt;
+use seat::Seated;
 
 /// Options that take no value. QEMU: `qemu-options.hx`, those without `HAS_ARG`; and those that are gone.
 const BARE: &[&str] = &[
@@ -72,6 +77,9 @@ const BARE: &[&str] = &[
     "no-kqemu",
 ];
 
+/// Options of which nothing is known when a shell computes the whole value.
+const SHAPED: [&str; 8] = ["drive", "device", "netdev", "net", "nic", "chardev", "object", "blockdev"];
+
 /// Where a command line stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::import) enum Place {
@@ -102,6 +110,8 @@ struct Line<'l> {
     macs: u8,
     /// USB controllers in the order of the line.
     usb: Vec<String>,
+    /// Disks that have a place on a controller of the chipset.
+    seats: Vec<Seated>,
     /// What the profile has no key for.
     args: Vec<String>,
 }
@@ -120,8 +130,8 @@ pub(in crate::import) fn import(
     let nodefaults = opts.iter().any(|opt| is(opt, "nodefaults"))
         || place != (Place::Whole { kvm: false }) && place != (Place::Whole { kvm: true });
     let q35 = matches!(place, Place::Libvirt { q35: true });
-    let (macs, usb, args) = (0, Vec::new(), Vec::new());
-    let mut line = Line { opts, env, place, page, report, q35, passed, nodefaults, macs, usb, args };
+    let (macs, usb, seats, args) = (0, Vec::new(), Vec::new(), Vec::new());
+    let mut line = Line { opts, env, place, page, report, q35, passed, nodefaults, macs, usb, seats, args };
     line.run();
 }
 
@@ -155,6 +165,9 @@ impl Line<'_> {
     /// Puts an option on QEMU's command line as it is.
     fn pass(&mut self, opt: &Opt) {
         opt.rest();
+        if !computed::parts(&opt.value).is_empty() {
+            return opt.asked("what the script makes of it");
+        }
         opt.translated("passed on in [qemu] args");
         self.args.push(format!("-{}", opt.name));
         if !opt.value.is_empty() {
@@ -189,9 +202,12 @@ fn options(words: &[Word], report: &mut Report) -> Vec<Opt> {
             word.text.strip_prefix("--").or_else(|| word.text.strip_prefix('-')).filter(|name| !name.is_empty())
         else {
             // A lone word is a disk image. QEMU: `softmmu/vl.c`, qemu_init.
-            match word.text.is_empty() {
-                true => report.note(word.line, "an empty word", Fate::Needless("nothing stands in it".into())),
-                false => opts.push(Opt::new("hda", &word.text, word.line, word.comments.clone())),
+            if word.text.is_empty() {
+                report.note(word.line, "an empty word", Fate::Needless("nothing stands in it".into()));
+            } else if computed::is_all(&word.text) {
+                report.note(word.line, word.text.clone(), Fate::Asked("which options it adds".into()));
+            } else {
+                opts.push(Opt::new("hda", &word.text, word.line, word.comments.clone()));
             }
             continue;
         };
@@ -199,6 +215,14 @@ fn options(words: &[Word], report: &mut Report) -> Vec<Opt> {
         let mut comments = word.comments.clone();
         let value = if bare { None } else { words.next() };
         comments.extend(value.into_iter().flat_map(|value| value.comments.clone()));
+        if let Some(value) = value.filter(|value| SHAPED.contains(&name) && computed::is_all(&value.text)) {
+            report.note(
+                word.line,
+                format!("-{name} {}", value.text),
+                Fate::Asked("what the script makes of it".into()),
+            );
+            continue;
+        }
         opts.push(Opt::new(name, value.map_or("", |value| &value.text), word.line, comments));
     }
     opts

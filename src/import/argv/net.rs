@@ -2,7 +2,8 @@
 
 use super::opt::Opt;
 use super::{Line, by_id, named, push};
-use crate::import::page::{Table, number};
+use crate::import::page::number;
+use crate::import::table::Table;
 
 /// Devices that are network cards.
 const CARDS: [(&str, &str); 16] = [
@@ -90,7 +91,9 @@ impl Line<'_> {
     }
 
     fn options(&mut self, device: &Opt, table: &mut Table) {
-        let mac = device.any(&["mac", "macaddr"]).map_or_else(|| self.next_mac(), str::to_lowercase);
+        let given = device.any(&["mac", "macaddr"]);
+        let mac = given
+            .map_or_else(|| self.next_mac(), |mac| if mac.contains('$') { mac.into() } else { mac.to_lowercase() });
         table.set("mac", mac);
         table.maybe("boot_index", device.number("bootindex").map(number));
         table.maybe("mtu", device.number("host_mtu").map(number));
@@ -169,13 +172,15 @@ fn model(opt: &Opt, kind: &str, table: &mut Table) {
         Some(model) if !model.is_empty() => table.set("model", model),
         _ => {
             opt.asked(format!("vmrun has no card `{kind}`"));
-            table.ask(
-                &format!("the card was a `{kind}`, which vmrun has not; this is the nearest that guests know."),
-                "model = \"virtio\"",
-            );
+            table.put_off(no_card(kind));
             table.set("model", "e1000");
         }
     }
+}
+
+/// The question about a card `kind`.
+pub(in crate::import) fn no_card(kind: &str) -> String {
+    format!("the card was a `{kind}`, which vmrun has not; e1000 is the nearest that guests know.")
 }
 
 /// What a card is tied to.

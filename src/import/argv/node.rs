@@ -3,7 +3,8 @@
 use super::disk::iothread_id;
 use super::opt::{Opt, is_on};
 use super::{by_id, named};
-use crate::import::page::{Table, number, size};
+use crate::import::page::{number, size};
+use crate::import::table::Table;
 use crate::import::xml;
 use toml::Value;
 

@@ -37,11 +37,8 @@ impl Line<'_> {
             Ok(bdf) => table.set("host", bdf.to_string()),
             Err(_) => {
                 opt.asked(format!("which function `{host}` is"));
-                table.ask(
-                    &format!("the file computes the address: `{host}`. `lspci -D` lists them."),
-                    "host = \"0000:01:00.0\"",
-                );
-                table.set("host", "0000:01:00.0");
+                table.put_off(format!("`{host}` is no address; `lspci -D` lists those of this host."));
+                table.set("host", host.as_str());
             }
         }
         let bus = opt.get("bus").map(str::to_owned);
@@ -114,7 +111,7 @@ impl Line<'_> {
             opt.shown()
         ));
         self.page.tail("[[usb]]");
-        self.page.tail("id = \"046d:c29b\"");
+        self.page.tail("id = \"VENDOR:PRODUCT\"");
     }
 
     /// `-usbdevice`, which QEMU has only for its own devices today.

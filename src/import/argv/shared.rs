@@ -67,13 +67,9 @@ impl Line<'_> {
         let table = push(self.page, "share", opt);
         table.set("kind", "virtiofs");
         opt.asked("which folder it is: virtiofsd was started by something else");
-        table.ask(
-            "vmrun starts virtiofsd itself; the folder that it shares is the one of --shared-dir.",
-            "source = \"/srv\"",
-        );
-        table.set("source", "/srv");
+        table.put_off("vmrun starts virtiofsd itself; the folder is the one of its --shared-dir:");
+        table.set("source", "FOLDER");
         table.set("tag", tag);
-        table.set("readonly", true);
         table.maybe("queue_size", queue.map(number));
     }
 

@@ -1,7 +1,9 @@
 //! `<disk>`.
 
+use super::disk_source::{Source, source, volume_of};
 use super::{Domain, placed};
-use crate::import::page::{Table, number, size};
+use crate::import::page::{number, size};
+use crate::import::table::{Table, convert};
 use crate::import::xml::Element;
 use toml::Value;
 
@@ -20,7 +22,7 @@ pub(super) fn import(disk: &Element, domain: &mut Domain) {
     let cdrom = device == "cdrom";
     let name = target.and_then(|target| target.attr("dev")).unwrap_or_default().to_owned();
     let Some(bus) = bus(disk, target, &name, domain) else { return };
-    let file = match source(disk, domain) {
+    let file = match source(disk) {
         Source::File(file) => file,
         Source::Volume(pool, volume) => return volume_of(disk, &pool, &volume, bus, cdrom, domain),
         Source::Other(why) => return disk.lost(why),
@@ -35,10 +37,8 @@ pub(super) fn import(disk: &Element, domain: &mut Domain) {
         "iso" => table.set("format", "raw"),
         other => {
             disk.asked(format!("the image is `{other}`, and vmrun has raw and qcow2"));
-            table.ask(
-                &format!("the image is `{other}`. `qemu-img convert -O qcow2 OLD NEW` makes one of it for:"),
-                "format = \"qcow2\"",
-            );
+            table.put_off(convert(other));
+            table.set("format", "qcow2");
         }
     }
     table.set("bus", bus);
@@ -122,76 +122,7 @@ fn bus(disk: &Element, target: Option<&Element>, name: &str, domain: &Domain) ->
     }
 }
 
-/// Where a disk's data is.
-enum Source {
-    /// A file, or nothing in the drive.
-    File(Option<String>),
-    /// A volume of a pool.
-    Volume(String, String),
-    /// Elsewhere, and why that is not to be had.
-    Other(String),
-}
-
-fn source(disk: &Element, _: &Domain) -> Source {
-    let Some(source) = disk.child("source") else { return Source::File(None) };
-    source.attr("index");
-    source.attr("startupPolicy").into_iter().for_each(|_| source.translated("an image that is not there is refused"));
-    for name in [
-        "seclabel",
-        "encryption",
-        "reservations",
-        "slices",
-        "initiator",
-        "privateData",
-        "cookies",
-        "ssl",
-        "readahead",
-        "timeout",
-        "config",
-        "auth",
-        "snapshot",
-    ] {
-        source.all(name).for_each(|element| element.lost("vmrun has nothing like it"));
-    }
-    let path = |name: &str| source.attr(name).filter(|path| !path.is_empty()).map(str::to_owned);
-    match disk.attr("type").unwrap_or("file") {
-        "file" => Source::File(path("file")),
-        "block" => Source::File(path("dev")),
-        "volume" => {
-            source.attr("mode");
-            Source::Volume(path("pool").unwrap_or_default(), path("volume").unwrap_or_default())
-        }
-        "network" => {
-            source.take();
-            let protocol = source.attr("protocol").unwrap_or_default();
-            Source::Other(format!(
-                "an image behind `{protocol}`: a disk is a file or a block device of the host; mount or map it first"
-            ))
-        }
-        "dir" => Source::Other("a folder as a FAT disk; [[share]] shares folders".into()),
-        "nvme" => Source::Other("an NVMe disk through QEMU's own driver; pass it whole with [[pci]]".into()),
-        other => Source::Other(format!("vmrun has no disks of type `{other}`")),
-    }
-}
-
-/// libvirt's own pool keeps its volumes in one folder; where others are, only libvirt knows.
-fn volume_of(disk: &Element, pool: &str, volume: &str, bus: &str, cdrom: bool, domain: &mut Domain) {
-    disk.take();
-    disk.asked(format!("where the volume `{volume}` of the pool `{pool}` is, only libvirt knows"));
-    let path = format!("/var/lib/libvirt/images/{volume}");
-    let table = domain.page.push("disk");
-    table.ask(
-        &format!("`virsh vol-path --pool {pool} {volume}` tells where it is; the drive is a CD-ROM drive without a disc until then:"),
-        &format!("file = {}", Value::from(path)),
-    );
-    if !cdrom {
-        table.comment("format = \"raw\"   # or qcow2; and without the next line");
-    }
-    table.set("cdrom", true);
-    table.set("bus", if matches!(bus, "virtio" | "nvme") { "sata" } else { bus });
-}
-
-fn io(driver: &Element, table: &mut Table) {
+pub(super) fn io(driver: &Element, table: &mut Table) {
     driver.attr("name");
     let cache = driver.attr("cache").filter(|cache| *cache != "default");
     table.maybe("cache", cache);
@@ -246,7 +177,7 @@ fn io(driver: &Element, table: &mut Table) {
     }
 }
 
-fn identity(disk: &Element, table: &mut Table) {
+pub(super) fn identity(disk: &Element, table: &mut Table) {
     table.maybe("serial", disk.text_of("serial"));
     if let Some(wwn) = disk.text_of("wwn") {
         table.set("wwn", if wwn.starts_with("0x") { wwn.to_owned() } else { format!("0x{wwn}") });

@@ -117,7 +117,7 @@ fn usb(hostdev: &Element, source: Option<&Element>, domain: &mut Domain) {
         });
         domain.page.tail(format!("To decide: a USB device was passed by its number ({}), which changes with each plug. `lsusb` tells its ids:", place.unwrap_or_default()));
         domain.page.tail("[[usb]]");
-        domain.page.tail("id = \"046d:c29b\"");
+        domain.page.tail("id = \"VENDOR:PRODUCT\"");
         return;
     }
     let table = domain.page.push("usb");

@@ -8,6 +8,7 @@ mod controller;
 mod cpu;
 mod device;
 mod disk;
+mod disk_source;
 mod display;
 mod features;
 mod hostdev;

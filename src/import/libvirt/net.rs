@@ -1,7 +1,8 @@
 //! `<interface>`.
 
 use super::{Domain, hostdev, placed};
-use crate::import::page::{Table, number};
+use crate::import::page::number;
+use crate::import::table::Table;
 use crate::import::xml::Element;
 use crate::unit::Mac;
 use toml::Value;
@@ -135,10 +136,7 @@ fn model(interface: &Element, table: &mut Table) -> bool {
         }
         other => {
             interface.asked(format!("vmrun has no card `{other}`"));
-            table.ask(
-                &format!("the card was a `{other}`, which vmrun has not; this is the nearest that guests know."),
-                "model = \"virtio\"",
-            );
+            table.put_off(crate::import::argv::no_card(other));
             "e1000"
         }
     };

@@ -79,7 +79,7 @@ fn overridden(device: &Element, root: &Element, domain: &mut Domain, report: &mu
 }
 
 /// A property of vfio-pci by its key; `false` when there is none.
-fn set(table: &mut crate::import::page::Table, name: &str, value: &str) -> bool {
+fn set(table: &mut crate::import::table::Table, name: &str, value: &str) -> bool {
     let spoof = match name {
         "x-pci-vendor-id" => "vendor_id",
         "x-pci-device-id" => "device_id",

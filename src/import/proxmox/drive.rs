@@ -1,22 +1,28 @@
 //! Disks, and where Proxmox keeps them.
 
-use super::{Fate, Guest, Row, Value};
+use super::{Fate, Guest, Page, Row, Value};
 use std::path::Path;
 
-/// The file of a volume, and whether that is sure.
+/// The file of a volume; `None` when only `pvesm` knows it.
 ///
-/// The storages are those that an installation of Proxmox makes; of others only `pvesm` knows.
-pub(super) fn file(volume: &str) -> (String, bool) {
+/// The storages are those that an installation of Proxmox makes. A guest made of a template names that one first:
+/// `base-9000-disk-0/vm-100-disk-0`, `9000/base-9000-disk-0.qcow2/100/vm-100-disk-0.qcow2`. Source: `PVE/Storage/*.pm`,
+/// parse_volname.
+pub(super) fn file(volume: &str) -> Option<String> {
     if volume.starts_with('/') {
-        return (volume.into(), true);
+        return Some(volume.into());
     }
-    let Some((storage, name)) = volume.split_once(':') else { return (volume.into(), false) };
-    match storage {
-        "local" if name.starts_with("iso/") => (format!("/var/lib/vz/template/{name}"), true),
-        "local" => (format!("/var/lib/vz/images/{name}"), true),
-        "local-lvm" => (format!("/dev/pve/{name}"), true),
-        "local-zfs" => (format!("/dev/zvol/rpool/data/{name}"), true),
-        _ => (volume.into(), false),
+    let (storage, name) = volume.split_once(':')?;
+    let parts: Vec<_> = name.split('/').collect();
+    match (storage, &parts[..]) {
+        ("local", ["iso" | "import" | "snippets", ..]) => {
+            let folder = if parts[0] == "iso" { "template/" } else { "" };
+            Some(format!("/var/lib/vz/{folder}{name}"))
+        }
+        ("local", [guest, image] | [_, _, guest, image]) => Some(format!("/var/lib/vz/images/{guest}/{image}")),
+        ("local-lvm", [.., image]) => Some(format!("/dev/pve/{image}")),
+        ("local-zfs", [.., image]) => Some(format!("/dev/zvol/rpool/data/{image}")),
+        _ => None,
     }
 }
 
@@ -24,19 +30,22 @@ impl Guest<'_> {
     pub(super) fn drive(&mut self, row: &Row, bus: &str) -> Fate {
         let value = Value::of(&row.value, "file");
         let cdrom = value.get("media") == Some("cdrom");
-        let (path, sure) = file(value.first);
+        let empty = cdrom && matches!(value.first, "none" | "");
+        let known = if empty { None } else { file(value.first) };
         if row.value.contains("cloudinit") {
             return Fate::Lost("cloud-init is not fed; its drive can be made with cloud-localds".into());
         }
         let id = format!("drive-{}", row.key);
         let mut drive = format!("if=none,id={id}");
-        if !(cdrom && matches!(value.first, "none" | "cdrom")) {
+        // What only Proxmox knows stands there until the profile is whole, and asks then.
+        let path = known.as_deref().unwrap_or(value.first);
+        if known.is_some() || !cdrom {
             drive = format!("{drive},file={}", path.replace(',', ",,"));
         }
         if cdrom {
             drive += ",media=cdrom";
         } else {
-            drive += &Self::kept(&value, &path);
+            drive += &Self::kept(&value, path);
         }
         let mut device = format!("{},drive={id}", driver(bus, cdrom));
         if bus == "sata" {
@@ -52,17 +61,21 @@ impl Guest<'_> {
         }
         if value.is_on("iothread") && matches!(bus, "virtio" | "scsi") {
             self.push(row.line, &["-object", &format!("iothread,id=iothread-{}", row.key)]);
-            if bus == "virtio" {
-                device = format!("{device},iothread=iothread-{}", row.key);
-            }
+            device = format!("{device},iothread=iothread-{}", row.key);
         }
         device += &self.boot_index(&row.key);
         self.push(row.line, &["-drive", &drive, "-device", &device]);
-        if sure || cdrom && path == "none" {
+        if known.is_some() || empty {
             return Fate::Kept;
         }
-        self.page
-            .tail(format!("To decide: `pvesm path {}` tells the file of {}; write it there.", value.first, row.key));
+        if cdrom {
+            self.page.tail(format!(
+                "To decide: the drive of {} is empty. What lay in it is what `pvesm path {}` tells.",
+                row.key, value.first
+            ));
+            return Fate::Asked("which disc it is: only Proxmox knows its storages".into());
+        }
+        self.unknown.push(value.first.to_owned());
         Fate::Asked("which file it is: only Proxmox knows its storages".into())
     }
 
@@ -104,6 +117,16 @@ impl Guest<'_> {
             None => (self.value("bootdisk") == Some(key)).then_some(0),
         };
         turn.map_or_else(String::new, |turn| format!(",bootindex={}", turn + 1))
+    }
+}
+
+/// Has the disks of `volumes` wait for their files.
+pub(super) fn ask(volumes: &[String], page: &mut Page) {
+    for volume in volumes {
+        let own = page.list("disk").iter_mut().filter(|disk| disk.text("file") == Some(volume));
+        own.for_each(|disk| {
+            disk.put_off(format!("`pvesm path {volume}` tells where it is, on a host that has the storage:"));
+        });
     }
 }
 

@@ -49,6 +49,8 @@ impl<'v> Value<'v> {
 struct Guest<'g> {
     rows: Vec<Row>,
     words: Vec<Word>,
+    /// Volumes of storages that only Proxmox knows.
+    unknown: Vec<String>,
     page: &'g mut Page,
     report: &'g mut Report,
 }
@@ -80,12 +82,14 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
     }
     let stem = name.rsplit('/').next().unwrap_or(name).trim_end_matches(".conf");
     page.top().set("name", guest_name(stem));
-    let mut guest = Guest { rows: rows(text), words: Vec::new(), page: &mut page, report: &mut report };
+    let mut guest =
+        Guest { rows: rows(text), words: Vec::new(), unknown: Vec::new(), page: &mut page, report: &mut report };
     guest.snapshots(text);
     guest.run();
-    let words = std::mem::take(&mut guest.words);
+    let (words, unknown) = (std::mem::take(&mut guest.words), std::mem::take(&mut guest.unknown));
     argv::import(&words, &[], Place::Whole { kvm: true }, &mut page, &mut report);
     own::after(&mut page);
+    drive::ask(&unknown, &mut page);
     Ok((page.render(), report.sorted()))
 }
 

@@ -122,7 +122,7 @@ impl Guest<'_> {
 
     fn variables(&mut self, text: &str) -> Fate {
         let value = Value::of(text, "file");
-        let (path, _) = drive::file(value.first);
+        let path = drive::file(value.first).unwrap_or_else(|| value.first.to_owned());
         let table = self.page.table("firmware");
         if value.is_on("pre-enrolled-keys") {
             table.set("secure_boot", true);
@@ -195,16 +195,29 @@ impl Guest<'_> {
 
     pub(super) fn hostpci(&mut self, row: &Row) -> Fate {
         let value = Value::of(&row.value, "host");
-        if value.first.is_empty() || value.get("mapping").is_some() {
-            self.page.tail(format!("To decide: {} names a mapping of Proxmox's; `lspci` tells the address:", row.key));
-            self.page.tail("[[pci]]");
-            self.page.tail("host = \"0000:01:00.0\"");
-            return Fate::Asked("which device it is: only Proxmox knows its mappings".into());
+        let mapping = value.get("mapping");
+        if let Some(kind) = value.get("mdev") {
+            let whole = if value.first.matches(':').count() == 2 { "" } else { "0000:" };
+            let table = self.page.push("mdev");
+            table.set("parent", mapping.map_or_else(|| format!("{whole}{}", value.first), str::to_owned));
+            table.set("type", kind);
+            if let Some(mapping) = mapping {
+                table.put_off(format!(
+                    "`{mapping}` is a mapping of Proxmox's; `mdevctl types` tells the card's address:"
+                ));
+                return Fate::Asked("which device it is: only Proxmox knows its mappings".into());
+            }
+            return Fate::Translated("an [[mdev]], a part of the card".into());
         }
-        for host in value.first.split(';') {
+        for host in mapping.unwrap_or(value.first).split(';') {
             let whole = if host.matches(':').count() == 2 { host.to_owned() } else { format!("0000:{host}") };
             let table = self.page.push("pci");
-            table.set(if host.contains('.') { "host" } else { "device" }, whole);
+            if mapping.is_some() {
+                table.put_off(format!("`{host}` is a mapping of Proxmox's. `lspci -D` tells the address of the card:"));
+                table.set("device", host);
+            } else {
+                table.set(if host.contains('.') { "host" } else { "device" }, whole);
+            }
             if value.is_on("x-vga") {
                 table.set("x_vga", true);
             }
@@ -213,10 +226,10 @@ impl Guest<'_> {
             }
             table.maybe("rom", value.get("romfile").map(|file| format!("/usr/share/kvm/{file}")));
         }
-        match value.get("mdev") {
-            Some(_) => Fate::Lost("mdev: a part of a card is made by mdevctl, and passed by its path".into()),
-            None => Fate::Kept,
+        if mapping.is_some() {
+            return Fate::Asked("which device it is: only Proxmox knows its mappings".into());
         }
+        Fate::Kept
     }
 
     /// What Proxmox does unless told.
