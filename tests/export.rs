@@ -110,15 +110,21 @@ fn a_script_that_is_asked_to_stop_presses_the_power_button() {
     assert_eq!(bench.leftovers(), [""; 0]);
 }
 
+/// What a script says that does not start its guest.
+fn not_started(script: &Path) -> String {
+    let output = shell(script).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    said(&output)
+}
+
 #[test]
 fn a_start_that_fails_is_taken_back() {
     let [qemu, _] = qemus();
     let bench = bench(&qemu);
     let veto = "[[hook]]\nat = \"started\"\nrun = [\"false\"]\n";
     let script = exported(&bench, "then=wait", &format!("{AROUND}{veto}"));
-    let output = shell(&script).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).starts_with("guest: hook false (started) failed\n"), "{}", said(&output));
+    let said = not_started(&script);
+    assert!(said.starts_with("guest: hook false (started) failed\n"), "{said}");
     assert!(fs::read_to_string(bench.path("story")).unwrap().ends_with("undo\npost\n"));
     assert_eq!(bench.leftovers(), [""; 0]);
 }
@@ -129,9 +135,8 @@ fn a_second_start_touches_nothing_of_the_first() {
     let bench = bench(&qemu);
     let script = exported(&bench, "", "");
     fs::create_dir_all(bench.path("runtime/guest")).unwrap();
-    let output = shell(&script).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("the guest runs, or a start of it was cut short"), "{}", said(&output));
+    let said = not_started(&script);
+    assert!(said.contains("the guest runs, or a start of it was cut short"), "{said}");
     assert!(bench.path("runtime/guest").exists() && bench.serial().is_empty());
 }
 
@@ -333,6 +338,11 @@ const DOMAIN: &str = r#"
     [on]
     reboot = "exit"
     panic = "pause"
+    [addresses]
+    "net 52:54:00:00:00:01" = "05.1"
+    "rng virtio-rng-pci" = "pcie.0/09.0"
+    [pcie]
+    ports = ["04.0", "05.0"]
     [[hook]]
     at = "pre"
     run = ["true"]

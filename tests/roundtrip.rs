@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "roundtrip/doors.rs"]
+mod doors;
 mod support;
 
 use proptest::collection::vec;

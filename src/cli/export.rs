@@ -1,7 +1,7 @@
 //! `vmrun export`: a guest in the forms that others start, and what is not in them.
 
 use super::args::{Export as Args, Shape};
-use super::load::{Loaded, Planned};
+use super::load::{Loaded, Planned, planned};
 use super::output::{Output, Weight};
 use super::refuse::refuse;
 use super::render::finding;
@@ -15,13 +15,9 @@ use std::fmt::Write as _;
 
 /// Does what follows `vmrun export`.
 pub(super) fn run(args: &Args, output: Output) -> Exit {
-    let loaded = match Loaded::read(&args.profile, &args.layers) {
-        Ok(loaded) => loaded,
-        Err(rejected) => return rejected.and_on(&args.host).tell(output),
-    };
-    let planned = match loaded.plan(&args.host) {
-        Ok(planned) => planned,
-        Err(rejected) => return rejected.tell(output),
+    let (loaded, planned) = match planned(&args.profile, &args.layers, &args.host, output) {
+        Ok(both) => both,
+        Err(exit) => return exit,
     };
     if planned.exit() != Exit::Good {
         return refused(&loaded, &planned, output);

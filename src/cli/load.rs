@@ -40,6 +40,21 @@ pub(super) struct Rejected {
     rest: Option<Box<(Rest<Profile>, Setting)>>,
 }
 
+/// Reads a profile and plans it for this host, or for another; says what is wrong with it when it is no profile.
+///
+/// # Errors
+/// The code to end with, when it was told what is wrong.
+pub(super) fn planned(
+    path: &Path,
+    layers: &Layers,
+    host: &HostFile,
+    output: Output,
+) -> Result<(Loaded, Planned), Exit> {
+    let loaded = Loaded::read(path, layers).map_err(|rejected| rejected.and_on(host).tell(output))?;
+    let planned = loaded.plan(host).map_err(|rejected| rejected.tell(output))?;
+    Ok((loaded, planned))
+}
+
 impl Loaded {
     /// Reads the profile in the file `path`, or of that name, with what lies below and above it.
     ///

@@ -2,20 +2,16 @@
 
 use super::Exit;
 use super::args::Plan;
-use super::load::{Loaded, Planned};
+use super::load::{Loaded, Planned, planned};
 use super::output::{Output, Weight};
 use super::render::plan::{self, Against};
 use super::render::{argv, finding, place_origins, plan_json};
 
 /// Shows the plan, also of a profile that this host refuses; then the problems are told on standard error.
 pub(super) fn run(args: &Plan, output: Output) -> Exit {
-    let loaded = match Loaded::read(&args.profile, &args.layers) {
-        Ok(loaded) => loaded,
-        Err(rejected) => return rejected.and_on(&args.host).tell(output),
-    };
-    let planned = match loaded.plan(&args.host) {
-        Ok(planned) => planned,
-        Err(rejected) => return rejected.tell(output),
+    let (loaded, planned) = match planned(&args.profile, &args.layers, &args.host, output) {
+        Ok(both) => both,
+        Err(exit) => return exit,
     };
     let exit = planned.exit();
     if output.json {

@@ -111,6 +111,16 @@ impl Page {
         self.lists.get(name).map_or(0, Vec::len)
     }
 
+    /// Gives disks a place in the boot order after the passed functions that have one: the plan deals them the first ones.
+    pub(super) fn order_after_cards(&mut self) {
+        let index = |card: &Table| card.get("properties")?.get("bootindex")?.as_integer();
+        let Some(last) = self.list("pci").iter().filter_map(index).max() else { return };
+        let disks = self.list("disk");
+        if disks.iter().all(|disk| disk.get("boot_index").is_none()) {
+            (last + 1..).zip(disks).for_each(|(index, disk)| disk.set("boot_index", index));
+        }
+    }
+
     /// Every table that can be commented out by itself, which those of the lists can.
     pub(super) fn listed(&mut self) -> impl Iterator<Item = &mut Table> {
         self.lists.values_mut().flatten()

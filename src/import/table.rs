@@ -71,6 +71,19 @@ impl Table {
         self.set(key, list);
     }
 
+    /// Gives QEMU's device the property `name`; to be called for a passed function.
+    pub(super) fn property(&mut self, name: &str, value: &str) {
+        let mut all = self.get("properties").and_then(Value::as_table).cloned().unwrap_or_default();
+        let value = match (value, value.parse::<i64>()) {
+            ("on" | "true", _) => Value::from(true),
+            ("off" | "false", _) => Value::from(false),
+            (_, Ok(number)) => Value::from(number),
+            (text, Err(_)) => Value::from(text),
+        };
+        all.insert(name.into(), value);
+        self.set("properties", all);
+    }
+
     /// Adds a comment below what is there.
     pub(super) fn comment(&mut self, text: impl Into<String>) {
         self.lines.push(Line::Comment(text.into()));

@@ -3,34 +3,7 @@
 use super::Source;
 use crate::export::xml::Element;
 use crate::plan::{Placement, Sched};
-
-/// Enlightenments that are elements of their own.
-const HYPERV: [&str; 15] = [
-    "relaxed",
-    "vapic",
-    "vpindex",
-    "runtime",
-    "synic",
-    "stimer",
-    "reset",
-    "frequencies",
-    "reenlightenment",
-    "tlbflush",
-    "ipi",
-    "evmcs",
-    "avic",
-    "emsr-bitmap",
-    "xmm-input",
-];
-
-/// The same under libvirt's name.
-fn element(name: &str) -> Option<&'static str> {
-    match name {
-        "emsr-bitmap" => Some("emsr_bitmap"),
-        "xmm-input" => Some("xmm_input"),
-        name => HYPERV.into_iter().find(|known| *known == name),
-    }
-}
+use crate::unit::ENLIGHTENMENTS;
 
 pub(super) fn write(source: &Source<'_>, domain: &mut Element) {
     let document = source.document;
@@ -103,7 +76,8 @@ fn features(source: &Source<'_>, domain: &mut Element) {
     let mut hyperv = Element::new("hyperv").with("mode", "custom");
     let given = cpu_properties(source);
     for name in given.iter().filter_map(|property| property.strip_prefix("hv-")?.strip_suffix("=on")) {
-        let Some(known) = element(name) else { continue };
+        let own = ENLIGHTENMENTS.iter().find(|enlightenment| enlightenment.qemu == name);
+        let Some(known) = own.and_then(|enlightenment| enlightenment.libvirt) else { continue };
         let mut element = switch(known, true);
         for (suffix, child) in [("direct", "direct"), ("ext", "extended")] {
             if given.iter().any(|property| *property == format!("hv-{name}-{suffix}=on")) {

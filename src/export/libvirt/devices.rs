@@ -29,12 +29,23 @@ fn controllers(source: &Source<'_>, devices: &mut Element) {
     document.settle("usb_controller.model");
     let ports = document.number("usb_controller.ports");
     let controller = Element::new("controller").with("type", "usb").with("index", 0).with("model", model);
-    devices.push(controller.maybe("ports", ports));
+    let address = source.address_of("usb_controller");
+    devices.push(controller.maybe("ports", ports).and_maybe(address));
     let scsi = (0..document.count("disk")).any(|i| document.text(&format!("disk[{i}].bus")).as_deref() == Some("scsi"));
     if scsi {
-        devices.push(Element::new("controller").with("type", "scsi").with("index", 0).with("model", "virtio-scsi"));
+        let controller = Element::new("controller").with("type", "scsi").with("index", 0).with("model", "virtio-scsi");
+        devices.push(controller.and_maybe(source.address("disk virtio-scsi-pci")));
+    }
+    for (kind, name) in [("virtio-serial", "agent virtio-serial-pci"), ("sata", "disk ich9-ahci")] {
+        if let Some(address) = source.address(name) {
+            devices.push(Element::new("controller").with("type", kind).with("index", 0).and(address));
+        }
     }
     if source.is_q35() {
         devices.push(Element::new("controller").with("type", "pci").with("index", 0).with("model", "pcie-root"));
+        source.places.controllers().for_each(|port| devices.push(port));
+        if !document.texts("pcie.ports").is_empty() {
+            document.settle("pcie.ports");
+        }
     }
 }

@@ -47,6 +47,7 @@ fn disk(source: &Source<'_>, i: usize, names: &mut Names) -> Element {
     let kind = if block { "block" } else { "file" };
     let mut disk = Element::new("disk").with("type", kind).with("device", if cdrom { "cdrom" } else { "disk" });
     disk.push(driver(source, i));
+    let file_of = file.clone();
     if let Some(file) = file {
         disk.push(Element::new("source").with(if block { "dev" } else { "file" }, file));
     }
@@ -64,7 +65,10 @@ fn disk(source: &Source<'_>, i: usize, names: &mut Names) -> Element {
         document.unread_again(&key("serial"));
     }
     let serial = serial.filter(fits);
-    disk.and_maybe(serial.map(|serial| Element::of("serial", serial)))
+    let own = file_of.filter(|_| matches!(bus.as_str(), "virtio" | "nvme") && !cdrom);
+    let address = own.and_then(|file| source.address(&format!("disk {file}")));
+    disk.and_maybe(address)
+        .and_maybe(serial.map(|serial| Element::of("serial", serial)))
         .and_maybe(document.text(&key("wwn")).map(|wwn| Element::of("wwn", wwn.trim_start_matches("0x"))))
         .and_maybe(document.number(&key("boot_index")).map(|order| Element::new("boot").with("order", order.max(1))))
         .and_maybe(blocks(source, i))

@@ -67,7 +67,7 @@ fn video(source: &Source<'_>, devices: &mut Element) {
     if let Some((x, y)) = document.text("display.resolution").as_deref().and_then(|text| text.split_once('x')) {
         model.push(Element::new("resolution").with("x", x).with("y", y));
     }
-    devices.push(Element::new("video").and(model));
+    devices.push(Element::new("video").and(model).and_maybe(source.address_of("display")));
 }
 
 /// The card that the plan has.
@@ -93,7 +93,7 @@ fn sound(source: &Source<'_>, devices: &mut Element) {
         Some(other) => other.to_owned(),
     };
     let codec = document.text("audio.codec").map(|kind| Element::new("codec").with("type", kind));
-    devices.push(Element::new("sound").with("model", model).and_maybe(codec));
+    devices.push(Element::new("sound").with("model", model).and_maybe(codec).and_maybe(source.address_of("audio")));
     let driver = document.text("audio.driver").unwrap_or_else(|| "pipewire".to_owned());
     let kind = if driver == "pa" { "pulseaudio" } else { &driver };
     let server = document.text("audio.server");

@@ -41,11 +41,13 @@ fn functions(source: &Source<'_>, devices: &mut Element) {
         } else if file.is_some() || bar.is_some() {
             hostdev.push(Element::new("rom").maybe("bar", bar).maybe("file", file));
         }
-        devices.push(hostdev);
+        let order = device["bootindex"].as_u64().map(|order| Element::new("boot").with("order", order.max(1)));
+        devices.push(hostdev.and_maybe(order).and_maybe(source.address(&format!("pci {bdf}"))));
     }
     for i in 0..document.count("pci") {
         document.settle(&format!("pci[{i}].rom"));
         document.settle(&format!("pci[{i}].rombar"));
+        document.settle(&format!("pci[{i}].properties.bootindex"));
     }
 }
 

@@ -3,6 +3,7 @@
 //! What `vmrun import` reads of a domain is what is written here, so that the domain comes back as the same profile. What
 //! vmrun derives and libvirt would derive otherwise, like hardware addresses, is taken from the plan.
 
+mod address;
 mod cpu;
 mod devices;
 mod disk;
@@ -17,6 +18,7 @@ use super::document::Document;
 use super::xml::Element;
 use super::{Export, From};
 use crate::plan::Contents;
+use address::Places;
 use serde_json::Value;
 use std::path::Path;
 
@@ -25,7 +27,9 @@ use std::path::Path;
 pub fn libvirt(root: &toml::Table, contents: &Contents, from: &From) -> Export {
     let folder = from.folder.as_deref().unwrap_or(Path::new("/"));
     let document = Document::new(root, folder);
-    let source = Source { document: &document, contents, devices: devices_of(contents) };
+    let devices = devices_of(contents);
+    let places = Places::of(&document, contents, &devices, is_q35(contents));
+    let source = Source { document: &document, contents, devices, places };
     for key in ["schema", "name", "guest", "uuid", "extends", "without", "variant"] {
         document.settle(key);
     }
@@ -57,6 +61,7 @@ struct Source<'a> {
     contents: &'a Contents,
     /// QEMU's devices, as JSON.
     devices: Vec<Value>,
+    places: Places,
 }
 
 impl Source<'_> {
@@ -72,7 +77,7 @@ impl Source<'_> {
 
     /// Whether the machine is a q35.
     fn is_q35(&self) -> bool {
-        option(self.contents, "-machine").is_some_and(|machine| machine.split(',').next().unwrap_or("").contains("q35"))
+        is_q35(self.contents)
     }
 
     /// The user's own arguments and variables.
@@ -87,6 +92,10 @@ impl Source<'_> {
         }
         (!commandline.is_empty()).then_some(commandline)
     }
+}
+
+fn is_q35(contents: &Contents) -> bool {
+    option(contents, "-machine").is_some_and(|machine| machine.split(',').next().unwrap_or("").contains("q35"))
 }
 
 /// The value of QEMU's option `name`.
@@ -111,7 +120,8 @@ fn why(key: &str) -> String {
         "service" => "libvirt starts no services beside a guest; a hook of its can",
         "tune" => "libvirt leaves the host's own settings alone; tuned and its hooks can change them",
         "stop" => "libvirt-guests, and who presses the button, wait as long as they like",
-        "addresses" | "pcie" => "libvirt deals addresses itself",
+        "addresses" => "the domain has no such device, or its controller is one that libvirt makes itself",
+        "pcie" => "libvirt has spare ports by its own count",
         "gpu" => "libvirt does not take the host's only card from its screen; a hook of its can",
         _ => "the domain's format has no words for it",
     }

@@ -37,6 +37,7 @@ fn interface(source: &Source<'_>, i: usize) -> Option<Element> {
     };
     let mut element = Element::new("interface").with("type", kind);
     let mac = text("mac").or_else(|| source.property(&format!("nic{i}"), "mac"));
+    let address = mac.as_ref().and_then(|mac| source.address(&format!("net {}", mac.to_lowercase())));
     element = element.and_maybe(mac.map(|mac| Element::new("mac").with("address", mac)));
     element = element.and_maybe(from);
     let model = text("model").unwrap_or_else(|| "virtio".to_owned());
@@ -75,7 +76,7 @@ fn interface(source: &Source<'_>, i: usize) -> Option<Element> {
     if let Some(index) = document.number(&key("acpi_index")) {
         element.push(Element::new("acpi").with("index", index));
     }
-    Some(element)
+    Some(element.and_maybe(address))
 }
 
 /// Pairs of queues that the plan made of itself.

@@ -21,13 +21,15 @@ pub(super) fn write(source: &Source<'_>, devices: &mut Element) {
         let device = Element::new("rng").with("model", "virtio");
         let rate = document.bytes("rng.rate");
         let rate = rate.map(|bytes| Element::new("rate").with("bytes", bytes).with("period", 1000));
-        let source = document.text("rng.source").unwrap_or_else(|| "/dev/urandom".to_owned());
-        devices.push(device.and_maybe(rate).and(Element::of("backend", source).with("model", "random")));
+        let file = document.text("rng.source").unwrap_or_else(|| "/dev/urandom".to_owned());
+        let backend = Element::of("backend", file).with("model", "random");
+        devices.push(device.and_maybe(rate).and(backend).and_maybe(source.address_of("rng")));
     }
     if document.has("watchdog") {
         let model = document.text("watchdog.model").unwrap_or_else(|| "i6300esb".to_owned());
         let action = document.text("watchdog.action").unwrap_or_else(|| "reset".to_owned());
-        devices.push(Element::new("watchdog").with("model", model).with("action", action));
+        let watchdog = Element::new("watchdog").with("model", model).with("action", action);
+        devices.push(watchdog.and_maybe(source.address_of("watchdog")));
     }
     ports(source, devices);
     shares(source, devices);
@@ -38,17 +40,19 @@ pub(super) fn write(source: &Source<'_>, devices: &mut Element) {
         if let Some(name) = path.strip_prefix("/dev/shm/") {
             let model = Element::new("model").with("type", "ivshmem-plain");
             let size = Element::of("size", (bytes >> 20).to_string()).with("unit", "M");
-            devices.push(Element::new("shmem").with("name", name).and(model).and(size));
+            let shmem = Element::new("shmem").with("name", name).and(model).and(size);
+            devices.push(shmem.and_maybe(source.address_of("looking_glass")));
         } else {
             document.unread_again("looking_glass.path");
         }
     }
     if let Some(cid) = document.number("vsock.cid") {
         let cid = Element::new("cid").with("auto", "no").with("address", cid);
-        devices.push(Element::new("vsock").with("model", "virtio").and(cid));
+        let vsock = Element::new("vsock").with("model", "virtio").and(cid);
+        devices.push(vsock.and_maybe(source.address_of("vsock")));
     }
     let balloon = if document.on("memory.balloon") == Some(true) { "virtio" } else { "none" };
-    devices.push(Element::new("memballoon").with("model", balloon));
+    devices.push(Element::new("memballoon").with("model", balloon).and_maybe(source.address_of("memory")));
 }
 
 /// Size of the plan's memory of the kind `kind` whose file is below `folder`.
@@ -89,7 +93,8 @@ fn inputs(source: &Source<'_>, devices: &mut Element) {
                 continue;
             }
         };
-        devices.push(Element::new("input").with("type", name).with("bus", bus));
+        let address = source.address(&format!("input {kind}-pci"));
+        devices.push(Element::new("input").with("type", name).with("bus", bus).and_maybe(address));
     }
 }
 
@@ -159,6 +164,7 @@ fn shares(source: &Source<'_>, devices: &mut Element) {
         if document.on(&key("readonly")) == Some(true) {
             share.push(Element::new("readonly"));
         }
-        devices.push(share);
+        let tag = document.text(&key("tag")).unwrap_or_default();
+        devices.push(share.and_maybe(source.address(&format!("share {tag}"))));
     }
 }

@@ -159,8 +159,13 @@ start_companion() {
             wait "$killer" 2>/dev/null
             exit
         fi
-        # swtpm and virtiofsd end well a moment before the QEMU that they serve.
-        [ "$status" -ne 0 ] || exit
+        # swtpm and virtiofsd end well a moment before the QEMU that they serve, and the end of that ends this, too.
+        if [ "$status" -eq 0 ]; then
+            sleep 10 &
+            child=$!
+            wait "$child" 2>/dev/null
+            [ -z "$over" ] || exit
+        fi
         say "$what has ended (status $status)"
         [ "$required" = no ] || kill -TERM "$$"
     ) &

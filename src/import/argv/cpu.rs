@@ -5,31 +5,7 @@ use super::opt::{Opt, is_on};
 use crate::import::computed;
 use crate::import::page::number;
 use crate::import::xml;
-
-/// Enlightenments by QEMU's names without `hv-`.
-const ENLIGHTENMENTS: [&str; 21] = [
-    "relaxed",
-    "vapic",
-    "time",
-    "vpindex",
-    "runtime",
-    "crash",
-    "frequencies",
-    "reset",
-    "synic",
-    "stimer",
-    "stimer-direct",
-    "tlbflush",
-    "tlbflush-ext",
-    "tlbflush-direct",
-    "ipi",
-    "reenlightenment",
-    "evmcs",
-    "emsr-bitmap",
-    "xmm-input",
-    "avic",
-    "no-nonarch-coresharing",
-];
+use crate::unit::ENLIGHTENMENTS;
 
 impl Line<'_> {
     pub(super) fn cpu(&mut self, opts: &[Opt]) {
@@ -107,7 +83,7 @@ impl Line<'_> {
                 cpu.set("hv_vendor_id", id);
             }
             ("hv-passthrough", _) if on => cpu.set("hv", "max"),
-            (_, Some(hv)) if ENLIGHTENMENTS.contains(&hv) => {
+            (_, Some(hv)) if ENLIGHTENMENTS.iter().any(|own| own.qemu == hv) => {
                 if on && cpu.text("hv").is_none() {
                     cpu.add("hv", hv);
                 }

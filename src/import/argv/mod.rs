@@ -150,6 +150,9 @@ impl Line<'_> {
         self.devices(&opts);
         self.usb_controllers();
         self.one_display(&opts);
+        if self.whole() {
+            self.page.order_after_cards();
+        }
         for opt in &opts {
             opt.report(self.report);
         }

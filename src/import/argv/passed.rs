@@ -76,10 +76,10 @@ impl Line<'_> {
         }
         for (key, value) in opt.rest() {
             match key.as_str() {
-                "id" | "multifunction" => {}
-                "bootindex" => opt.lost("a passed card is booted from when no disk is"),
+                "id" | "multifunction" | "iommufd" => {}
                 "display" if value == "off" => {}
-                _ => opt.lost(format!("{key}={value}: vmrun has nothing like it")),
+                // Quirks of cards have names of QEMU's own, and are its business.
+                _ => table.property(&key, &value),
             }
         }
     }

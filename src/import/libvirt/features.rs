@@ -3,25 +3,7 @@
 use super::Domain;
 use crate::import::page::number;
 use crate::import::xml::Element;
-
-/// Elements of `<hyperv>` that are enlightenments by name: the element, and QEMU's name without `hv-`.
-const ENLIGHTENMENTS: [(&str, &str); 15] = [
-    ("relaxed", "relaxed"),
-    ("vapic", "vapic"),
-    ("vpindex", "vpindex"),
-    ("runtime", "runtime"),
-    ("synic", "synic"),
-    ("stimer", "stimer"),
-    ("reset", "reset"),
-    ("frequencies", "frequencies"),
-    ("reenlightenment", "reenlightenment"),
-    ("tlbflush", "tlbflush"),
-    ("ipi", "ipi"),
-    ("evmcs", "evmcs"),
-    ("avic", "avic"),
-    ("emsr_bitmap", "emsr-bitmap"),
-    ("xmm_input", "xmm-input"),
-];
+use crate::unit::ENLIGHTENMENTS;
 
 pub(super) fn import(root: &Element, domain: &mut Domain) {
     let Some(features) = root.child("features") else { return };
@@ -86,9 +68,9 @@ fn hyperv(hyperv: &Element, domain: &mut Domain) {
                 domain.page.table("cpu").set("hv_spinlocks", number(retries));
             }
             ("vendor_id", true) => domain.page.table("cpu").maybe("hv_vendor_id", element.attr("value")),
-            (name, true) => match ENLIGHTENMENTS.iter().find(|(element, _)| *element == name) {
-                Some((_, qemu)) => {
-                    all.push((*qemu).to_owned());
+            (name, true) => match ENLIGHTENMENTS.iter().find(|own| own.libvirt == Some(name)) {
+                Some(own) => {
+                    all.push(own.qemu.to_owned());
                     all.extend(modes(element));
                 }
                 None => element.lost(format!("vmrun knows no enlightenment `{name}`")),

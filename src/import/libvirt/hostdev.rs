@@ -66,9 +66,8 @@ fn pci(hostdev: &Element, source: Option<&Element>, domain: &mut Domain) {
             table.maybe("rombar", rom.flag("bar"));
         }
     }
-    if let Some(boot) = hostdev.child("boot") {
-        boot.attr("order");
-        boot.lost("a passed card is booted from when no disk is");
+    if let Some(order) = hostdev.child("boot").and_then(|boot| boot.attr("order")) {
+        table.property("bootindex", order);
     }
     for name in ["teaming", "acpi"] {
         hostdev.all(name).for_each(|element| element.lost("vmrun has nothing like it"));

@@ -117,6 +117,7 @@ fn convert(name: &str, root: &Element, report: &mut Report) -> Result<String, Pr
     comments(root, &mut domain);
     let Domain { mut page, args, .. } = domain;
     args.into_iter().for_each(|arg| page.table("qemu").add("args", arg));
+    page.order_after_cards();
     Ok(page.render())
 }
 

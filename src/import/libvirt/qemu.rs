@@ -89,7 +89,10 @@ fn set(table: &mut crate::import::table::Table, name: &str, value: &str) -> bool
             table.set("x_vga", matches!(value, "on" | "true" | "yes"));
             return true;
         }
-        _ => return false,
+        _ => {
+            table.property(name, value);
+            return true;
+        }
     };
     let Some(id) = number(value).and_then(|id| i64::try_from(id).ok()) else { return false };
     let mut all = table.get("spoof").and_then(toml::Value::as_table).cloned().unwrap_or_default();

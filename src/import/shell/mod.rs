@@ -98,6 +98,11 @@ fn finish(command: Command, vars: &mut Variables, all: &mut Vec<Command>) {
     if let [only] = &words[..] {
         vars.note(&only.text);
     }
+    if let [set, dashes, rest @ ..] = &words[..]
+        && (set.text.as_str(), dashes.text.as_str()) == ("set", "--")
+    {
+        vars.hand_over(rest);
+    }
     let redirects = command.redirects.iter().map(|to| vars.within(to)).collect();
     all.push(Command { words, redirects, end: command.end });
 }

@@ -37,6 +37,11 @@ impl Variables {
         }
     }
 
+    /// `set -- words`: what `"$@"` stands for from here on.
+    pub(super) fn hand_over(&mut self, words: &[Word]) {
+        self.known.insert("@".into(), words.iter().map(|word| word.text.clone()).collect());
+    }
+
     /// The word with values in it; a variable alone may be several words.
     pub(super) fn put(&self, word: Word) -> Vec<Word> {
         let text = &word.text;
@@ -46,7 +51,7 @@ impl Variables {
             if let Some(values) = self.known.get(bare) {
                 let split = |value: &String| value.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
                 let parts: Vec<String> =
-                    if name == bare { values.iter().flat_map(split).collect() } else { values.clone() };
+                    if name == bare && name != "@" { values.iter().flat_map(split).collect() } else { values.clone() };
                 let make = |(i, text): (usize, String)| Word {
                     text,
                     line: word.line,

@@ -1,0 +1,114 @@
+//! Every file of `tests/import` comes in, leaves by each door that has a way back, and comes in again as the same guest: above
+//! all as the one that Windows is activated for.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use vmrun::export::{From, libvirt, script};
+use vmrun::host::Host;
+use vmrun::import::import;
+use vmrun::plan::{Contents, Kept};
+use vmrun::profile::{Profile, Setting};
+
+/// Keys by which a guest is known to what runs in it.
+const KEYS: [&str; 17] = [
+    "uuid",
+    "machine.type",
+    "cpu.model",
+    "cpu.sockets",
+    "cpu.cores",
+    "cpu.threads",
+    "cpu.hide_kvm",
+    "cpu.hv_vendor_id",
+    "memory.size",
+    "firmware.secure_boot",
+    "vmgenid.guid",
+    "clock.base",
+    "tpm.model",
+    "smbios.system",
+    "smbios.bios",
+    "smbios.board",
+    "smbios.chassis",
+];
+
+/// Lists, and what tells one entry of each from the others.
+const LISTS: [(&str, &[&str]); 4] = [
+    ("disk", &["file", "format", "bus", "serial", "wwn", "cdrom", "rotation_rate"]),
+    ("net", &["model", "mac"]),
+    ("pci", &["host", "rom", "spoof"]),
+    ("usb", &["id"]),
+];
+
+/// What is drafted on a host of which nothing is known: what it refuses is about the host, and the guest is there.
+fn drafted(profile: &str) -> (toml::Table, Contents) {
+    let read: Profile = toml::from_str(profile).unwrap_or_else(|error| panic!("{error}\n{profile}"));
+    let setting = Setting {
+        dir: "/srv/vm".into(),
+        home: None,
+        run_dir: "/run/vmrun/guest".into(),
+        state_dir: "/var/lib/vmrun/guest".into(),
+        kept: Kept::default(),
+    };
+    let contents = match read.plan(&Host::default(), &setting) {
+        Ok(plan) => (*plan).clone(),
+        Err(refusal) => refusal.contents,
+    };
+    (profile.parse().unwrap(), contents)
+}
+
+/// The facts of `profile`, by key.
+fn facts(profile: &str) -> BTreeMap<String, String> {
+    let root: toml::Table = profile.parse().unwrap();
+    let mut facts = BTreeMap::new();
+    for key in KEYS {
+        let value = key.split('.').try_fold(None, |at: Option<&toml::Value>, part| {
+            Some(Some(at.map_or_else(|| root.get(part), |at| at.get(part))?))
+        });
+        if let Some(Some(value)) = value {
+            facts.insert(key.to_owned(), value.to_string());
+        }
+    }
+    for (list, keys) in LISTS {
+        for (i, entry) in root.get(list).and_then(toml::Value::as_array).into_iter().flatten().enumerate() {
+            for key in keys {
+                if let Some(value) = entry.get(key) {
+                    facts.insert(format!("{list}[{i}].{key}"), value.to_string().replace("/srv/vm/", ""));
+                }
+            }
+        }
+    }
+    facts
+}
+
+/// The profile that `text` becomes.
+fn come_in(name: &str, text: &str) -> String {
+    import(name, text.as_bytes()).unwrap_or_else(|problem| panic!("{name}: {}\n{text}", problem.what)).profile
+}
+
+/// What comes back of `profile` by libvirt's domain, and by a script, with what was between.
+fn by_each_door(profile: &str) -> [(&'static str, String, String); 2] {
+    let (root, contents) = drafted(profile);
+    let from = From { profile: "guest.toml".into(), folder: Some("/srv/vm".into()) };
+    let domain = libvirt(&root, &contents, &from).text;
+    let shell = script(&contents, &from).text;
+    let back = [come_in("guest.xml", &domain), come_in("guest.sh", &shell)];
+    let [of_domain, of_shell] = back;
+    [("libvirt", of_domain, domain), ("script", of_shell, shell)]
+}
+
+#[test]
+fn every_strangers_guest_comes_back_as_the_one_it_was() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end != "rs")).collect();
+    assert!(files.len() >= 5, "{files:?}");
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let first = come_in(name, &fs::read_to_string(&file).unwrap());
+        let was = facts(&first);
+        assert!(was.len() > 8, "{name}: {was:?}");
+        for (door, second, between) in by_each_door(&first) {
+            assert_eq!(facts(&second), was, "{name} by {door}\n{first}\n=====\n{between}\n=====\n{second}");
+        }
+    }
+}
