@@ -4,6 +4,8 @@
 
 #[path = "import/asks.rs"]
 mod asks;
+#[path = "import/strangers.rs"]
+mod strangers;
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -28,14 +28,17 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
     let stem = name.rsplit('/').next().unwrap_or(name).trim_end_matches(".conf");
     page.top().set("name", guest_name(stem));
     let rows = rows(text);
-    let mut guest = Guest { rows: &rows, words: Vec::new(), page: &mut page };
+    let mut guest = Guest { rows: &rows, words: Vec::new(), display: "gtk", page: &mut page };
     guest.base();
     for row in &rows {
         let fate = guest.row(row);
         report.note(row.line, format!("{}={}", row.name, row.values.join(" ")), fate);
     }
-    let words = guest.words;
+    let (words, kind) = (guest.words, guest.display);
     argv::import(&words, &[], Place::Whole { kvm: true }, &mut page, &mut report);
+    let display = page.table("display");
+    display.set("kind", kind);
+    display.set("video", "virtio");
     Ok((page.render(), report.sorted()))
 }
 
@@ -59,6 +62,8 @@ fn values(text: &str) -> Vec<String> {
 struct Guest<'g> {
     rows: &'g [Row],
     words: Vec<Word>,
+    /// How the guest is shown.
+    display: &'static str,
     page: &'g mut Page,
 }
 
@@ -86,7 +91,7 @@ impl Guest<'_> {
         let clock = if self.is_windows() { "base=localtime,clock=host,driftfix=slew" } else { "base=utc,clock=host" };
         let more = ["-m", &ram, "-rtc", clock, "-device", "virtio-balloon-pci", "-device", "virtio-rng-pci"];
         self.push(0, &more);
-        self.push(0, &["-device", "qemu-xhci", "-device", "usb-tablet", "-device", "usb-kbd"]);
+        self.input();
         self.network();
         if self.value("boot") != Some("legacy") {
             let firmware = self.page.table("firmware");
@@ -96,9 +101,26 @@ impl Guest<'_> {
             firmware.comment("quickemu keeps the variables in OVMF_VARS.fd beside the disk; to go on with them:");
             firmware.comment("nvram = \"OVMF_VARS.fd\"");
         }
-        let display = self.page.table("display");
-        display.set("kind", "gtk");
-        display.set("video", "virtio");
+    }
+
+    /// Mouse, keyboard, and the controller that they may hang on.
+    fn input(&mut self) {
+        match self.value("usb_controller") {
+            Some("none") => {}
+            Some("ehci") => self.push(0, &["-device", "ich9-usb-ehci1"]),
+            _ => self.push(0, &["-device", "qemu-xhci"]),
+        }
+        match self.value("mouse") {
+            Some("ps2") => {}
+            Some("usb") => self.push(0, &["-device", "usb-mouse"]),
+            Some("virtio") => self.push(0, &["-device", "virtio-mouse-pci"]),
+            _ => self.push(0, &["-device", "usb-tablet"]),
+        }
+        match self.value("keyboard") {
+            Some("ps2") => {}
+            Some("virtio") => self.push(0, &["-device", "virtio-keyboard-pci"]),
+            _ => self.push(0, &["-device", "usb-kbd"]),
+        }
     }
 
     fn cpu(&self) -> &'static str {
@@ -115,6 +137,9 @@ impl Guest<'_> {
             if let Some((host, guest)) = ports.split_once(':') {
                 netdev = format!("{netdev},hostfwd=tcp::{host}-:{guest}");
             }
+        }
+        if let Some(port) = self.value("ssh_port").filter(|port| !port.is_empty()) {
+            netdev = format!("{netdev},hostfwd=tcp::{port}-:22");
         }
         let mut card = "virtio-net-pci,netdev=nic".to_owned();
         if let Some(mac) = self.value("macaddr") {
@@ -134,6 +159,7 @@ impl Guest<'_> {
             return Fate::Needless("nothing stands in it".into());
         };
         if file.contains('$') {
+            self.page.push("disk").put_off(format!("a shell computes where the file of {} is: {file}", row.name));
             return Fate::Asked("which file it is; a shell computes it".into());
         }
         let id = &row.name;
@@ -184,17 +210,42 @@ impl Guest<'_> {
                     "sdl" => "sdl",
                     _ => "gtk",
                 };
-                self.page.table("display").set("kind", kind);
+                self.display = kind;
                 Fate::Kept
             }
+            // One text of many words, or an array.
             "extra_args" => {
-                row.values.iter().for_each(|word| self.push(row.line, &[word]));
+                let words = row.values.iter().flat_map(|value| super::shell::read(value).commands);
+                let words: Vec<_> = words.flat_map(|command| command.words).map(|word| word.text).collect();
+                words.iter().for_each(|word| self.push(row.line, &[word]));
                 Fate::Translated("see the options".into())
+            }
+            "guest_os"
+                if row
+                    .values
+                    .first()
+                    .is_some_and(|name| !name.starts_with("linux") && !name.starts_with("windows")) =>
+            {
+                let name = row.values.first().cloned().unwrap_or_default();
+                self.page.tail(format!(
+                    "To decide: quickemu gives a guest of the kind `{name}` devices and a CPU of its own; `quickemu --vm FILE` \
+                     while `ps` shows QEMU's command line tells which: vmrun import --pid."
+                ));
+                Fate::Asked("what quickemu does for guests of this kind".into())
             }
             // Seen with others.
             "guest_os" | "cpu_cores" | "ram" | "boot" | "secureboot" | "macaddr" | "network" | "port_forwards"
-            | "disk_format" | "tpm" => Fate::Kept,
+            | "disk_format" | "tpm" | "usb_controller" | "keyboard" | "mouse" | "ssh_port" => Fate::Kept,
             "disk_size" | "preallocation" => Fate::Needless("the disk is there".into()),
+            "monitor"
+            | "monitor_telnet_port"
+            | "monitor_telnet_host"
+            | "monitor_cmd"
+            | "serial"
+            | "serial_telnet_port"
+            | "serial_telnet_host"
+            | "spice_port"
+            | "keyboard_layout" => Fate::Needless("vmrun has a monitor and a console of its own".into()),
             "gl" | "width" | "height" | "viewer" | "screen" | "screenpct" | "fullscreen" | "braille" => {
                 Fate::Translated("keys of [display] say how it is shown".into())
             }

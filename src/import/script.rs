@@ -11,7 +11,8 @@ use crate::unit::CpuSet;
 
 /// Programs that are QEMU for a PC.
 pub(super) fn is_qemu(word: &str) -> bool {
-    let name = word.rsplit('/').next().unwrap_or(word);
+    // Also one that the script looks for: $(which qemu-system-x86_64).
+    let name = word.rsplit(['/', ' ', '(']).next().unwrap_or(word).trim_end_matches([')', '"']);
     matches!(
         name,
         "qemu-system-x86_64" | "qemu-kvm" | "kvm" | "qemu-system-x86" | "qemu-system-x86_64-spice" | "kvm-spice"
@@ -27,7 +28,7 @@ pub(super) fn is_one(text: &str) -> bool {
 pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem> {
     let script = shell::read(text);
     let commands = &script.commands;
-    let starts = |command: &Command| command.words.iter().position(|word| is_qemu(&word.text) && !talks(command));
+    let starts = |command: &Command| (0..command.words.len()).find(|at| is_program(command, *at));
     let Some((place, at)) = commands.iter().enumerate().find_map(|(place, command)| Some((place, starts(command)?)))
     else {
         let what = format!("{name} starts no qemu-system-x86_64 that can be seen");
@@ -101,6 +102,16 @@ fn set_aside(line: usize, text: &str, page: &mut Page, report: &mut Report) {
     report.note(line, format!("# {text}"), Fate::Translated("commented out in the profile, too".into()));
 }
 
+/// Whether the word `at` of a command is QEMU, and starts it. `kvm` is a word of QEMU's own options, too.
+fn is_program(command: &Command, at: usize) -> bool {
+    let before = at.checked_sub(1).map(|before| command.words[before].text.as_str());
+    let of_option = before.is_some_and(|word| OF_KVM.contains(&word.trim_start_matches('-')) && word.starts_with('-'));
+    is_qemu(&command.words[at].text) && !of_option && !talks(command)
+}
+
+/// Options of QEMU whose value may be the name of a program.
+const OF_KVM: [&str; 5] = ["accel", "machine", "M", "name", "process"];
+
 /// Whether a command only speaks of QEMU, or looks for it.
 fn talks(command: &Command) -> bool {
     let first = command.words.first().map_or("", |word| word.text.as_str());
@@ -108,6 +119,7 @@ fn talks(command: &Command) -> bool {
     matches!(
         first,
         "echo"
+            | "set"
             | "printf"
             | "pgrep"
             | "pkill"

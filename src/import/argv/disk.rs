@@ -1,6 +1,6 @@
 //! `-drive`, `-blockdev`, `-hda` and their kin, with the devices that they hang on.
 
-use super::node::{device_options, drive_options, limits_of_group, node_options};
+use super::node::{device_options, drive_options, limits_of_group, node_options, thrown_away};
 use super::opt::Opt;
 use super::seat::Seat;
 use super::{Line, by_id, named, push};
@@ -41,6 +41,7 @@ struct Medium {
 
 impl Line<'_> {
     pub(super) fn disks(&mut self, opts: &[Opt]) {
+        let mut all_thrown_away = None;
         for opt in opts {
             match opt.name.as_str() {
                 "drive" if !matches!(opt.get("if"), Some("pflash")) => self.drive(opt, opts),
@@ -58,12 +59,16 @@ impl Line<'_> {
                     // Named by a device, or by another one.
                     opt.pairs();
                 }
-                "snapshot" => opt.lost("what the guest writes stays; `qemu-img create -b` makes a layer to throw away"),
+                "snapshot" => all_thrown_away = Some(opt),
                 _ => {}
             }
         }
         self.seat(opts);
         self.boot(opts);
+        if let Some(opt) = all_thrown_away {
+            let disks = self.page.list("disk").iter_mut().filter(|disk| disk.get("cdrom").is_none());
+            disks.for_each(|disk| thrown_away(opt, disk));
+        }
     }
 
     /// A `-drive` that has its device with it; others are there for the device that names them.

@@ -1,136 +1,8 @@
 //! The rest: clock, serial ports, SMBIOS, what a reboot does, what vmrun does itself.
 
+use super::known::{ELSEWHERE, LOST, NEEDLESS, PASSED};
 use super::opt::{Opt, is_on};
 use super::{Line, by_id};
-
-/// Options that vmrun gives every guest, or does in its own way.
-const NEEDLESS: &[(&str, &str)] = &[
-    ("nodefaults", "every guest has it"),
-    ("nodefconfig", "every guest has -no-user-config, which it became"),
-    ("no-user-config", "every guest has it"),
-    ("S", "every guest is started paused, and let go when its threads are placed"),
-    ("daemonize", "vmrun stays with its guest"),
-    ("pidfile", "`vmrun status` tells the process"),
-    ("monitor", "vmrun has the monitor: `vmrun hmp`, `vmrun qmp`"),
-    ("mon", "vmrun has the monitor: `vmrun hmp`, `vmrun qmp`"),
-    ("qmp", "vmrun has the monitor: `vmrun qmp`"),
-    ("qmp-pretty", "vmrun has the monitor: `vmrun qmp`"),
-    ("no-shutdown", "QEMU ends with its guest"),
-    ("msg", "vmrun stamps QEMU's log itself"),
-    ("D", "vmrun keeps QEMU's log"),
-    ("sandbox", "every guest has it"),
-    ("no-fd-bootchk", "there are no floppy disks"),
-    ("win2k-hack", "it is for the installer of Windows 2000"),
-    ("no-kvm-pit-reinjection", "see clock.lost_tick_policy"),
-    ("rtc-td-hack", "see clock.driftfix"),
-    ("tdf", "see clock.driftfix"),
-    ("only-migratable", "there is no migration"),
-    ("enable-fips", "it is gone from QEMU"),
-    ("no-kvm-pit", "it is gone from QEMU"),
-    ("no-kqemu", "it is gone from QEMU"),
-];
-
-/// Options of which nothing comes, and why.
-const LOST: &[(&str, &str)] = &[
-    ("runas", "QEMU runs as vmrun's user; `vmrun` as that user, or User= of a unit, does the same"),
-    ("user", "QEMU runs as vmrun's user"),
-    ("run-with", "QEMU runs as vmrun's user"),
-    ("chroot", "QEMU sees the host's files"),
-    ("incoming", "there is no migration"),
-    ("loadvm", "snapshots of running guests are not loaded"),
-    ("readconfig", "give the options of that file"),
-    ("writeconfig", "it is gone from QEMU"),
-    ("gdb", "a debugger would stop vCPUs; `vmrun qmp` can start its server"),
-    ("s", "a debugger would stop vCPUs; `vmrun qmp` can start its server"),
-    ("icount", "it is for the translator"),
-    ("singlestep", "it is for the translator"),
-    ("one-insn-per-tb", "it is for the translator"),
-    ("vcpu", "it is no option of QEMU's own; a patched QEMU pins with it: [cpu.pinning]"),
-    ("set", "name the device's own key, or pass the whole device in [qemu] args"),
-    ("bt", "it is gone from QEMU"),
-    ("startdate", "see clock.base"),
-    ("help", "it starts no guest"),
-    ("h", "it starts no guest"),
-    ("version", "it starts no guest"),
-];
-
-/// Options that other files of this folder read.
-const ELSEWHERE: &[&str] = &[
-    "machine",
-    "M",
-    "accel",
-    "enable-kvm",
-    "no-kvm",
-    "no-acpi",
-    "no-hpet",
-    "no-kvm-irqchip",
-    "name",
-    "uuid",
-    "cpu",
-    "smp",
-    "m",
-    "mem-path",
-    "mem-prealloc",
-    "numa",
-    "overcommit",
-    "realtime",
-    "balloon",
-    "mem-lock",
-    "object",
-    "bios",
-    "pflash",
-    "kernel",
-    "initrd",
-    "append",
-    "dtb",
-    "drive",
-    "blockdev",
-    "hda",
-    "hdb",
-    "hdc",
-    "hdd",
-    "sda",
-    "cdrom",
-    "fda",
-    "fdb",
-    "sd",
-    "mtdblock",
-    "snapshot",
-    "boot",
-    "device",
-    "netdev",
-    "net",
-    "nic",
-    "nographic",
-    "display",
-    "spice",
-    "vnc",
-    "sdl",
-    "curses",
-    "full-screen",
-    "no-quit",
-    "alt-grab",
-    "ctrl-grab",
-    "no-frame",
-    "portrait",
-    "rotate",
-    "g",
-    "vga",
-    "std-vga",
-    "soundhw",
-    "audio",
-    "audiodev",
-    "usbdevice",
-    "usb",
-    "virtfs",
-    "fsdev",
-    "chardev",
-    "tpmdev",
-    "tpm",
-];
-
-/// Options that QEMU takes beside a profile as they are.
-const PASSED: &[&str] = &["k", "L", "trace", "d", "plugin", "add-fd", "option-rom", "seed", "compat", "prom-env"];
 
 impl Line<'_> {
     pub(super) fn misc(&mut self, opts: &[Opt]) {
@@ -142,7 +14,9 @@ impl Line<'_> {
                 continue;
             }
             if let Some(why) = of(LOST) {
-                opt.lost(why);
+                if !opt.is_told() {
+                    opt.lost(why);
+                }
                 continue;
             }
             match opt.name.as_str() {

@@ -8,6 +8,7 @@ mod disk;
 mod display;
 mod firmware;
 mod iommu;
+mod known;
 mod machine;
 mod memory;
 mod misc;
@@ -20,6 +21,7 @@ mod shared;
 mod sound;
 
 pub(in crate::import) use net::no_card;
+pub(in crate::import) use node::KEEPS_NOTHING;
 pub(in crate::import) use opt::Word;
 
 use super::computed;
@@ -227,6 +229,23 @@ fn options(words: &[Word], report: &mut Report) -> Vec<Opt> {
             continue;
         }
         opts.push(Opt::new(name, value.map_or("", |value| &value.text), word.line, comments));
+    }
+    settled(opts)
+}
+
+/// `-set device.ID.key=value` put into the option with that id.
+fn settled(mut opts: Vec<Opt>) -> Vec<Opt> {
+    for at in (0..opts.len()).filter(|at| opts[*at].name == "set").collect::<Vec<_>>() {
+        let value = opts[at].value.clone();
+        let Some((path, value)) = value.split_once('=') else { continue };
+        let mut parts = path.splitn(3, '.');
+        let (Some(group), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let own = |opt: &Opt| opt.name == group && opt.get("id") == Some(id);
+        if let Some(target) = opts.iter().position(own) {
+            opts[target].add(key, value);
+            opts[at].rest();
+            opts[at].translated(format!("{key} of `{id}`"));
+        }
     }
     opts
 }

@@ -115,10 +115,21 @@ pub(super) fn drive_options(drive: &Opt, table: &mut Table) {
                 }
             }
             "snapshot" if !is_on(&value) => {}
+            "snapshot" => thrown_away(drive, table),
             _ => drive.lost(format!("{key}={value}: vmrun has nothing like it")),
         }
     }
 }
+
+/// Asks about a disk that kept nothing of what the guest wrote: here it would be written to.
+pub(super) fn thrown_away(opt: &Opt, table: &mut Table) {
+    opt.asked("whether the guest may write to it; QEMU threw away what it wrote");
+    table.put_off(KEEPS_NOTHING);
+}
+
+/// The question about a disk that keeps nothing.
+pub(in crate::import) const KEEPS_NOTHING: &str = "what the guest wrote to this disk was thrown away, and would stay here. \
+     `qemu-img create -f qcow2 -b OLD -F FORMAT NEW` makes a layer to throw away; with NEW as its file:";
 
 /// Options of a node, and of the one below it.
 pub(super) fn node_options(node: &Opt, opts: &[Opt], table: &mut Table) {

@@ -57,6 +57,16 @@ impl Opt {
         Self { name: name.into(), line, value: value.into(), head, comments, pairs, fates, silent }
     }
 
+    /// Gives `key` a value, which is the last one.
+    pub(super) fn add(&mut self, key: &str, value: &str) {
+        self.pairs.push(Pair { key: key.to_owned(), value: value.to_owned(), seen: Cell::new(false) });
+    }
+
+    /// Whether somebody said what became of it.
+    pub(super) fn is_told(&self) -> bool {
+        !self.fates.borrow().is_empty()
+    }
+
     /// The value of `key`; dashes and underscores are one. The last one counts.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         let wanted = key.replace('_', "-");

@@ -3,9 +3,7 @@
 use super::opt::{Opt, is_on};
 use super::{Line, push};
 use crate::import::xml;
-
-/// Where mediated devices are.
-const MDEVS: &str = "/sys/bus/mdev/devices/";
+use uuid::Uuid;
 
 impl Line<'_> {
     fn mdev(&mut self, opt: &Opt, uuid: &str) {
@@ -23,10 +21,14 @@ impl Line<'_> {
     pub(super) fn vfio(&mut self, opt: &Opt) {
         let given = opt.get("host").map(str::to_owned);
         let path = opt.get("sysfsdev").map(str::to_owned);
+        // Below its parent too, whose folder has those that are made of it.
+        let made = path.as_deref().and_then(|path| path.rsplit('/').next()).filter(|name| name.parse::<Uuid>().is_ok());
+        if let Some(uuid) = made {
+            return self.mdev(opt, uuid);
+        }
         let host = given.or_else(|| path.as_deref()?.strip_prefix("/sys/bus/pci/devices/").map(str::to_owned));
         let Some(host) = host else {
             return match path {
-                Some(path) if path.starts_with(MDEVS) => self.mdev(opt, &path[MDEVS.len()..]),
                 Some(_) => self.other(opt, &opt.head),
                 None => opt.lost("no address of the host is given"),
             };

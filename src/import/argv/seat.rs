@@ -20,7 +20,7 @@ pub(super) enum Seat {
 }
 
 impl Seat {
-    /// Of a drive that has its device with it. QEMU: `blockdev.c`, drive_new.
+    /// Of a drive that has its device with it. QEMU: `blockdev.c`, `drive_new`.
     pub(super) fn of_drive(drive: &Opt, q35: bool) -> Self {
         let at = |place| Self::At { place, drive: true };
         match drive.name.as_str() {
@@ -54,13 +54,14 @@ impl Seat {
 
     /// The place that it comes to when those of `taken` are.
     fn settle(self, taken: &BTreeSet<u64>) -> u64 {
-        let free = |from: u64| (from..).find(|place| !taken.contains(place)).unwrap_or(u64::MAX);
-        match self {
-            Self::Next { .. } => free(0),
-            Self::At { place, .. } if !taken.contains(&place) => place,
-            Self::At { .. } => free(0),
-            Self::On { bus } => free(bus.saturating_mul(2)),
-        }
+        let from = match self {
+            Self::At { place, .. } if !taken.contains(&place) => return place,
+            Self::On { bus } => bus.min(IDE_DRIVES) * 2,
+            Self::Next { .. } | Self::At { .. } => 0,
+        };
+        // Of so many places in a row, one is free.
+        let places = from..=from + taken.len() as u64;
+        places.into_iter().find(|place| !taken.contains(place)).unwrap_or(from)
     }
 }
 

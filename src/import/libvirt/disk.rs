@@ -54,6 +54,11 @@ pub(super) fn import(disk: &Element, domain: &mut Domain) {
         table.set("boot_index", number(order));
     }
     throttle(disk, table);
+    if let Some(transient) = disk.child("transient") {
+        transient.attr("shareBacking");
+        transient.asked("whether the guest may write to it; what it wrote was thrown away");
+        table.put_off(crate::import::argv::KEEPS_NOTHING);
+    }
     if let Some(shareable) = disk.child("shareable") {
         shareable.lost("an image has one guest; QEMU's lock on it stays");
     }
@@ -64,7 +69,6 @@ fn runtime(disk: &Element) {
     for name in [
         "backingStore",
         "mirror",
-        "transient",
         "encryption",
         "auth",
         "geometry",

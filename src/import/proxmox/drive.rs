@@ -7,7 +7,7 @@ use std::path::Path;
 ///
 /// The storages are those that an installation of Proxmox makes. A guest made of a template names that one first:
 /// `base-9000-disk-0/vm-100-disk-0`, `9000/base-9000-disk-0.qcow2/100/vm-100-disk-0.qcow2`. Source: `PVE/Storage/*.pm`,
-/// parse_volname.
+/// `parse_volname`.
 pub(super) fn file(volume: &str) -> Option<String> {
     if volume.starts_with('/') {
         return Some(volume.into());

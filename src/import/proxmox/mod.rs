@@ -5,6 +5,7 @@
 mod cpu;
 mod drive;
 mod own;
+mod passed;
 
 use super::argv::{self, Place, Word};
 use super::page::{Page, guest_name};
@@ -51,6 +52,8 @@ struct Guest<'g> {
     words: Vec<Word>,
     /// Volumes of storages that only Proxmox knows.
     unknown: Vec<String>,
+    /// How the guest is shown, and by which card.
+    shown: Option<(&'static str, &'static str)>,
     page: &'g mut Page,
     report: &'g mut Report,
 }
@@ -82,12 +85,24 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
     }
     let stem = name.rsplit('/').next().unwrap_or(name).trim_end_matches(".conf");
     page.top().set("name", guest_name(stem));
-    let mut guest =
-        Guest { rows: rows(text), words: Vec::new(), unknown: Vec::new(), page: &mut page, report: &mut report };
+    let mut guest = Guest {
+        rows: rows(text),
+        words: Vec::new(),
+        unknown: Vec::new(),
+        shown: None,
+        page: &mut page,
+        report: &mut report,
+    };
     guest.snapshots(text);
     guest.run();
     let (words, unknown) = (std::mem::take(&mut guest.words), std::mem::take(&mut guest.unknown));
+    let shown = guest.shown;
     argv::import(&words, &[], Place::Whole { kvm: true }, &mut page, &mut report);
+    if let Some((kind, video)) = shown {
+        let table = page.table("display");
+        table.set("kind", kind);
+        table.set("video", video);
+    }
     own::after(&mut page);
     drive::ask(&unknown, &mut page);
     Ok((page.render(), report.sorted()))

@@ -42,6 +42,14 @@ const LOST: [(&str, &str); 12] = [
     ("sshkeys", "cloud-init is not fed"),
 ];
 
+/// How `-set` names what is passed.
+const SET: &str = "device.hostpci";
+
+/// The words of `args`.
+pub(super) fn words(text: &str) -> Vec<String> {
+    shell::read(text).commands.into_iter().flat_map(|command| command.words).map(|word| word.text).collect()
+}
+
 impl Guest<'_> {
     #[allow(clippy::too_many_lines, reason = "one arm for each key")]
     pub(super) fn setting(&mut self, row: &Row) -> Fate {
@@ -96,10 +104,15 @@ impl Guest<'_> {
             "audio0" => return self.audio(text),
             "description" => self.page.head(super::decoded(text)),
             "args" => {
-                let words = shell::read(text).commands.into_iter().flat_map(|command| command.words);
-                let words: Vec<_> = words.map(|word| word.text).collect();
-                words.iter().for_each(|word| self.push(line, &[word]));
-                return Fate::Translated("see the options".into());
+                let words = words(text);
+                let mut words = words.iter().peekable();
+                while let Some(word) = words.next() {
+                    // Of devices that are no options here.
+                    if words.next_if(|value| word == "-set" && value.starts_with(SET)).is_none() {
+                        self.push(line, &[word]);
+                    }
+                }
+                return Fate::Translated("see the options, and the devices".into());
             }
             _ => return Fate::Lost("vmrun has nothing like it".into()),
         }
@@ -193,45 +206,6 @@ impl Guest<'_> {
         Fate::Kept
     }
 
-    pub(super) fn hostpci(&mut self, row: &Row) -> Fate {
-        let value = Value::of(&row.value, "host");
-        let mapping = value.get("mapping");
-        if let Some(kind) = value.get("mdev") {
-            let whole = if value.first.matches(':').count() == 2 { "" } else { "0000:" };
-            let table = self.page.push("mdev");
-            table.set("parent", mapping.map_or_else(|| format!("{whole}{}", value.first), str::to_owned));
-            table.set("type", kind);
-            if let Some(mapping) = mapping {
-                table.put_off(format!(
-                    "`{mapping}` is a mapping of Proxmox's; `mdevctl types` tells the card's address:"
-                ));
-                return Fate::Asked("which device it is: only Proxmox knows its mappings".into());
-            }
-            return Fate::Translated("an [[mdev]], a part of the card".into());
-        }
-        for host in mapping.unwrap_or(value.first).split(';') {
-            let whole = if host.matches(':').count() == 2 { host.to_owned() } else { format!("0000:{host}") };
-            let table = self.page.push("pci");
-            if mapping.is_some() {
-                table.put_off(format!("`{host}` is a mapping of Proxmox's. `lspci -D` tells the address of the card:"));
-                table.set("device", host);
-            } else {
-                table.set(if host.contains('.') { "host" } else { "device" }, whole);
-            }
-            if value.is_on("x-vga") {
-                table.set("x_vga", true);
-            }
-            if value.get("rombar") == Some("0") {
-                table.set("rombar", false);
-            }
-            table.maybe("rom", value.get("romfile").map(|file| format!("/usr/share/kvm/{file}")));
-        }
-        if mapping.is_some() {
-            return Fate::Asked("which device it is: only Proxmox knows its mappings".into());
-        }
-        Fate::Kept
-    }
-
     /// What Proxmox does unless told.
     pub(super) fn what_is_not_said(&mut self) {
         if self.value("machine").is_none() {
@@ -262,10 +236,7 @@ impl Guest<'_> {
             "cirrus" => "cirrus",
             _ => "std",
         };
-        let kind = if video == "qxl" { "spice" } else { "vnc" };
-        let table = self.page.table("display");
-        table.set("kind", kind);
-        table.set("video", video);
+        self.shown = Some((if video == "qxl" { "spice" } else { "vnc" }, video));
     }
 }
 

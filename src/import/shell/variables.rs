@@ -49,7 +49,7 @@ impl Variables {
         if let Some(name) = alone {
             let bare = name.trim_end_matches("[@]").trim_end_matches("[*]");
             if let Some(values) = self.known.get(bare) {
-                let split = |value: &String| value.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+                let split = |value: &String| fields(value);
                 let parts: Vec<String> =
                     if name == bare && name != "@" { values.iter().flat_map(split).collect() } else { values.clone() };
                 let make = |(i, text): (usize, String)| Word {
@@ -91,4 +91,23 @@ impl Variables {
         }
         out + rest
     }
+}
+
+/// `text` at spaces, but for those of commands whose output a shell would put in.
+fn fields(text: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut open = 0_usize;
+    for c in text.chars() {
+        match c {
+            '(' => open += 1,
+            ')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        match fields.last_mut() {
+            Some(last) if !c.is_whitespace() || open > 0 => last.push(c),
+            _ => fields.push(String::new()),
+        }
+    }
+    fields.retain(|field| !field.is_empty());
+    fields
 }

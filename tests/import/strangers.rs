@@ -1,0 +1,90 @@
+//! What files of many people have in common, in the smallest form that has it.
+
+use super::fate;
+use vmrun::import::{Import, import};
+use vmrun::profile::Profile;
+
+fn made(name: &str, text: &str) -> Import {
+    let made = import(name, text.as_bytes()).unwrap_or_else(|problem| panic!("{}", problem.what));
+    if let Err(error) = toml::from_str::<Profile>(&made.profile) {
+        panic!("{error}\n{}", made.profile);
+    }
+    made
+}
+
+/// Asserts that each of `lines` stands in the profile.
+fn has(made: &Import, lines: &[&str]) {
+    let Import { profile, .. } = made;
+    for line in lines {
+        assert!(profile.contains(&format!("\n{line}\n")), "{line}\n{profile}");
+    }
+}
+
+#[test]
+fn a_disk_that_kept_nothing_is_not_written_to() {
+    let one = "qemu-system-x86_64 -m 1G -drive file=/dev/sdb,format=raw,if=virtio,snapshot=on -drive file=a.raw,format=raw,if=virtio\n";
+    let made_of_one = made("vm.sh", one);
+    has(&made_of_one, &["# file = \"/dev/sdb\"", "file = \"a.raw\""]);
+    assert_eq!(fate(&made_of_one.report, "-drive file=/dev/sdb"), "to decide");
+    let all = made("vm.sh", "qemu-system-x86_64 -m 1G -hda a.raw -cdrom b.iso -snapshot\n");
+    has(&all, &["# file = \"a.raw\"", "file = \"b.iso\""]);
+    let xml = "<domain type='kvm'><name>a</name><memory>1048576</memory><os><type machine='q35'>hvm</type></os><devices>\
+               <disk type='block' device='disk'><driver name='qemu' type='raw'/><source dev='/dev/sdb'/>\
+               <target dev='vda' bus='virtio'/><transient/></disk></devices></domain>";
+    let domain = made("a.xml", xml);
+    has(&domain, &["# file = \"/dev/sdb\""]);
+    assert!(!domain.report.is_complete());
+}
+
+#[test]
+fn a_script_that_puts_its_command_together_and_looks_for_qemu_is_read() {
+    let script = "QEMU=\"$(readlink -e $DIR/bin/qemu-system-x86_64)\"\nCMD=\"\"\nCMD+=\" $QEMU\"\nCMD+=\" -machine q35,accel=kvm\"\n\
+                  CMD+=\" -m 8G -drive file=/vm/a.qcow2,if=virtio,format=qcow2\"\nCMD+=\" -device vfio-pci,host=61:00.0\"\neval $CMD\n";
+    has(
+        &made("vm.sh", script),
+        &["type = \"q35\"", "size = \"8G\"", "file = \"/vm/a.qcow2\"", "host = \"0000:61:00.0\""],
+    );
+}
+
+#[test]
+fn a_part_of_a_card_is_known_by_its_parents_folder_and_properties_of_devices_are_kept() {
+    let script = "qemu-system-x86_64 -M pc -m 1G -device \
+                  vfio-pci,sysfsdev=/sys/bus/pci/devices/0000:00:02.0/f50aab10-7cc8-11e9-a94b-6b9d8245bfc1,display=on \
+                  -device vfio-pci,host=01:00.0,id=card,x-igd-opregion=on,x-igd-gms=2,bootindex=1 \
+                  -drive file=a.raw,format=raw,if=virtio -set device.card.addr=02.0 -set device.card.x-vga=on\n";
+    let card = made("vm.sh", script);
+    has(
+        &card,
+        &[
+            "uuid = \"f50aab10-7cc8-11e9-a94b-6b9d8245bfc1\"",
+            "display = true",
+            "addr = \"02.0\"",
+            "x_vga = true",
+            "properties = { bootindex = 1, x-igd-gms = 2, x-igd-opregion = true }",
+            "boot_index = 2",
+        ],
+    );
+    assert_eq!(fate(&card.report, "-set device.card.addr"), "translated");
+}
+
+#[test]
+fn proxmoxs_own_display_and_what_args_set_are_kept() {
+    let conf = "args: -set device.hostpci0.addr=03.0 -set device.hostpci0.x-igd-gms=0x2\ncores: 2\nmemory: 2048\n\
+                ostype: l26\nhostpci0: 0000:00:02.0,legacy-igd=1,romfile=igd.rom\nscsi0: local-lvm:vm-1-disk-0\n";
+    let whole = made("1.conf", conf);
+    has(&whole, &["addr = \"03.0\"", "kind = \"vnc\"", "video = \"std\"", "rom = \"/usr/share/kvm/igd.rom\""]);
+    assert!(whole.profile.contains("x-igd-gms"), "{}", whole.profile);
+    has(&made("2.conf", &conf.replace("args", "#args")), &["addr = \"02.0\""]);
+}
+
+#[test]
+fn quickemus_further_words_are_its_guests() {
+    let conf = "guest_os=\"linux\"\ndisk_img=\"u/disk.qcow2\"\niso=\"u/u.iso\"\nkeyboard=\"virtio\"\nmouse=\"virtio\"\n\
+                ssh_port=\"2222\"\nextra_args=\"-device vfio-pci,host=01:00.0 -device vfio-pci,host=01:00.1\"\n";
+    let linux = made("u.conf", conf);
+    has(&linux, &["host = \"0000:01:00.1\"", "kind = \"virtio-keyboard\"", "kind = \"gtk\"", "video = \"virtio\""]);
+    assert!(linux.profile.contains("2222"), "{}", linux.profile);
+    assert!(linux.report.is_complete(), "{:#?}", linux.report.entries);
+    let mac = made("m.conf", &conf.replace("linux", "macos"));
+    assert_eq!(fate(&mac.report, "guest_os"), "to decide");
+}
