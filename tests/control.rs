@@ -300,35 +300,32 @@ fn what_happens_can_be_followed() {
 
 #[test]
 fn a_clock_that_a_guest_sets_goes_on_at_its_next_start() {
-    for qemu in qemus() {
+    for (qemu, base) in qemus().into_iter().zip(["utc", "localtime"]) {
         let bench = Bench::new(&qemu.binary);
-        for base in ["utc", "localtime"] {
-            let lived = |more: &str, keys: &str| {
-                let profile =
-                    bench.profile(&format!("then=wait{more}"), &format!("[clock]\nbase = \"{base}\"\n{keys}"));
-                let run = started(&bench, &profile);
-                bench.wait_for_serial("waiting");
-                (run, bench.serial())
-            };
-            let stopped = |run: Run| {
-                answer(&bench, &["stop", "guest"]);
-                assert_eq!(run.end().code, Some(0));
-            };
-            let (run, serial) = lived(" year=91", "");
-            assert!(serial.contains("clock rtc=20") && serial.contains("clock rtc=2091-"), "{serial}");
-            let kept = bench.path("state/guest/addresses.json");
-            while !fs::read_to_string(&kept).is_ok_and(|kept| kept.contains("\"clock\"") && kept.contains(base)) {
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            }
-            stopped(run);
-            let plan = answer(&bench, &["plan", bench.path("guest.toml").to_str().unwrap()]);
-            assert!(plan.contains("ahead of UTC, as the guest set it"), "{plan}");
-            let (run, serial) = lived("", "");
-            assert!(serial.contains("clock rtc=2091-"), "{serial}");
-            stopped(run);
-            let (run, serial) = lived("", "keep = false\n");
-            assert!(!serial.contains("clock rtc=2091-"), "{serial}");
-            stopped(run);
+        let lived = |more: &str, keys: &str| {
+            let keys = format!("[clock]\nbase = \"{base}\"\n{keys}");
+            let run = started(&bench, &bench.profile(&format!("then=wait{more}"), &keys));
+            bench.wait_for_serial("waiting");
+            (run, bench.serial())
+        };
+        let stopped = |run: Run| {
+            answer(&bench, &["stop", "guest"]);
+            assert_eq!(run.end().code, Some(0));
+        };
+        let (run, serial) = lived(" year=91", "");
+        assert!(serial.contains("clock rtc=20") && serial.contains("clock rtc=2091-"), "{serial}");
+        let kept = bench.path("state/guest/addresses.json");
+        while !fs::read_to_string(&kept).is_ok_and(|kept| kept.contains("\"clock\"")) {
+            std::thread::sleep(std::time::Duration::from_millis(20));
         }
+        stopped(run);
+        let plan = answer(&bench, &["plan", bench.path("guest.toml").to_str().unwrap()]);
+        assert!(plan.contains("ahead of UTC, as the guest set it"), "{plan}");
+        let (run, serial) = lived("", "");
+        assert!(serial.contains("clock rtc=2091-"), "{serial}");
+        stopped(run);
+        let (run, serial) = lived("", "keep = false\n");
+        assert!(!serial.contains("clock rtc=2091-"), "{serial}");
+        stopped(run);
     }
 }

@@ -25,7 +25,7 @@ pub(in crate::cli) struct Against<'a> {
     pub(in crate::cli) host: &'a Host,
     /// Number of reasons that this host refuses it for.
     pub(in crate::cli) problems: usize,
-    /// Whether each key is shown with its line.
+    /// Whether the profile is named, and each key shown with its line there.
     pub(in crate::cli) lines: bool,
 }
 
@@ -70,8 +70,9 @@ impl Page {
         if against.problems > 0 {
             _ = writeln!(self.text, "cannot run here: {}", counted(against.problems, "problem"));
         }
-        let lines = if against.lines { "; the number behind a key is its line there" } else { "" };
-        self.item(&format!("profile: {}{lines}", against.sheets.name()));
+        if against.lines {
+            self.item(&format!("profile: {}; the number behind a key is its line there", against.sheets.name()));
+        }
         self.item(&format!("{version}: {}", emulator.path.display()));
         self.item(&format!("its folder while it runs: {}", run_dir.display()));
     }
