@@ -342,7 +342,7 @@ const DOMAIN: &str = r#"
     "net 52:54:00:00:00:01" = "05.1"
     "rng virtio-rng-pci" = "pcie.0/09.0"
     [pcie]
-    ports = ["04.0", "05.0", "05.1"]
+    ports = ["04.0", "05.0"]
     [[hook]]
     at = "pre"
     run = ["true"]

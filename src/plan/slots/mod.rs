@@ -243,9 +243,12 @@ impl Slots {
         link: Option<PortLink>,
     ) -> Option<String> {
         let id = format!("rp{addr}");
-        if self.ports.insert(addr, origin.is_none()).is_some() {
+        if let Some(empty) = self.ports.get_mut(&addr) {
+            // One that somebody sits behind stays so.
+            *empty &= origin.is_none();
             return Some(id);
         }
+        self.ports.insert(addr, origin.is_none());
         let first = PciSlot::new(addr.device(), 0)?;
         if addr != first && !self.ports.contains_key(&first) {
             // A guest that finds no function 0 does not look for the others; the port is a spare one meanwhile.

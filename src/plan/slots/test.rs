@@ -52,6 +52,16 @@ fn spare_ports_are_counted_with_those_that_happen_to_be_empty() {
 }
 
 #[test]
+fn a_port_that_is_asked_for_and_taken_is_no_spare_one() {
+    let (mut slots, mut argv) = (Slots::new(Chipset::Q35, Kept::default()), Argv::default());
+    let taken = "09.0".parse().unwrap();
+    slots.fixed(&mut argv, taken, "card", &Origin::given("pci[0].addr"), None).unwrap();
+    slots.port(&mut argv, taken);
+    slots.spare(&mut argv, 2).unwrap();
+    assert_eq!(argv.args().len(), 3);
+}
+
+#[test]
 fn functions_of_one_wanted_device_share_a_root_port() {
     let (mut slots, mut argv) = (Slots::new(Chipset::Q35, Kept::default()), Argv::default());
     let origin = Origin::given("pci[0].addr");
