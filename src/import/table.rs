@@ -74,11 +74,13 @@ impl Table {
     /// Gives QEMU's device the property `name`; to be called for a passed function.
     pub(super) fn property(&mut self, name: &str, value: &str) {
         let mut all = self.get("properties").and_then(Value::as_table).cloned().unwrap_or_default();
-        let value = match (value, value.parse::<i64>()) {
+        // QEMU takes no text for a number where devices are JSON.
+        let number = super::xml::number(value).and_then(|number| i64::try_from(number).ok());
+        let value = match (value, number.or_else(|| value.parse().ok())) {
             ("on" | "true", _) => Value::from(true),
             ("off" | "false", _) => Value::from(false),
-            (_, Ok(number)) => Value::from(number),
-            (text, Err(_)) => Value::from(text),
+            (_, Some(number)) => Value::from(number),
+            (text, None) => Value::from(text),
         };
         all.insert(name.into(), value);
         self.set("properties", all);

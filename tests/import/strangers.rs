@@ -73,7 +73,7 @@ fn proxmoxs_own_display_and_what_args_set_are_kept() {
                 ostype: l26\nhostpci0: 0000:00:02.0,legacy-igd=1,romfile=igd.rom\nscsi0: local-lvm:vm-1-disk-0\n";
     let whole = made("1.conf", conf);
     has(&whole, &["addr = \"03.0\"", "kind = \"vnc\"", "video = \"std\"", "rom = \"/usr/share/kvm/igd.rom\""]);
-    assert!(whole.profile.contains("x-igd-gms"), "{}", whole.profile);
+    has(&whole, &["properties = { x-igd-gms = 2 }"]);
     has(&made("2.conf", &conf.replace("args", "#args")), &["addr = \"02.0\""]);
 }
 
