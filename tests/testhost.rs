@@ -15,6 +15,7 @@ mod testhost {
     mod isolate;
     mod killed;
     mod kvm;
+    mod mdev;
     mod memory;
     mod no_reset;
     mod numa_ht;
