@@ -185,3 +185,30 @@ fn devices_stay_where_they_were_when_others_come_and_go() {
     let argv = String::from_utf8(plan.stdout).unwrap();
     assert!(argv.contains(r#""serial":"vmrun-1""#), "{argv}");
 }
+
+#[test]
+fn a_guest_stands_behind_each_iommu_and_reads_its_table() {
+    // ACPI: the tables of Intel's, AMD's and virtio's IOMMU.
+    for (model, table) in [("intel", "DMAR"), ("amd", "IVRS"), ("virtio", "VIOT")] {
+        for qemu in qemus() {
+            let bench = Bench::new(&qemu.binary);
+            let profile = bench.profile("", &format!("[iommu]\nmodel = \"{model}\"\n"));
+            let ended = bench.run(&["run", profile.to_str().unwrap()]);
+            assert_eq!(ended.code, Some(0), "{}", ended.text());
+            let said = bench.serial();
+            let tables = said.lines().find_map(|line| line.split_once("acpi tables=")).unwrap().1;
+            assert!(tables.split(',').any(|name| name == table), "{model}, {}: {tables}", qemu.version);
+            assert!(said.contains("vmrun-guest: done"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn vcpus_that_an_old_pc_cannot_name_all_run() {
+    let [_, qemu] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("", "[cpu]\ncores = 260\n[iommu]\nmodel = \"intel\"\n");
+    let ended = bench.run(&["run", profile.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(0), "{}", ended.text());
+    assert!(bench.serial().contains("vcpus present=260 started=260"), "{}", bench.serial());
+}
