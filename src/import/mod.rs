@@ -27,6 +27,8 @@ use crate::plan::{Class, Problem};
 
 /// Largest file that is read, in bytes. The longest domain XML seen in the wild has 60 KiB.
 pub const LARGEST: usize = 4 << 20;
+/// vCPUs that a guest has at most; QEMU: `hw/i386/pc_q35.c`. Of a file that says more, no more pins are written out.
+const MOST_VCPUS: usize = 4096;
 
 /// What a foreign file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

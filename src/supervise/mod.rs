@@ -38,10 +38,12 @@ mod verdict;
 mod watch;
 
 pub use adopt::{attach, clear_unborn};
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub use control::fuzz_control;
 pub use control::{Ask, Client, Gift, Pins as PinStatus, ServiceStatus, Status, ask, control_socket};
 pub use hook::{HookFailure, Phase, run_hook, undo_hook};
+#[cfg(any(fuzzing, test))]
+pub use host_power::fuzz_bus;
 pub use notice::{Notice, Placed, ServiceNews, Speaker, Tell};
 pub use outcome::{Ended, Failure, Outcome, Stage};
 pub use recover::{Zeal, owed, recover, recover_all};

@@ -124,24 +124,25 @@ impl Line<'_> {
         let count = xml::number(&opt.head).or_else(|| opt.number("cpus")).or(most);
         let [sockets, dies, modules, cores, threads] = given;
         let (dies, modules) = (dies.unwrap_or(1), modules.unwrap_or(1));
-        let product = |parts: [u64; 2]| parts.iter().product::<u64>().max(1);
+        // Whoever wrote 0, or more than there are, hears of it from `vmrun check`.
+        let product = |parts: &[u64]| parts.iter().fold(1, |made: u64, part| made.saturating_mul(*part)).max(1);
         let whole = most.or(count);
         let (sockets, cores, threads) = match (whole, sockets, cores, threads) {
             (None, sockets, cores, threads) => (sockets.unwrap_or(1), cores.unwrap_or(1), threads.unwrap_or(1)),
             (Some(all), sockets, None, threads) => {
                 let (sockets, threads) = (sockets.unwrap_or(1), threads.unwrap_or(1));
-                (sockets, (all / (product([sockets, threads]) * dies * modules)).max(1), threads)
+                (sockets, (all / product(&[sockets, threads, dies, modules])).max(1), threads)
             }
             (Some(all), None, Some(cores), threads) => {
                 let threads = threads.unwrap_or(1);
-                ((all / (product([cores, threads]) * dies * modules)).max(1), cores, threads)
+                ((all / product(&[cores, threads, dies, modules])).max(1), cores, threads)
             }
             (Some(all), Some(sockets), Some(cores), None) => {
-                (sockets, cores, (all / (product([sockets, cores]) * dies * modules)).max(1))
+                (sockets, cores, (all / product(&[sockets, cores, dies, modules])).max(1))
             }
             (Some(_), Some(sockets), Some(cores), Some(threads)) => (sockets, cores, threads),
         };
-        let made = sockets * dies * modules * cores * threads;
+        let made = product(&[sockets, dies, modules, cores, threads]);
         if count.is_some_and(|count| count != made) {
             opt.translated(format!("{made} vCPUs, all there from the start"));
         }

@@ -158,7 +158,10 @@ fn card(video: &Element, domain: &mut Domain) {
     table.set("video", name);
     if name == "qxl" || name == "std" {
         // libvirt counts in KiB; what the profile has is the memory that holds the picture.
-        let picture = vgamem.or(vram.filter(|_| name == "std")).map(|kib| (kib << 10).next_power_of_two().max(1 << 20));
+        let picture = vgamem
+            .or(vram.filter(|_| name == "std"))
+            .and_then(|kib| kib.checked_mul(1 << 10)?.checked_next_power_of_two());
+        let picture = picture.map(|bytes| bytes.max(1 << 20));
         table.maybe("vram", picture.filter(|_| name == "std").map(size));
         if name == "qxl" && (ram.is_some() || vram.is_some()) {
             model.translated("sizes of its memories are QEMU's own");

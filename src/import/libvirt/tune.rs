@@ -1,6 +1,7 @@
 //! `<cputune>` and `<iothreads>`: which thread runs where, and how.
 
 use super::Domain;
+use crate::import::MOST_VCPUS;
 use crate::import::xml::Element;
 use crate::unit::CpuSet;
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ pub(super) fn iothread(number: u64) -> String {
 pub(super) fn import(root: &Element, domain: &mut Domain) {
     iothreads(root);
     let whole = root.child("vcpu").and_then(|vcpu| vcpu.attr("cpuset"));
-    let count = root.child("vcpu").and_then(|vcpu| vcpu.text().parse().ok()).unwrap_or(1);
+    let count = root.child("vcpu").and_then(|vcpu| vcpu.text().parse().ok()).unwrap_or(1).min(MOST_VCPUS);
     let Some(tune) = root.child("cputune") else {
         let none: [Option<String>; 0] = [];
         return pins(&none, whole, count, domain);

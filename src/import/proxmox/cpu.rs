@@ -56,7 +56,9 @@ impl Guest<'_> {
     fn topology(&mut self) {
         let number = |key: &str| self.value(key).and_then(|value| value.parse::<u32>().ok());
         let (sockets, cores) = (number("sockets").unwrap_or(1), number("cores").unwrap_or(1));
-        self.push(0, &["-smp", &format!("{},sockets={sockets},cores={cores},threads=1", sockets * cores)]);
+        // Proxmox starts no such guest either; `vmrun check` says how many there may be.
+        let cpus = sockets.saturating_mul(cores);
+        self.push(0, &["-smp", &format!("{cpus},sockets={sockets},cores={cores},threads=1")]);
     }
 
     pub(super) fn numa(&mut self, row: &Row) -> Fate {

@@ -2,6 +2,7 @@
 
 use super::super::shell;
 use super::{Fate, Guest, Page, Row, Value, drive};
+use crate::import::MOST_VCPUS;
 use crate::import::page::guest_name;
 
 /// Keys that say nothing of the guest.
@@ -162,7 +163,8 @@ impl Guest<'_> {
 
     fn affinity(&mut self, text: &str) -> Fate {
         let number = |key: &str| self.value(key).and_then(|value| value.parse::<usize>().ok()).unwrap_or(1);
-        let all = vec![toml::Value::from(text); number("cores") * number("sockets")];
+        let vcpus = number("cores").saturating_mul(number("sockets")).min(MOST_VCPUS);
+        let all = vec![toml::Value::from(text); vcpus];
         let pins = self.page.table("cpu.pinning");
         pins.set("vcpus", all);
         pins.set("emulator", text);

@@ -5,14 +5,14 @@
 
 mod client;
 mod desk;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 mod fuzz;
 mod protocol;
 mod serve;
 
 pub use client::{Client, ask};
 pub(super) use desk::{Desk, Plug, Reply};
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub use fuzz::fuzz_control;
 pub(super) use protocol::Refusal;
 pub use protocol::{Ask, Gift, Pins, ServiceStatus, Status};

@@ -6,7 +6,12 @@
 
 mod agent;
 mod bus;
+#[cfg(any(fuzzing, test))]
+mod fuzz;
 mod message;
+
+#[cfg(any(fuzzing, test))]
+pub use fuzz::fuzz_bus;
 
 use super::control::Desk;
 use crate::plan::{Contents, OnHostShutdown, OnHostSleep};

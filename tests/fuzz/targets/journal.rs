@@ -1,29 +1,10 @@
-//! Any bytes as a journal: it is read or refused, and what is added to one that was read stands in it afterwards.
+//! `entry/journal.rs` for libFuzzer.
 
 #![no_main]
 
-use libfuzzer_sys::{Corpus, fuzz_target};
-use std::fs;
-use std::sync::LazyLock;
-use tempfile::TempDir;
-use vmrun::apply::{Damage, Entry, Journal};
+#[path = "../entry/journal.rs"]
+mod journal;
 
-static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir_in("/dev/shm").expect("a folder in memory"));
+use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| -> Corpus {
-    let dir = FOLDER.path();
-    fs::write(dir.join("journal"), bytes).expect("a file");
-    let strict = Journal::load(dir, Damage::Refuse);
-    let Ok(Some(mut journal)) = Journal::load(dir, Damage::PassOver) else {
-        assert!(strict.is_err(), "what can be followed can be read");
-        return Corpus::Keep;
-    };
-    let steps: usize = journal.record().changes.iter().map(|(_, change)| change.inverse().steps().len()).sum();
-    assert!(steps <= bytes.len());
-    let before = journal.record().clone();
-    journal.add(Entry::Companion { name: "fuzz".into(), process: None }).expect("room");
-    let after = Journal::load(dir, Damage::PassOver).expect("it is a journal still").expect("it is there");
-    assert_eq!(after.record().changes, before.changes);
-    assert_eq!(after.record(), journal.record());
-    Corpus::Keep
-});
+fuzz_target!(|bytes: &[u8]| journal::run(bytes));

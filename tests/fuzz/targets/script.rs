@@ -2,10 +2,10 @@
 
 #![no_main]
 
-#[path = "../import.rs"]
+#[path = "../entry/import.rs"]
 mod import;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use vmrun::import::Kind;
 
-fuzz_target!(|bytes: &[u8]| -> Corpus { import::import(bytes, Kind::Script) });
+fuzz_target!(|bytes: &[u8]| -> Corpus { if import::run(bytes, Kind::Script) { Corpus::Keep } else { Corpus::Reject } });
