@@ -245,6 +245,17 @@ impl Guest {
         self.threads.as_mut().map_or_else(|| Ok(Vec::new()), Threads::place_newcomers)
     }
 
+    /// See [`Threads::place_again`].
+    ///
+    /// # Errors
+    /// [`QemuError::Pin`].
+    pub fn place_again(&self, cpu: Option<u32>) -> Result<Vec<Pinned>, QemuError> {
+        if self.exited {
+            return Ok(Vec::new());
+        }
+        self.threads.as_ref().map_or_else(|| Ok(Vec::new()), |threads| threads.place_again(cpu))
+    }
+
     /// Presses the power button. Whether the guest heeds it, an event will tell.
     ///
     /// # Errors

@@ -125,6 +125,31 @@ impl Threads {
         Ok(self.pinned[before..].to_vec())
     }
 
+    /// Puts those threads back whose place holds the host CPU `cpu`, or any without one, and that the kernel lets run
+    /// elsewhere since it was switched off. Returns them.
+    ///
+    /// # Errors
+    /// [`QemuError::Pin`] when the kernel refuses.
+    pub fn place_again(&self, cpu: Option<u32>) -> Result<Vec<Pinned>, QemuError> {
+        let concerned = self.pinned.iter().filter(|thread| cpu.is_none_or(|cpu| thread.cpus.contains(cpu)));
+        let mut moved = Vec::new();
+        for thread in concerned {
+            let Ok(now) = Mask::read(thread.tid) else { continue };
+            if now.cpus().without(&thread.cpus).is_empty() {
+                continue;
+            }
+            match Mask::of(&thread.cpus).apply(thread.tid) {
+                Ok(()) => moved.push(thread.clone()),
+                Err(Errno::ESRCH) => {}
+                Err(errno) => {
+                    let name = self::thread(&thread.what, thread.tid);
+                    return Err(failed(&name, "it cannot be put back in its place", errno));
+                }
+            }
+        }
+        Ok(moved)
+    }
+
     /// Places those of `tasks`, and vhost workers, that have no place yet. `all` moves any that is elsewhere, otherwise
     /// only those that inherited a mask are moved: one that somebody placed by hand stays there.
     fn place_rest(&mut self, tasks: &[i32], all: bool) -> Result<(), QemuError> {

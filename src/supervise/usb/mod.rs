@@ -5,11 +5,12 @@
 //! QEMU lets go of what is gone and takes what has come. Nothing happens while nothing is plugged in or pulled out.
 
 mod moves;
-mod uevent;
+mod news;
 
 #[cfg(test)]
 mod test;
 
+use super::uevent::{KERNEL, UDEV, Uevents};
 use super::{Notice, Tell};
 use crate::apply::Lease;
 use crate::host::{Root, usb_devices};
@@ -24,7 +25,6 @@ use std::io;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
-use uevent::Uevents;
 
 /// A plug is pushed in with a wobble, and a device may come back under another id when its firmware is loaded.
 const QUIET: Duration = Duration::from_millis(300);
@@ -71,7 +71,7 @@ pub(super) struct Hand<'a> {
 impl<'a> UsbWatch<'a> {
     /// A watch over `wanted`, and the way to tell it something.
     pub(super) fn new(wanted: &[UsbWanted], qmp: Qmp, root: Root, tell: Tell<'a>) -> (Self, Say) {
-        let uevents = (!wanted.is_empty()).then(Uevents::listen);
+        let uevents = (!wanted.is_empty()).then(|| Uevents::listen(KERNEL | UDEV));
         Self::over(wanted, uevents, qmp, root, tell)
     }
 
@@ -174,7 +174,7 @@ impl<'a> UsbWatch<'a> {
         let mut changed = false;
         loop {
             tokio::select! {
-                () = uevents.next() => changed = true,
+                _ = uevents.next(news::of_usb_device) => changed = true,
                 // QEMU lets go of a device by itself when somebody else told it to.
                 Some(Said::Deleted(id)) = said.recv() => tracing::debug!(id, "device gone"),
                 () = sleep(QUIET), if changed => return,

@@ -1,11 +1,11 @@
 //! A host of files, a kernel that is a socket, and a QEMU that says what it is told to.
 
-use super::uevent::Uevents;
 use super::{Said, Say, UsbWatch};
 use crate::host::Root;
 use crate::plan::{UsbFound, UsbWanted, UsbWhich};
 use crate::qemu::Qmp;
 use crate::supervise::Notice;
+use crate::supervise::uevent::Uevents;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::fs;

@@ -1,0 +1,106 @@
+//! Host CPUs that are switched off and on while the guest runs. The kernel runs the threads of one that goes elsewhere, and
+//! leaves them there when it comes back. Linux: `drivers/base/core.c` says which; `kernel/sched/core.c`,
+//! `select_fallback_rq`, lets the threads run anywhere.
+
+use super::uevent::{KERNEL, Uevents};
+use super::{Notice, Tell};
+use crate::host::Root;
+use crate::plan::Pins;
+use crate::qemu::{Guest, Pinned};
+use crate::unit::CpuSet;
+use std::future::pending;
+
+/// What happened to a host CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Switched {
+    Off(u32),
+    On(u32),
+    /// Any of them may have come back.
+    Some,
+}
+
+/// Hears of host CPUs.
+pub(super) struct HostCpus {
+    uevents: Option<Uevents>,
+}
+
+impl HostCpus {
+    /// For a guest whose threads have places; else nothing is heard.
+    pub(super) fn watch(pins: &Pins) -> Self {
+        let listen = (!pins.is_empty()).then(|| Uevents::listen(KERNEL)).transpose();
+        let failed = |error: &_| tracing::warn!(%error, "no news of host CPUs that are switched off");
+        Self { uevents: listen.inspect_err(failed).ok().flatten() }
+    }
+
+    /// The next one. Cancel-safe.
+    pub(super) async fn next(&self) -> Switched {
+        match &self.uevents {
+            Some(uevents) => uevents.next(switched).await.unwrap_or(Switched::Some),
+            None => pending().await,
+        }
+    }
+}
+
+impl Switched {
+    /// Tells whose place is gone, or puts those back whose place is there again.
+    pub(super) fn heed(self, guest: &mut Guest, root: &Root, tell: Tell<'_>) {
+        let back = match self {
+            Self::Off(cpu) => {
+                let online = root.text("/sys/devices/system/cpu/online").and_then(|text| text.parse::<CpuSet>().ok());
+                let Some(online) = online else { return };
+                let homeless =
+                    |thread: &&Pinned| thread.cpus.contains(cpu) && thread.cpus.without(&online) == thread.cpus;
+                let names = names(guest.threads().iter().filter(homeless));
+                if !names.is_empty() {
+                    let text =
+                        format!("host CPU {cpu} is switched off; its threads run elsewhere until it is back: {names}");
+                    tell(&Notice::Warning(text));
+                }
+                return;
+            }
+            Self::On(cpu) => Some(cpu),
+            Self::Some => None,
+        };
+        match guest.place_again(back) {
+            Ok(moved) if moved.is_empty() => {}
+            Ok(moved) => {
+                let cpu = back.map_or_else(|| "a host CPU".to_owned(), |cpu| format!("host CPU {cpu}"));
+                tell(&Notice::Note(format!("{cpu} is back; in their place again: {}", names(moved.iter()))));
+            }
+            Err(error) => tell(&Notice::Warning(super::run::sentence(&error))),
+        }
+    }
+}
+
+/// What the threads do, each once.
+fn names<'a>(threads: impl Iterator<Item = &'a Pinned>) -> String {
+    let mut names: Vec<String> = threads.map(|thread| thread.what.to_string()).collect();
+    names.dedup();
+    names.join(", ")
+}
+
+fn switched(message: &[u8]) -> Option<Switched> {
+    let head = message.split(|byte| *byte == 0).next()?;
+    let (action, device) = std::str::from_utf8(head).ok()?.split_once('@')?;
+    let cpu = device.strip_prefix("/devices/system/cpu/cpu")?.parse().ok()?;
+    match action {
+        "offline" => Some(Switched::Off(cpu)),
+        "online" => Some(Switched::On(cpu)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::{Switched, switched};
+
+    #[test]
+    fn row_094_a_host_cpu_that_goes_and_comes_is_told_from_all_else() {
+        let message = |head: &str| format!("{head}\0ACTION=offline\0SUBSYSTEM=cpu\0SEQNUM=7\0");
+        assert_eq!(switched(message("offline@/devices/system/cpu/cpu12").as_bytes()), Some(Switched::Off(12)));
+        assert_eq!(switched(message("online@/devices/system/cpu/cpu3").as_bytes()), Some(Switched::On(3)));
+        assert_eq!(switched(message("change@/devices/system/cpu/cpu3").as_bytes()), None);
+        assert_eq!(switched(message("offline@/devices/system/memory/memory3").as_bytes()), None);
+        assert_eq!(switched(b"libudev\0\xfe\xed"), None);
+    }
+}
