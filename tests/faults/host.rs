@@ -1,10 +1,12 @@
 //! The host goes to sleep or shuts down: a real system bus, on which a stand-in for logind gives out the locks.
 
+use crate::agent;
 use crate::support::companion::Running;
 use crate::support::setup::{path, qemus};
 use crate::support::vmrun::{Bench, Run};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 
@@ -40,7 +42,10 @@ impl Logind {
     }
 
     fn run(&self, bench: &Bench, on: &str) -> Run {
-        let profile = bench.profile("then=wait", on);
+        self.run_profile(bench, &bench.profile("then=wait", on))
+    }
+
+    fn run_profile(&self, bench: &Bench, profile: &Path) -> Run {
         let mut command = bench.command();
         command.arg(profile).env("DBUS_SYSTEM_BUS_ADDRESS", &self.address);
         bench.start_command(&mut command)
@@ -94,6 +99,59 @@ fn row_095_the_host_sleeps_when_the_guest_is_paused_and_the_guest_goes_on_afterw
         assert_eq!(run.end().code, Some(0));
         assert_eq!(logind.says(), "sleep let go of");
     }
+}
+
+/// A thread of process `qemu` that begins like `name`.
+fn thread_of(qemu: &str, name: &str) -> PathBuf {
+    let tasks = fs::read_dir(Path::new("/proc").join(qemu).join("task")).unwrap().flatten();
+    let named = |task: &PathBuf| fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.starts_with(name));
+    tasks.map(|task| task.path()).find(named).unwrap()
+}
+
+#[test]
+fn row_094_a_thread_is_in_its_place_again_when_its_host_cpu_is_back() {
+    for bench in on_each_qemu() {
+        let profile = bench.profile("then=wait", "[cpu.pinning]\nvcpus = [1]\nemulator = \"0\"\n");
+        let mut run = bench.start(&[profile.to_str().unwrap()]);
+        run.until("guest running");
+        bench.wait_for_serial("waiting");
+        let status = bench.output(&["status", "guest", "--json"]);
+        let qemu = serde_json::from_slice::<serde_json::Value>(&status.stdout).unwrap()["vmrun"]["qemu"].to_string();
+        let vcpu = thread_of(&qemu, "CPU 0/");
+        // The kernel does so when host CPU 1 is switched off, and says this when it is back; here it never went.
+        let tid = vcpu.file_name().unwrap();
+        assert!(Command::new("taskset").args(["-p", "3"]).arg(tid).stdout(Stdio::null()).status().unwrap().success());
+        fs::write("/sys/devices/system/cpu/cpu1/uevent", "online").unwrap();
+        run.until("host CPU 1 is back; in their place again: vCPU 0");
+        let allowed = fs::read_to_string(vcpu.join("status")).unwrap();
+        assert!(allowed.contains("Cpus_allowed_list:\t1\n"), "{allowed}");
+        run.signal("TERM");
+        assert_eq!(run.end().code, Some(0));
+    }
+}
+
+#[test]
+fn row_095_a_guest_with_an_agent_suspends_itself_when_the_host_sleeps_and_is_woken_with_it() {
+    let [_, qemu] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let mut logind = Logind::start(&[]);
+    // The guest may take its time: every instruction of it is translated.
+    let on = "[stop]\ntimeout = \"10m\"\n[agent]\n[on]\nhost_sleep = \"suspend\"\nhost_shutdown = \"ignore\"\n";
+    let mut run = logind.run_profile(&bench, &agent::profile(&bench, on));
+    assert_eq!(logind.says(), "sleep delay guest guest is suspended before");
+    bench.wait_for_serial("agent ready");
+    logind.announce("PrepareForSleep true");
+    run.until("the host goes to sleep; the guest is suspended");
+    assert_eq!(logind.says(), "sleep let go of");
+    assert_eq!(state(&bench), "suspended");
+    logind.announce("PrepareForSleep false");
+    run.until("the host is awake; the guest is woken");
+    // It goes on where it was: its agent answers.
+    let mut agent = UnixStream::connect(bench.path("runtime/guest/agent.sock")).unwrap();
+    writeln!(agent, "{{\"execute\": \"guest-ping\"}}").unwrap();
+    assert_eq!(line(&mut BufReader::new(agent)), "{\"return\": {}}");
+    assert!(bench.output(&["stop", "--force", "guest"]).status.success());
+    assert_eq!(run.end().code, Some(35));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod agent;
 mod guest;
 mod host;
 mod journal;
@@ -9,6 +10,7 @@ mod matrix;
 mod monitor;
 mod signals;
 mod strangers;
+mod stuck;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -62,7 +62,7 @@ const STORAGE_MODULES: [&str; 16] = [
 
 /// No mitigations, self-tests and delay calibration: half of the boot where every instruction is translated. Ticks that
 /// come by themselves, since TCG can lose the interrupt that a halted vCPU waits for, and with its only timer the vCPU.
-const KERNEL_PARAMETERS: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check \
+pub(crate) const KERNEL_PARAMETERS: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check \
     lpj=4000000 cryptomgr.notests random.trust_cpu=on audit=0 lsm=yama nohz=off highres=off";
 
 /// Image of the guest, built at the first call and kept in cargo's folder for temporary test files.
