@@ -348,8 +348,11 @@ impl Watch<'_> {
             Action::Terminate => self.terminate(),
             Action::Kill => self.kill(),
             Action::SayStuck => self.warn(format!(
-                "qemu (pid {}) does not end after SIGKILL: a thread of it is stuck in the kernel. Its devices stay claimed",
-                self.guest.pid()
+                "qemu (pid {}) does not end after SIGKILL: a thread of it is stuck in the kernel. Its devices stay claimed, and \
+                 nothing is undone, until the kernel lets go of it or the host is rebooted. SIGQUIT (Ctrl-\\) ends this wait; \
+                 `vmrun recover {}` does the rest later",
+                self.guest.pid(),
+                self.plan.name
             )),
             Action::Leave => return Some(Ended::Left { qemu: Some(self.guest.pid()) }),
             Action::Boot | Action::Announce | Action::Cancel | Action::Undo => {}

@@ -13,23 +13,24 @@ const TELLING: &[u8] = b"\0\xff\n\r\t \"'\\-,:;<>&[]{}()=#@%$/.09aZ\x7f\x80\xc3"
 const NUMBERS: &[&str] =
     &["0", "-1", "255", "65536", "4294967295", "4294967296", "9223372036854775808", "18446744073709551616", "1e999"];
 
-/// Feeds `run` every file in `folders` of the repository, then `count` mutants of them.
+/// Feeds `run` every file in `folders` of the repository, and about `count` mutants of them. Those of a file stay the same
+/// when there are other files.
 pub(crate) fn feed(folders: &[&str], count: usize, run: impl Fn(&[u8])) {
     let seeds = seeds(folders);
-    let whole = seeds.iter().map(|(name, bytes)| (name.clone(), bytes.clone()));
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    let mutants = (0..count).map(|number| {
-        let (name, bytes) = &seeds[number % seeds.len()];
-        let mut bytes = bytes.clone();
-        for _ in 0..=dice.below(6) {
-            mutate(&mut bytes, &seeds[dice.below(seeds.len())].1, &mut dice);
-            bytes.truncate(LONGEST);
+    let each = count.div_ceil(seeds.len());
+    for (name, seed) in &seeds {
+        let mut dice = Dice::of(seed);
+        for number in 0..=each {
+            let mut bytes = seed.clone();
+            let times = if number == 0 { 0 } else { 1 + dice.below(6) };
+            for _ in 0..times {
+                mutate(&mut bytes, seed, &mut dice);
+                bytes.truncate(LONGEST);
+            }
+            // The panic has told its own place.
+            let done = catch_unwind(AssertUnwindSafe(|| run(&bytes)));
+            assert!(done.is_ok(), "mutant {number} of {name}: {}", bytes.escape_ascii());
         }
-        (format!("mutant {number} of {name}"), bytes)
-    });
-    for (name, bytes) in whole.chain(mutants) {
-        // The panic has told its own place.
-        assert!(catch_unwind(AssertUnwindSafe(|| run(&bytes))).is_ok(), "{name}: {}", bytes.escape_ascii());
     }
 }
 
@@ -81,6 +82,12 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
 struct Dice(u64);
 
 impl Dice {
+    /// The same for the same bytes; Fowler, Noll and Vo's hash.
+    fn of(bytes: &[u8]) -> Self {
+        let hash = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        Self(bytes.iter().fold(0xcbf2_9ce4_8422_2325, hash) | 1)
+    }
+
     /// One of the numbers below `limit`, which is not 0.
     fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
