@@ -15,6 +15,9 @@ mod inputs;
 mod interrupts;
 mod life;
 mod log_cap;
+#[cfg(test)]
+#[path = "../../tests/fuzz/mutate.rs"]
+mod mutate;
 mod notice;
 mod notify;
 mod outcome;

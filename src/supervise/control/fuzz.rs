@@ -72,13 +72,9 @@ async fn answers(bytes: &[u8], desk: &Rc<Desk>) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/fuzz/mutate.rs"]
-mod mutate;
-
-#[cfg(test)]
 #[test]
 fn whatever_a_client_says_is_answered_line_by_line() {
-    mutate::feed(&["tests/fuzz/corpus/control"], 2000, |bytes| {
+    crate::supervise::mutate::feed(&["tests/fuzz/corpus/control"], 2000, |bytes| {
         let answers = fuzz_control(bytes);
         for line in answers.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let answer: serde_json::Value = serde_json::from_slice(line).expect("an answer is JSON");

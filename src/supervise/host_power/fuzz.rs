@@ -15,11 +15,7 @@ pub fn fuzz_bus(mut bytes: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/fuzz/mutate.rs"]
-mod mutate;
-
-#[cfg(test)]
 #[test]
 fn whatever_the_bus_says_is_read_or_refused() {
-    mutate::feed(&["tests/fuzz/corpus/bus"], 20_000, fuzz_bus);
+    crate::supervise::mutate::feed(&["tests/fuzz/corpus/bus"], 20_000, fuzz_bus);
 }
