@@ -213,27 +213,3 @@ fn strangers_are_kept_off_the_guests_cores_where_the_kernel_can() {
     assert!(words.contains(kept_off(symbols == "1")), "{said}");
     assert_eq!(trace, "");
 }
-
-/// What a start with `core_scheduling` comes to: with a kernel that has it, what `vmrun verify` reads while the guest runs;
-/// with one built without, as Debian's, the refusal.
-fn kept_off(built: bool) -> &'static str {
-    if built { "ok cores its " } else { "cpu.pinning.core_scheduling: this kernel has no core scheduling" }
-}
-
-#[test]
-fn strangers_are_kept_off_the_guests_cores_where_the_kernel_can() {
-    let [qemu, _newer] = setup::qemus();
-    let look = look(&format!("{VMRUN} verify windows; echo \"status $?\""));
-    let tables = format!("[cpu.pinning]\nvcpus = [6]\ncore_scheduling = true\n{look}");
-    let profile = profile(&qemu, "report=brief", &tables);
-    let (symbols, ran, trace) = host::on(&Layout::NUMA_HT, |host| {
-        // The kernel's own word, which is not what vmrun asks.
-        let symbols = host.ask("grep -c ' sched_core_share_pid$' /proc/kallsyms || true")?;
-        let (ran, trace) = trace(host, |host| run(host, &profile))?;
-        Ok((symbols, ran, trace))
-    });
-    let said = format!("{}\n{}", ran.seen, ran.reply);
-    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains(kept_off(symbols == "1")), "{said}");
-    assert_eq!(trace, "");
-}
