@@ -1,5 +1,6 @@
 //! Starting the QEMU that is the emulated host, and making sure that it ends.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -8,6 +9,7 @@ use std::process::{Child, Command};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::clock;
 use super::image;
@@ -30,6 +32,9 @@ const PARAMETERS: &str = "console=ttyS0 quiet panic=-1 intel_iommu=on mitigation
 
 /// Where kernels and initial file systems of the emulated host are kept: the test folder of cargo's target folder.
 const CACHE: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// The kernel's ticks in a second, as `/proc` counts them on x86.
+const TICKS: u64 = 100;
 
 /// A running emulated host: its QEMU, the channel to its agent and what its console said. Ends when dropped.
 pub(crate) struct Machine {
@@ -89,6 +94,15 @@ impl Machine {
         }
         let console = self.console.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&console.said).into_owned()
+    }
+
+    /// The processor time that QEMU has taken; `proc_pid_stat(5)`.
+    pub(crate) fn work(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.qemu.id())).unwrap_or_default();
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let ticks = |at: usize| fields.split_whitespace().nth(at)?.parse::<u64>().ok();
+        let ticks = ticks(11).unwrap_or(0) + ticks(12).unwrap_or(0);
+        Duration::from_millis(ticks * 1000 / TICKS)
     }
 
     /// Writes what the console says from now on to `screen` too.

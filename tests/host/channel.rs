@@ -14,6 +14,10 @@ use super::layout::Layout;
 /// How long the host may take from the start of QEMU to its first command. It takes a tenth of it on an idle machine.
 const BOOT_LIMIT: Duration = Duration::from_secs(300);
 
+/// How much processor time QEMU may take until then, however crowded the machine is: several times that of a boot with
+/// systemd. Now and then all of an emulation's processors wait for each other, at full speed.
+const BOOT_WORK: Duration = Duration::from_secs(100);
+
 /// How long one script may run in the host.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(180);
 
@@ -41,6 +45,8 @@ pub(crate) struct Host {
     received: Vec<u8>,
     /// When something came from it last.
     heard: Instant,
+    /// Whether it has said that it takes commands.
+    booted: bool,
 }
 
 /// What a script in the host left.
@@ -61,9 +67,11 @@ pub(crate) struct Lost(pub String);
 impl Host {
     /// Boots a host of `layout` and waits until it takes commands.
     pub(crate) fn boot(layout: &Layout) -> Result<Self, Lost> {
-        let mut host = Self { machine: Machine::start(layout), received: Vec::new(), heard: Instant::now() };
+        let mut host =
+            Self { machine: Machine::start(layout), received: Vec::new(), heard: Instant::now(), booted: false };
         let greeting = host.line(Instant::now() + BOOT_LIMIT, BOOT_LIMIT)?;
-        if greeting == "ready" { Ok(host) } else { Err(host.lost(&format!("the agent began with {greeting:?}"))) }
+        host.booted = greeting == "ready";
+        if host.booted { Ok(host) } else { Err(host.lost(&format!("the agent began with {greeting:?}"))) }
     }
 
     /// Runs `script` by `sh` in the host, as root, whatever its exit status.
@@ -167,6 +175,9 @@ impl Host {
             }
             Err(RecvTimeoutError::Timeout) if self.machine.console().contains(STALLED) => {
                 Err(self.lost("its kernel says that it stalls"))
+            }
+            Err(RecvTimeoutError::Timeout) if !self.booted && self.machine.work() > BOOT_WORK => {
+                Err(self.lost("it works and works, and does not boot"))
             }
             Err(RecvTimeoutError::Timeout) if left > STALL_CHECK => self.nudge(),
             Err(RecvTimeoutError::Timeout) => Err(self.lost("it does not answer")),
