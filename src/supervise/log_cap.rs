@@ -2,7 +2,7 @@
 
 use crate::process::watched;
 use rustix::fd::OwnedFd;
-use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init, remove_watch};
 use rustix::io::read;
 use std::fs::File;
 use std::future::pending;
@@ -21,7 +21,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A log that is watched, and emptied when it grew too long. QEMU appends, so that it goes on at the new end.
 pub(super) struct LogCap {
     path: PathBuf,
-    inotify: Option<AsyncFd<OwnedFd>>,
+    /// With the number of its only watch.
+    inotify: Option<(AsyncFd<OwnedFd>, i32)>,
 }
 
 impl LogCap {
@@ -29,16 +30,25 @@ impl LogCap {
     pub(super) fn watch(path: &Path) -> Self {
         let watch = || -> io::Result<_> {
             let inotify = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-            add_watch(&inotify, path, WatchFlags::MODIFY)?;
-            watched(inotify)
+            let number = add_watch(&inotify, path, WatchFlags::MODIFY)?;
+            Ok((watched(inotify)?, number))
         };
         let inotify = watch().inspect_err(|error| tracing::warn!(%error, "QEMU's log cannot be watched")).ok();
         Self { path: path.to_owned(), inotify }
     }
 
+    /// Stops watching, as the guest is over. The kernel takes some 15 ms to be rid of a watch, and whoever closes one waits for
+    /// that; QEMU's own end takes as long. Linux: `fs/notify/mark.c`, `fsnotify_wait_marks_destroyed`.
+    pub(super) fn let_go(&self) {
+        if let Some((inotify, number)) = &self.inotify {
+            // Gone already is as well.
+            let _ = remove_watch(inotify, *number);
+        }
+    }
+
     /// Waits until something was written, and cuts the log when that was too much. Cancel-safe.
     pub(super) async fn next(&self) {
-        let Some(inotify) = &self.inotify else { return pending().await };
+        let Some((inotify, _)) = &self.inotify else { return pending().await };
         let Ok(mut ready) = inotify.readable().await else { return pending().await };
         let mut events = [0_u8; 4096];
         while read(inotify.get_ref(), &mut events).is_ok() {}

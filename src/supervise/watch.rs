@@ -112,6 +112,7 @@ pub(super) async fn watch(
                         let _ = say_hot.send(said);
                     }
                     watch.heard(&event);
+                    if watch.verdict.is_over() { log.let_go() }
                     continue
                 }
                 Ok(News::Disconnected) => { tracing::info!("the monitor is closed"); continue }
