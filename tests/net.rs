@@ -99,6 +99,64 @@ fn packets_pass_by_bridge_and_forwarded_port_and_the_tap_is_gone_after() {
 }
 
 #[test]
+fn a_bridge_is_made_for_two_guests_passes_packets_and_goes_with_the_last() {
+    let [qemu, _] = setup::qemus();
+    namespace();
+    let before = tool("ip -o address show");
+    let bench = bench(&qemu);
+    let net =
+        "[[net]]\nmode = \"bridge\"\nbridge = \"guests\"\ncreate_bridge = true\nbridge_address = \"192.168.79.1/24\"\n";
+    let (first, report) = boot(&bench, &qemu, "eth0=192.168.79.2", net);
+    assert!(report.all("net")[0].ends_with("carrier 1 address 192.168.79.2"), "{:?}", report.all("net"));
+    assert!(tool("ip -o address show guests").contains("192.168.79.1/24"));
+    tool("busybox ping -c 1 -W 30 192.168.79.2");
+    assert!(fetch("192.168.79.2:80").contains(net::PAGE));
+
+    let text = std::fs::read_to_string(bench.profile("then=wait", net)).expect("a profile");
+    let second = bench.write("second.toml", &text.replace("name = \"guest\"", "name = \"second\""));
+    let mut second = bench.start(&[second.to_str().expect("a path of text")]);
+    second.until("running");
+    assert_eq!(tool("ip -o link show master guests").lines().count(), 2);
+    // The one that made it goes first; the other has it still.
+    first.signal("TERM");
+    assert_eq!(first.end().code, Some(0));
+    assert_eq!(tool("ip -o link show master guests").lines().count(), 1);
+    assert!(tool("ip -o address show guests").contains("192.168.79.1/24"));
+
+    // Whatever becomes of vmrun, the journal knows of it.
+    second.signal("KILL");
+    second.end();
+    let left = bench.leftovers();
+    let qemu = left.iter().find(|process| process.contains("guest=second")).expect("the guest lives");
+    let pid = qemu.split(' ').next().expect("a process id");
+    tool(&format!("kill -9 {pid}"));
+    while std::path::Path::new(&format!("/proc/{pid}/status")).exists() {
+        sleep(Duration::from_millis(20));
+    }
+    let recover = bench.output(&["recover", "second"]);
+    assert!(recover.status.success(), "{recover:?}");
+    assert_eq!(tool("ip -o address show"), before);
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn a_bridge_that_somebody_uses_by_then_stays() {
+    let [_, qemu] = setup::qemus();
+    namespace();
+    let bench = bench(&qemu);
+    let net = "[[net]]\nmode = \"bridge\"\nbridge = \"guests\"\ncreate_bridge = true\n";
+    let profile = bench.profile("then=wait", net);
+    let mut run = bench.start(&[profile.to_str().expect("a path of text")]);
+    run.until("running");
+    tool("ip tuntap add dev theirs mode tap");
+    tool("ip link set theirs master guests");
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
+    assert!(tool("ip -o link show master guests").contains("theirs"));
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
+#[test]
 fn macvtap_and_passt_serve_a_guest_and_are_recovered_when_vmrun_is_killed() {
     let [qemu, _] = setup::qemus();
     namespace();

@@ -32,7 +32,17 @@ pub(super) fn origin(dir: &Path, boot_id: &str, path: &str) -> Option<String> {
 
 /// Whether another guest that lives wants `path` as it is.
 pub(super) fn wanted_by_others(dir: &Path, boot_id: &str, path: &str) -> bool {
-    before(dir, boot_id, path, |standing| matches!(standing, Standing::Running | Standing::Orphan)).is_some()
+    before(dir, boot_id, path, lives).is_some()
+}
+
+/// Whether another guest that lives has the bridge `name`, which is made for all that want it.
+pub(super) fn bridge_wanted_by_others(dir: &Path, boot_id: &str, name: &str) -> bool {
+    let wants = |change: Change| matches!(change, Change::Bridge { name: theirs, .. } if theirs == name).then_some(());
+    among_others(dir, boot_id, lives, wants).is_some()
+}
+
+fn lives(standing: Standing) -> bool {
+    matches!(standing, Standing::Running | Standing::Orphan)
 }
 
 /// Refuses `value` for `path` while another guest that lives wants another one.
@@ -58,15 +68,24 @@ pub(super) fn overruled(root: &Root, path: &str, known: [&str; 2]) -> Option<Str
 }
 
 fn before(dir: &Path, boot_id: &str, path: &str, counts: impl Fn(Standing) -> bool) -> Option<String> {
+    among_others(dir, boot_id, counts, |change| match change {
+        Change::Shared { path: theirs, from, .. } if theirs == path => Some(from),
+        _ => None,
+    })
+}
+
+/// What `pick` takes of the changes of the other guests that count, the first there is.
+fn among_others<T>(
+    dir: &Path,
+    boot_id: &str,
+    counts: impl Fn(Standing) -> bool,
+    pick: impl Fn(Change) -> Option<T>,
+) -> Option<T> {
     let siblings = fs::read_dir(dir.parent()?).ok()?.flatten().map(|entry| entry.path());
     let others = siblings.filter(|other| other != dir && counts(standing(other)));
     let journals = others.filter_map(|other| Journal::load(&other, Damage::PassOver).ok()?);
     let records = journals.map(|journal| journal.record().clone()).filter(|record| record.boot_id == boot_id);
-    let value = |change: Change| match change {
-        Change::Shared { path: theirs, from, .. } if theirs == path => Some(from),
-        _ => None,
-    };
-    records.flat_map(|record| record.changes).find_map(|(_, change)| value(change))
+    records.flat_map(|record| record.changes).find_map(|(_, change)| pick(change))
 }
 
 #[cfg(test)]

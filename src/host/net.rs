@@ -1,6 +1,7 @@
 //! Network interfaces that a guest can be tied to, and what vmrun may do with them.
 
 use super::Root;
+use crate::unit::Mac;
 use serde::{Deserialize, Serialize};
 
 /// A network interface.
@@ -16,6 +17,9 @@ pub struct Link {
     /// Whether it is a wireless one, which carries no hardware address but its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wireless: bool,
+    /// Whether it is a bridge that vmrun made for a guest, by its hardware address.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made: bool,
     /// What it is as a tap device; `None` when it is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tap: Option<TapDevice>,
@@ -100,7 +104,9 @@ fn link(root: &Root, name: String) -> Option<Link> {
         }
     });
     let wireless = root.exists(format!("/sys/class/net/{name}/phy80211"));
-    Some(Link { mtu: fact("mtu")?.parse().ok()?, up, wireless, tap, name })
+    let made = fact("address").and_then(|address| address.parse().ok()) == Some(Mac::of_bridge(&name))
+        && root.exists(format!("/sys/class/net/{name}/bridge"));
+    Some(Link { made, mtu: fact("mtu")?.parse().ok()?, up, wireless, tap, name })
 }
 
 fn hex(text: &str) -> Option<u32> {
@@ -163,7 +169,8 @@ mod test {
             ("/sys/class/net/wlan0/phy80211/name", "phy0\n"),
             ("/sys/class/net/bonding_masters", "\n"),
         ]);
-        let link = |name: &str, mtu, up, wireless, tap| Link { name: name.to_owned(), mtu, up, wireless, tap };
+        let link =
+            |name: &str, mtu, up, wireless, tap| Link { name: name.to_owned(), mtu, up, wireless, made: false, tap };
         let tap0 = TapDevice { owner: Some(1000), multi_queue: false, busy: true };
         let tap1 = TapDevice { owner: None, multi_queue: true, busy: false };
         assert_eq!(

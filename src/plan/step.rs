@@ -1,7 +1,7 @@
 //! The few verbs in which the kernel, and systemd, are told something.
 
 use super::{CONTROL_GROUPS, Command, Presence};
-use crate::unit::{Bdf, CpuSet, Size};
+use crate::unit::{Bdf, CpuSet, Mac, Size};
 use std::fmt;
 
 /// One verb on the host.
@@ -29,6 +29,13 @@ pub enum Step {
         there: String,
         /// What is run else.
         run: Command,
+    },
+    /// Removes a bridge unless it has ports, or is another one than was made under that name.
+    RemoveBridge {
+        /// Its name.
+        name: String,
+        /// The hardware address with which it was made.
+        mac: Mac,
     },
     /// Puts `value` in the place of `was`, and reads back whether the kernel took it. A file that holds something else
     /// was changed by somebody else, and is left to them.
@@ -221,6 +228,9 @@ impl fmt::Display for Step {
             }
             Self::Resize { bdf, bar, was: _, size } => {
                 write!(f, "echo {} > /sys/bus/pci/devices/{bdf}/resource{bar}_resize", resize_bit(*size))
+            }
+            Self::RemoveBridge { name, mac: _ } => {
+                write!(f, "[ -n \"$(ls /sys/class/net/{name}/brif)\" ] || ip link del dev {name}")
             }
             Self::RunIf { there, run } => write!(f, "[ ! -e {there} ] || {}", Self::Run(run.clone())),
             Self::RunUnless { there, run } => write!(f, "[ -e {there} ] || {}", Self::Run(run.clone())),

@@ -199,6 +199,7 @@ fn stage_name(change: &Change) -> String {
         Change::HugePages { node, size, take, .. } => format!("{take} huge pages of {size} on node {node}"),
         Change::Unit { unit, .. } => unit.clone(),
         Change::Macvtap { name, parent, .. } => format!("macvtap device {name} on {parent}"),
+        Change::Bridge { name, .. } => format!("bridge {name}"),
         Change::Hook { name, .. } => name.clone(),
         Change::Module { name, .. } => format!("module {name}"),
         Change::Mdev { uuid, kind, .. } => format!("mediated device {uuid}, {kind}"),

@@ -21,6 +21,15 @@ impl Mac {
     }
 }
 
+impl Mac {
+    /// The address of the bridge `name` that vmrun makes. It tells it from one that somebody else made, and does not change
+    /// with the bridge's ports.
+    #[must_use]
+    pub fn of_bridge(name: &str) -> Self {
+        Self::derived(&format!("bridge {name}"))
+    }
+}
+
 impl FromStr for Mac {
     type Err = String;
 

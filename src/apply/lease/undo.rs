@@ -73,7 +73,9 @@ impl Lease {
     /// this guest wants it.
     async fn turn(&self, change: &Change) -> Result<Option<Flock<File>>, ApplyError> {
         match change {
-            Change::Shared { .. } | Change::Gather { .. } => shared::lock(&self.place().dir).await.map(Some),
+            Change::Shared { .. } | Change::Gather { .. } | Change::Bridge { .. } => {
+                shared::lock(&self.place().dir).await.map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -97,6 +99,12 @@ impl Lease {
             }
             if let Some(found) = shared::overruled(&self.ground.root, path, [from, to]) {
                 tracing::warn!(path, found, "left as somebody has set it while the guest ran");
+                return Ok(());
+            }
+        }
+        if let Change::Bridge { name, .. } = change {
+            let (dir, boot_id) = self.shares();
+            if shared::bridge_wanted_by_others(&dir, &boot_id, name) {
                 return Ok(());
             }
         }

@@ -1,5 +1,6 @@
 //! Performing one step.
 
+mod bridge;
 mod closed;
 mod driver;
 mod group;
@@ -58,6 +59,7 @@ pub(super) async fn perform(ground: &Ground, step: &Step) -> Result<(), ApplyErr
         Step::RunIf { there, run } if ground.root.exists(there) => run_to_end(run).await,
         Step::RunUnless { there, run } if !ground.root.exists(there) => run_to_end(run).await,
         Step::RunIf { .. } | Step::RunUnless { .. } => Ok(()),
+        Step::RemoveBridge { name, mac } => bridge::remove(ground, name, *mac).await,
         Step::Write { path, was, value } => write::write(ground, path, was, value).await,
         Step::Mask { path, was, value, cpus } => {
             mask::mask(ground, path, &mask::Told { was, value, cpus });

@@ -11,6 +11,9 @@ pub(super) fn line(step: &Step) -> String {
         Step::Run(run) => command(run),
         Step::RunIf { there, run } => format!("[ ! -e {} ] || {}", word(there), command(run)),
         Step::RunUnless { there, run } => format!("[ -e {} ] || {}", word(there), command(run)),
+        Step::RemoveBridge { name, mac: _ } => {
+            format!("[ -n \"$(ls /sys/class/net/{0}/brif 2>/dev/null)\" ] || ip link del dev {0}", word(name))
+        }
         Step::Write { path, was, value } => format!("set_file {}", words([path, was, value])),
         Step::Tell { path, value, at, to } => {
             let to = if *to == Presence::Present { "yes" } else { "no" };

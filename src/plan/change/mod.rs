@@ -1,5 +1,6 @@
 //! One change of the host, whole: what was, and what shall be. What a kind of change is made of stands in its own file.
 
+mod bridge;
 mod driver;
 mod framebuffer;
 mod gather;
@@ -23,7 +24,7 @@ pub use slices::Confinement;
 pub use unit::{Test, UnitState};
 
 use super::{Command, Step};
-use crate::unit::{Bdf, CpuSet, Mac, Size};
+use crate::unit::{Bdf, CpuSet, HostAddress, Mac, Size};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -73,6 +74,19 @@ pub enum Change {
         /// Its largest packet in bytes; `None` for that of `parent`.
         mtu: Option<u16>,
         /// Whether it was there before.
+        from: Presence,
+        /// Whether it is there after.
+        to: Presence,
+    },
+    /// A bridge made for guests, or removed with the last of them; where somebody else has a port on it, it stays.
+    Bridge {
+        /// Its name.
+        name: String,
+        /// The address that the host has on it.
+        address: Option<HostAddress>,
+        /// Its largest packet in bytes; `None` for the kernel's own choice.
+        mtu: Option<u16>,
+        /// Whether it was there before; one that another guest made was not.
         from: Presence,
         /// Whether it is there after.
         to: Presence,
@@ -247,6 +261,7 @@ impl Change {
             Self::Macvtap { name, parent, mac, mode, mtu, from, to } => {
                 Self::Macvtap { name, parent, mac, mode, mtu, from: to, to: from }
             }
+            Self::Bridge { name, address, mtu, from, to } => Self::Bridge { name, address, mtu, from: to, to: from },
             Self::Hook { name, run, back } => Self::Hook { name, run: back, back: run },
             Self::Module { name, from, to } => Self::Module { name, from: to, to: from },
             Self::Mdev { uuid, parent, kind, from, to } => Self::Mdev { uuid, parent, kind, from: to, to: from },
@@ -285,6 +300,7 @@ impl Change {
                 Presence::Present => vec![macvtap::add(name, parent, *mac, mode, *mtu)],
                 Presence::Absent => vec![macvtap::remove(name)],
             },
+            Self::Bridge { name, address, mtu, from: _, to } => bridge::steps(name, *address, *mtu, *to),
             Self::Hook { name: _, run, back: _ } => run.iter().cloned().map(Step::Run).collect(),
             Self::Module { name, from: _, to } => module::steps(name, *to),
             Self::Mdev { uuid, parent, kind, from: _, to } => mdev::steps(*uuid, parent, kind, *to),
@@ -314,6 +330,7 @@ impl Change {
             Self::HugePages { .. }
             | Self::Unit { .. }
             | Self::Macvtap { .. }
+            | Self::Bridge { .. }
             | Self::Hook { .. }
             | Self::Module { .. }
             | Self::Mdev { .. }
@@ -356,6 +373,7 @@ impl Change {
             Self::Unit { unit, user, from: _, to } => Some(unit::test(unit, user.as_deref(), *to)),
             Self::HugePages { .. }
             | Self::Macvtap { .. }
+            | Self::Bridge { .. }
             | Self::Hook { .. }
             | Self::Module { .. }
             | Self::Mdev { .. }

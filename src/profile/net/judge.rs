@@ -8,8 +8,10 @@ pub(super) fn keys(turn: &Turn<'_>, draft: &mut Draft) {
     let net = turn.net;
     let devices = [Mode::Bridge, Mode::Tap, Mode::Macvtap];
     let queued = [Mode::Bridge, Mode::Tap, Mode::Macvtap, Mode::VhostUser];
-    let of_modes: [(&str, bool, &[Mode]); 15] = [
+    let of_modes: [(&str, bool, &[Mode]); 17] = [
         ("bridge", net.bridge.is_some(), &[Mode::Bridge]),
+        ("create_bridge", net.create_bridge, &[Mode::Bridge]),
+        ("bridge_address", net.bridge_address.is_some(), &[Mode::Bridge]),
         ("tap", net.tap.is_some(), &[Mode::Tap]),
         ("parent", net.parent.is_some(), &[Mode::Macvtap]),
         ("macvtap_mode", net.macvtap_mode.is_some(), &[Mode::Macvtap]),
@@ -58,6 +60,13 @@ fn other_mode(turn: &Turn<'_>, name: &str, modes: &[Mode]) -> Problem {
 }
 
 fn judge_sense(turn: &Turn<'_>, draft: &mut Draft) {
+    if turn.net.bridge_address.is_some() && turn.net.mode == Mode::Bridge && !turn.net.create_bridge {
+        let what = "bridge_address without create_bridge";
+        let problem = Problem::new(Class::Invalid, turn.at("bridge_address"), what);
+        draft.refuse(
+            problem.why("a bridge that somebody else made keeps its own addresses").fix("create_bridge = true"),
+        );
+    }
     let (net, vcpus) = (turn.net, draft.contents.vcpus);
     if let Some(queues) = net.queues.filter(|queues| u32::from(queues.0) > vcpus) {
         let what = format!("{} queues for {vcpus} vCPUs", queues.0);

@@ -2,6 +2,7 @@
 //!
 //! A table has two halves: what the guest sees ([`device`]), and what it is tied to, one file a mode.
 
+mod bridge;
 mod device;
 mod explain;
 mod forward;
@@ -19,7 +20,7 @@ use super::disk_bus::place_named;
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::plan::{Draft, Identity, Nameless, Origin};
-use crate::unit::Mac;
+use crate::unit::{HostAddress, Mac};
 use device::Model;
 use forward::Forward;
 use macvtap::MacvtapMode;
@@ -46,6 +47,14 @@ pub(super) struct Net {
     mac: Option<Mac>,
     /// Bridge of the host that it joins, for `mode = "bridge"`.
     bridge: Option<LinkName>,
+    /// Whether the bridge is made for the run if it is not there, and taken away with the last guest that has it so; off
+    /// unless given. It leads nowhere but to the host and to other guests on it.
+    #[serde(default)]
+    #[schemars(extend("default" = false))]
+    create_bridge: bool,
+    /// The host's own address on a bridge that is made, with its network: `192.168.90.1/24`. The guest takes another one of
+    /// that network.
+    bridge_address: Option<HostAddress>,
     /// Tap device of the host, for `mode = "tap"`: one that is there, or a name under which one is made for the run.
     tap: Option<LinkName>,
     /// Interface of the host that it shares, for `mode = "macvtap"`.

@@ -1,6 +1,6 @@
 //! `net.mode`: what an interface is tied to.
 
-use super::{Tied, Ties, Turn, macvtap, passt, tap, user};
+use super::{Tied, Ties, Turn, bridge, macvtap, passt, tap, user};
 use crate::host::PathFact;
 use crate::plan::{Class, Draft, Origin, Problem, Props};
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ pub(super) enum Mode {
     User,
     /// A network made by passt, a companion: the guest has the host's addresses, needs no rights, faster than `user`.
     Passt,
-    /// A bridge of the host, through a tap device made for the run.
+    /// A bridge of the host, which may be made for the run, through a tap device made for the run.
     Bridge,
     /// A tap device by name.
     Tap,
@@ -46,7 +46,7 @@ pub(super) fn tie(turn: &Turn<'_>, draft: &mut Draft) -> Option<Tied> {
     match turn.net.mode {
         Mode::User => Some(user::tie(turn, draft)),
         Mode::Passt => Some(passt::tie(turn, draft)),
-        Mode::Bridge => tap::tie_to_bridge(turn, draft),
+        Mode::Bridge => bridge::tie(turn, draft),
         Mode::Tap => tap::tie_by_name(turn, draft),
         Mode::Macvtap => macvtap::tie(turn, draft),
         Mode::VhostUser => vhost_user(turn, draft),

@@ -1,4 +1,4 @@
-//! `mode = "bridge"` and `mode = "tap"`: tap devices, passed to QEMU as descriptors, one for each queue.
+//! `mode = "tap"`, and what all tap devices have in common: they are passed to QEMU as descriptors, one for each queue.
 
 use super::value::LinkName;
 use super::{Model, Tied, Ties, Turn};
@@ -11,24 +11,6 @@ const QUEUES: u32 = 8;
 
 /// MTU of an Ethernet that nobody changed, which a guest assumes.
 const ETHERNET: u32 = 1500;
-
-pub(super) fn tie_to_bridge(turn: &Turn<'_>, draft: &mut Draft) -> Option<Tied> {
-    let Some(bridge) = &turn.net.bridge else {
-        let problem = Problem::new(Class::Invalid, &turn.key, "mode = \"bridge\" names no bridge");
-        draft.refuse(problem.fix("bridge = \"br0\""));
-        return None;
-    };
-    judge_bridge(turn, bridge, draft);
-    judge_tun(turn, draft);
-    judge_admin(turn, "a tap device on a bridge", &by_hand(turn, Some(bridge)), draft);
-    let vhost = vhost(turn, draft);
-    let queues = queues(turn, vhost, draft);
-    let mtu = turn.net.mtu.map(|mtu| mtu.0);
-    let from = TapFrom::Bridge(bridge.as_str().to_owned());
-    let first = Descriptor::Tap(Tap { from, mtu, multi_queue: queues > 1 });
-    let mtu = mtu.or_else(|| usual_unless(turn.scene.host.link(bridge.as_str())));
-    Some((netdev(turn, first, queues, vhost, draft), Ties { queues, mtu }))
-}
 
 pub(super) fn tie_by_name(turn: &Turn<'_>, draft: &mut Draft) -> Option<Tied> {
     let Some(tap) = &turn.net.tap else {
@@ -106,38 +88,6 @@ pub(super) fn usual_unless(link: Option<&Link>) -> Option<u16> {
     link.map(|link| link.mtu).filter(|&mtu| mtu != ETHERNET).and_then(|mtu| u16::try_from(mtu).ok())
 }
 
-fn judge_bridge(turn: &Turn<'_>, bridge: &LinkName, draft: &mut Draft) {
-    let host = turn.scene.host;
-    if !host.bridges.iter().any(|known| known == bridge.as_str()) {
-        let why = match &host.bridges[..] {
-            _ if host.link(bridge.as_str()).is_some() => format!("{bridge} is an interface of another kind"),
-            [] => "this host has no bridge".to_owned(),
-            known => format!("this host has {}", known.join(", ")),
-        };
-        return draft.refuse(
-            Problem::new(Class::Impossible, turn.at("bridge"), format!("there is no bridge {bridge}")).why(why).fix(
-                format!(
-                    "ip link add {bridge} type bridge && ip link set {bridge} up\n\
-                     ip link set YOUR_INTERFACE master {bridge}"
-                ),
-            ),
-        );
-    }
-    let Some(link) = host.link(bridge.as_str()) else { return };
-    if !link.up {
-        let problem = Problem::new(Class::Impossible, turn.at("bridge"), format!("the bridge {bridge} is down"));
-        draft.warn(problem.why("no packet passes").fix(format!("ip link set {bridge} up")));
-    }
-    if let Some(mtu) = turn.net.mtu.filter(|mtu| u32::from(mtu.0) > link.mtu) {
-        let what = format!("an MTU of {} on the bridge {bridge} with {}", mtu.0, link.mtu);
-        draft.warn(
-            Problem::new(Class::Impossible, turn.at("mtu"), what)
-                .why("the bridge drops what is larger than its own")
-                .fix(format!("ip link set {bridge} mtu {}", mtu.0)),
-        );
-    }
-}
-
 /// The facts of an existing device; notes a problem when it cannot be used.
 fn judge_existing(turn: &Turn<'_>, link: &Link, draft: &mut Draft) -> Option<TapDevice> {
     let (name, host) = (&link.name, turn.scene.host);
@@ -172,7 +122,7 @@ fn judge_existing(turn: &Turn<'_>, link: &Link, draft: &mut Draft) -> Option<Tap
 }
 
 /// Notes a problem when tap devices cannot be opened at all.
-fn judge_tun(turn: &Turn<'_>, draft: &mut Draft) {
+pub(super) fn judge_tun(turn: &Turn<'_>, draft: &mut Draft) {
     let (class, what, fix) = match turn.scene.host.net.tun {
         Access::Granted => return,
         Access::Absent => (Class::Missing, "there is no /dev/net/tun", "modprobe tun"),
@@ -200,7 +150,7 @@ pub(super) fn judge_admin(turn: &Turn<'_>, what: &str, instead: &str, draft: &mu
 }
 
 /// What root can do once for a user who may not make a tap device.
-fn by_hand(turn: &Turn<'_>, bridge: Option<&LinkName>) -> String {
+pub(super) fn by_hand(turn: &Turn<'_>, bridge: Option<&LinkName>) -> String {
     let tap = turn.net.tap.as_ref().map_or("vmtap0", LinkName::as_str);
     let master = bridge.map(|bridge| format!("sudo ip link set {tap} master {bridge}\n")).unwrap_or_default();
     format!(
