@@ -1,4 +1,4 @@
-//! A Linux guest with QEMU's own agent in it, and nothing else.
+//! A Linux guest with QEMU's own agent in it, an interface, and nothing else.
 
 use crate::support::linux_guest::KERNEL_PARAMETERS;
 use crate::support::modules::load_order;
@@ -18,6 +18,8 @@ $b mount -t sysfs sysfs /sys
 $b mount -t devtmpfs dev /dev
 exec >/dev/ttyS0 2>&1
 for module in /modules/*; do $b insmod "$module"; done
+$b ip address add 10.0.2.77/24 dev eth0
+$b ip link set eth0 up
 while [ "$($b cat /sys/class/virtio-ports/vport*/name)" != org.qemu.guest_agent.0 ]; do $b sleep 0.2; done
 echo agent ready
 exec /bin/qemu-ga -m virtio-serial -p /dev/vport*p1 -t /run
@@ -39,7 +41,9 @@ pub(crate) fn profile(bench: &Bench, more: &str) -> PathBuf {
     fs::write(root.join("init"), INIT).unwrap();
     run(Command::new("chmod").arg("755").arg(root.join("init")));
     let modules = path("VMRUN_TEST_CLOUD_MODULES");
-    for (number, file) in load_order(&modules, &["virtio_pci", "virtio_console", "button"]).iter().enumerate() {
+    for (number, file) in
+        load_order(&modules, &["virtio_pci", "virtio_console", "virtio_net", "button"]).iter().enumerate()
+    {
         fs::copy(modules.join(file), root.join(format!("modules/{number:02}"))).unwrap();
     }
     run(Command::new("sh").args(["-c", PACK, AGENT]).current_dir(&root));

@@ -136,10 +136,15 @@ fn row_095_a_guest_with_an_agent_suspends_itself_when_the_host_sleeps_and_is_wok
     let bench = Bench::new(&qemu.binary);
     let mut logind = Logind::start(&[]);
     // The guest may take its time: every instruction of it is translated.
-    let on = "[stop]\ntimeout = \"10m\"\n[agent]\n[on]\nhost_sleep = \"suspend\"\nhost_shutdown = \"ignore\"\n";
+    let on = "[stop]\ntimeout = \"10m\"\n[agent]\n[[net]]\nmode = \"user\"\n[on]\nhost_sleep = \"suspend\"\nhost_shutdown = \"ignore\"\n";
     let mut run = logind.run_profile(&bench, &agent::profile(&bench, on));
     assert_eq!(logind.says(), "sleep delay guest guest is suspended before");
     bench.wait_for_serial("agent ready");
+    // An address that nobody outside knows of.
+    let told = |bench: &Bench| String::from_utf8(bench.output(&["status", "guest"]).stdout).unwrap();
+    while !told(&bench).contains("10.0.2.77 (nic0; its agent)") {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
     logind.announce("PrepareForSleep true");
     run.until("the host goes to sleep; the guest is suspended");
     assert_eq!(logind.says(), "sleep let go of");
