@@ -173,6 +173,9 @@ pub struct Host {
     /// Network interfaces, by name; empty in older dumps, which did not tell.
     #[serde(default)]
     pub links: Vec<Link>,
+    /// Whether QEMU gets an `io_uring` from the kernel; not in older dumps, which did not tell.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub io_uring: bool,
     /// What may be done with network interfaces; everything in older dumps, which did not tell.
     #[serde(default = "NetRights::all")]
     pub net: NetRights,
@@ -258,6 +261,7 @@ impl Host {
             sound: sound::servers(root, listener),
             bridges: net::bridges(root),
             links: net::links(root),
+            io_uring: root.has_io_uring(),
             net: net::rights(root, caller.euid),
             kvm: kvm::read(root),
             systemd: root.exists("/run/systemd/system"),

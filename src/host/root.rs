@@ -4,6 +4,8 @@ use super::program::{self, Mute};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::unistd::{AccessFlags, eaccess};
+use rustix::fs::{IFlags, fstatfs, ioctl_getflags};
+use rustix::io_uring::{io_uring_params, io_uring_setup};
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
@@ -47,6 +49,22 @@ impl Root {
             Ok(_) => Some(true),
             Err(error) => (error.raw_os_error() == Some(libc::EINVAL)).then_some(false),
         }
+    }
+
+    /// Whether a file lies on btrfs and was not freed of its checksums by `chattr +C`. Linux: `Documentation/filesystems/btrfs.rst`.
+    pub(super) fn keeps_checksums(&self, path: impl AsRef<Path>) -> bool {
+        let Ok(file) = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(self.resolve(path)) else {
+            return false;
+        };
+        let free = ioctl_getflags(&file).is_ok_and(|flags| flags.contains(IFlags::NOCOW));
+        fstatfs(&file).is_ok_and(|on| on.f_type == libc::BTRFS_SUPER_MAGIC) && !free
+    }
+
+    /// Whether this process gets an `io_uring` of the kernel as large as one of QEMU's, and other users would: a container or a sysctl may keep it from them.
+    /// QEMU: `MAX_ENTRIES` of `block/io_uring.c`; Linux: `io_uring_disabled` of `Documentation/admin-guide/sysctl/kernel.rst`.
+    pub(super) fn has_io_uring(&self) -> bool {
+        let open_to_all = self.text("/proc/sys/kernel/io_uring_disabled").is_none_or(|level| level == "0");
+        self.0 == Path::new("/") && open_to_all && io_uring()
     }
 
     /// Content of a file; `None` when it cannot be read.
@@ -180,4 +198,12 @@ impl Root {
     ) -> Result<Vec<u8>, Mute> {
         program::converse(&self.resolve(path), args, input, enough, within)
     }
+}
+
+fn io_uring() -> bool {
+    let mut params = io_uring_params::default();
+    // SAFETY: without flags the kernel reads nothing else that the parameters would point to, and the ring is closed again unused.
+    #[allow(unsafe_code)]
+    let ring = unsafe { io_uring_setup(128, &mut params) };
+    ring.is_ok()
 }

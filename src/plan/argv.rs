@@ -121,11 +121,13 @@ impl Argv {
         self.devices.push(json_arg("-device", json, origin));
     }
 
-    /// Says where another part of the object, back end or device with the id `id` came from. Nothing when it was not added, as where
+    /// Says where another part of the object, back end or device with the id or node name `id` came from. Nothing when it was not added, as where
     /// there was no room for it.
     pub fn explain(&mut self, id: &str, origin: Origin) {
         let (json, older) = (format!("\"id\":\"{id}\""), format!("id={id}"));
-        let is_it = |value: &str| value.contains(&json) || value.split(',').any(|part| part == older);
+        let node = format!("\"node-name\":\"{id}\"");
+        let in_json = |value: &str| value.contains(&json) || value.contains(&node);
+        let is_it = |value: &str| in_json(value) || value.split(',').any(|part| part == older);
         let is_own = |arg: &&mut Arg| arg.value.as_deref().is_some_and(is_it);
         if let Some(arg) = self.objects.iter_mut().chain(&mut self.backends).chain(&mut self.devices).find(is_own) {
             arg.origins.push(origin);

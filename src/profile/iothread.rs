@@ -10,10 +10,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Which thread does a disk's work.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Iothread {
     /// QEMU's main thread.
-    #[default]
     Main,
     /// One of its own, named by vmrun.
     Own,
@@ -53,48 +52,61 @@ fn is_id(id: &str) -> bool {
     id.starts_with(|c: char| c.is_ascii_alphabetic()) && id.bytes().all(shaped) && id != "ram0"
 }
 
+/// Id of the iothread of the disks that name none; libvirt's name for its first.
+const USUAL: &str = "iothread1";
+
 /// Id of the iothread of each disk, in the order of the disks. Disks' own are `io0`, `io1`, …, without the ids that
 /// the user took.
 pub(super) fn of_disks(disks: &[Disk]) -> Vec<Option<String>> {
     let taken: Vec<_> = disks.iter().flat_map(named).collect();
     let mut free = (0..).map(|i| format!("io{i}")).filter(|id| !taken.contains(&id.as_str()));
-    let of = |disk: &Disk| match &disk.iothread {
+    let mut of = |disk: &Disk| match disk.iothread.as_ref()? {
         Iothread::Main => None,
         Iothread::Own => free.next(),
         Iothread::Shared(id) => Some(id.clone()),
     };
-    disks.iter().map(of).collect()
+    disks.iter().map(|disk| of(disk).or_else(|| disk.shares_iothread().then(|| USUAL.to_owned()))).collect()
 }
 
 /// Ids that the user gave at `disk`.
 fn named(disk: &Disk) -> impl Iterator<Item = &str> {
-    disk.iothread.shared().into_iter().chain(disk.iothread_queues.iter().map(IothreadId::as_str))
+    disk.iothread
+        .as_ref()
+        .and_then(Iothread::shared)
+        .into_iter()
+        .chain(disk.iothread_queues.iter().map(IothreadId::as_str))
 }
 
 /// Ids of all iothreads, in the order in which disks name them.
 pub(super) fn ids(disks: &[Disk]) -> Vec<String> {
-    with_keys(disks).into_iter().map(|(id, _)| id).collect()
+    with_origins(disks).into_iter().map(|(id, _)| id).collect()
 }
 
-/// Ids of all iothreads, each with the key path that names it first.
-fn with_keys(disks: &[Disk]) -> Vec<(String, String)> {
-    let mut ids: Vec<(String, String)> = Vec::new();
+/// Ids of all iothreads, each with what names it first.
+fn with_origins(disks: &[Disk]) -> Vec<(String, Origin)> {
+    let mut ids: Vec<(String, Origin)> = Vec::new();
     for (i, (disk, own)) in disks.iter().zip(of_disks(disks)).enumerate() {
-        let own = own.map(|id| (id, format!("disk[{i}].iothread")));
+        let origin = match disk.iothread {
+            Some(_) => Origin::given(format!("disk[{i}].iothread")),
+            None => Origin::derived(format!("disk[{i}].iothread"), SHARED),
+        };
+        let own = own.map(|id| (id, origin));
         let queues = disk.iothread_queues.iter();
-        let queues = queues.map(|id| (id.as_str().to_owned(), format!("disk[{i}].iothread_queues")));
-        for (id, key) in own.into_iter().chain(queues) {
+        let queues = queues.map(|id| (id.as_str().to_owned(), Origin::given(format!("disk[{i}].iothread_queues"))));
+        for (id, origin) in own.into_iter().chain(queues) {
             if !ids.iter().any(|(known, _)| *known == id) {
-                ids.push((id, key));
+                ids.push((id, origin));
             }
         }
     }
     ids
 }
 
+const SHARED: &str = "a request to a disk waits for nothing else that QEMU's main thread does";
+
 pub(super) fn draft(disks: &[Disk], draft: &mut Draft) {
-    for (id, key) in with_keys(disks) {
-        draft.contents.argv.object(&json!({"qom-type": "iothread", "id": id}), Origin::given(key));
+    for (id, origin) in with_origins(disks) {
+        draft.contents.argv.object(&json!({"qom-type": "iothread", "id": id}), origin);
     }
 }
 

@@ -24,6 +24,7 @@ KNOWN = [
     ("CPU", "flag (vendor|check|kvm)", "the vendor of a CPU follows from its model, told as dropped; the others are QEMU's own choice"),
     ("clock|CPU", "tsc|flag tsc-frequency", "asked without: libvirt compares it with this host's"),
     ("firmware", "variables", "a new store each: the file names none"),
+    ("(disks|SCSI controllers)( on the host)?", ".*(: )?(iothread|discard|aio|cache.*|direct)", "where the file does not say: an iothread, and space given back; past the host's cache and by io_uring where it has them"),
     ("disks", ".*: shared", "two guests on one disk: vmrun asks QEMU to lock it"),
     ("disks", ".*: place", "ports of a controller are dealt in the order of the disks"),
     ("disks on the host", ".*: format", "vmrun limits with a node of its own above the format"),

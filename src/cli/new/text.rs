@@ -102,8 +102,9 @@ fn disk(choice: &Choice, text: &mut String) {
         text.push_str("\n# sata, for which Windows has a driver; virtio is faster, once its driver is installed.");
     }
     _ = writeln!(text, "\n[[disk]]\nfile = {}\nformat = \"{}\"", path(&choice.disk.path), choice.disk.format);
-    text.push_str(if choice.has_virtio() { "iothread = true\n" } else { "bus = \"sata\"\n" });
-    text.push_str("# Past the host's cache; what the guest frees is given back.\ncache = \"none\"\naio = \"native\"\ndiscard = true\n");
+    if !choice.has_virtio() {
+        text.push_str("bus = \"sata\"\n");
+    }
 }
 
 fn net(choice: &Choice, text: &mut String) {

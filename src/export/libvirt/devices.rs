@@ -1,6 +1,6 @@
 //! `<devices>`: the emulator, controllers, and the others in their order.
 
-use super::{Source, disk, display, net, small};
+use super::{Source, cpu, disk, display, net, small};
 use crate::export::xml::Element;
 
 pub(super) fn write(source: &Source<'_>) -> Element {
@@ -34,7 +34,9 @@ fn controllers(source: &Source<'_>, devices: &mut Element) {
     let scsi = (0..document.count("disk")).any(|i| document.text(&format!("disk[{i}].bus")).as_deref() == Some("scsi"));
     if scsi {
         let controller = Element::new("controller").with("type", "scsi").with("index", 0).with("model", "virtio-scsi");
-        devices.push(controller.and_maybe(source.address("disk virtio-scsi-pci")));
+        let thread = source.property("scsi0", "iothread").and_then(|id| cpu::iothread(source, &id));
+        let driver = thread.map(|id| Element::new("driver").with("iothread", id));
+        devices.push(controller.and_maybe(driver).and_maybe(source.address("disk virtio-scsi-pci")));
     }
     for (kind, name) in [("virtio-serial", "agent virtio-serial-pci"), ("sata", "disk ich9-ahci")] {
         if let Some(address) = source.address(name) {

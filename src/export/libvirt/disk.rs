@@ -78,7 +78,10 @@ fn driver(source: &Source<'_>, i: usize) -> Element {
     let document = source.document;
     let key = |name: &str| format!("disk[{i}].{name}");
     let format = document.text(&key("format")).unwrap_or_else(|| "raw".to_owned());
-    let discard = document.on(&key("discard")).map(|on| if on { "unmap" } else { "ignore" });
+    let reads_only = ["readonly", "cdrom"].iter().any(|name| document.on(&key(name)) == Some(true));
+    // On, as vmrun has it where the profile does not say; libvirt's own is `ignore`.
+    let discard = document.on(&key("discard")).or((!reads_only).then_some(true));
+    let discard = discard.map(|on| if on { "unmap" } else { "ignore" });
     let aio = document.text(&key("aio")).filter(|aio| aio != "auto");
     document.settle(&key("iothread"));
     let thread = source.property(&format!("drive{i}"), "iothread");

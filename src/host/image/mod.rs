@@ -29,6 +29,10 @@ pub struct Image {
     /// Whether the host's page cache can be passed by; `None` when that cannot be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub takes_direct: Option<bool>,
+    /// Whether its file system keeps checksums of what is written past the page cache, as btrfs does: a guest that alters
+    /// a page while it is written, as Windows does, makes them wrong.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub checksums: bool,
     /// Who holds it besides the guest.
     pub holders: Vec<Holder>,
     /// For a device like `/dev/sdb`, whose name depends on the order of discovery: its lasting name.
@@ -67,6 +71,7 @@ pub(super) fn read(root: &Root, path: &Path) -> Option<Image> {
         broken_chain: chain::broken(root, path),
         boots: format.and_then(|format| boots::read(root, path, format)),
         takes_direct: root.takes_direct(path),
+        checksums: !block && root.keeps_checksums(path),
         holders: if block { holders::of_device(root, meta.rdev()) } else { holders::of_file(root, path, &meta) },
         stable: stable(root, path, &meta),
     })

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+/// Grows when a program is asked more than before: what was said to an earlier vmrun is then no answer.
+const QUESTIONS: u32 = 1;
+
 /// Programs that are remembered; the one asked longest ago is forgotten first.
 const MOST: usize = 16;
 
@@ -56,6 +59,9 @@ fn modules(root: &Root, path: &Path) -> Vec<(PathBuf, (i64, i64))> {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
+    /// The [`QUESTIONS`] that it was asked.
+    #[serde(default)]
+    asked: u32,
     program: Identity,
     qemu: Qemu,
 }
@@ -77,14 +83,14 @@ impl Cache {
 
     /// What exactly this program said.
     pub(super) fn find(&self, program: &Identity) -> Option<&Qemu> {
-        self.entries.iter().find(|entry| entry.program == *program).map(|entry| &entry.qemu)
+        self.entries.iter().find(|entry| entry.asked == QUESTIONS && entry.program == *program).map(|entry| &entry.qemu)
     }
 
     /// Remembers what `program` said. That it cannot be written costs the next start its time, nothing more.
     pub(super) fn keep(self, root: &Root, program: Identity, qemu: Qemu) {
         let Self { file: Some(file), mut entries } = self else { return };
         entries.retain(|entry| entry.program.path != program.path);
-        entries.insert(0, Entry { program, qemu });
+        entries.insert(0, Entry { asked: QUESTIONS, program, qemu });
         entries.truncate(MOST);
         if let Ok(text) = serde_json::to_vec(&entries) {
             let _ = root.replace(file, &text);

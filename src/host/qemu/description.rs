@@ -35,6 +35,8 @@ pub struct Abilities {
     pub cpu_models: BTreeSet<String>,
     /// Properties by type, of [`DESCRIBED`] types. QMP: `qom-list-properties`, `device-list-properties`.
     pub properties: BTreeMap<String, BTreeSet<String>>,
+    /// How it reads and writes images: `threads`, `native`, `io_uring`. QMP: `query-qmp-schema`, `BlockdevAioOptions`.
+    pub aio: BTreeSet<String>,
     /// Back ends of `-audiodev`; its `help`.
     pub audio_drivers: BTreeSet<String>,
     /// Back ends of `-display`; its `help`. `gtk` and `sdl` need no window to be listed.
@@ -103,6 +105,12 @@ impl Abilities {
     #[must_use]
     pub fn has_display(&self, name: &str) -> Option<bool> {
         known(&self.displays, name)
+    }
+
+    /// Whether it reads and writes images by `way`; `None` when it was not asked.
+    #[must_use]
+    pub fn has_aio(&self, way: &str) -> Option<bool> {
+        known(&self.aio, way)
     }
 
     /// Whether `of`, one of [`CPU`], [`PC`] and [`DESCRIBED`], has `property`; `None` when it was not asked.

@@ -101,7 +101,7 @@ fn answers(said: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Identifies each by the type it is about or by its own name.
 fn questions() -> Vec<Value> {
-    let plain = ["qmp_capabilities", "query-version", "query-machines", "qom-list-types"];
+    let plain = ["qmp_capabilities", "query-version", "query-machines", "qom-list-types", "query-qmp-schema"];
     let plain = plain.map(|command| json!({"execute": command, "id": command}));
     let about = |command: &str, name: &str| json!({"execute": command, "id": name, "arguments": {"typename": name}});
     let types = [CPU, PC].map(|name| about("qom-list-properties", name));
@@ -126,12 +126,23 @@ fn understood(answers: &BTreeMap<String, Value>) -> Option<(Version, Abilities)>
     let properties = [CPU, PC].into_iter().chain(DESCRIBED).map(|name| (name.to_owned(), named(name)));
     let properties = properties.filter(|(_, names)| !names.is_empty()).collect();
     let machines = answers.get("query-machines").map(machines).unwrap_or_default();
-    Some((version, Abilities { types, machines, cpu_models, properties, ..Abilities::default() }))
+    let aio = answers.get("query-qmp-schema").map(aio).unwrap_or_default();
+    Some((version, Abilities { types, machines, cpu_models, properties, aio, ..Abilities::default() }))
 }
 
 fn names(list: Option<&Value>) -> BTreeSet<String> {
     let entries = list.and_then(Value::as_array).into_iter().flatten();
     entries.filter_map(|entry| entry["name"].as_str().map(str::to_owned)).collect()
+}
+
+/// The values of `BlockdevAioOptions`, which has no name in the answer; QEMU: `qapi/block-core.json`.
+fn aio(schema: &Value) -> BTreeSet<String> {
+    let enums = schema.as_array().into_iter().flatten().filter_map(|entry| entry["values"].as_array());
+    let words = enums.map(|values| values.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+    words
+        .into_iter()
+        .find(|words: &BTreeSet<String>| words.contains("threads") && words.contains("native"))
+        .unwrap_or_default()
 }
 
 fn machines(list: &Value) -> Vec<MachineModel> {
@@ -152,7 +163,8 @@ fn machine(entry: &Value) -> Option<MachineModel> {
 
 #[cfg(test)]
 mod test {
-    use super::{answers, listed, printed};
+    use super::{aio, answers, listed, printed};
+    use serde_json::json;
 
     #[test]
     fn the_version_is_read_in_the_forms_that_are_shipped() {
@@ -174,6 +186,17 @@ mod test {
         let help = "Available display backend types:\nnone\ngtk\n\nSome display backends";
         assert!(listed(help, "Available display backend types:").iter().eq(["gtk", "none"]));
         assert!(listed("none\ngtk\n", "Available display backend types:").is_empty());
+    }
+
+    #[test]
+    fn the_ways_to_read_images_are_found_without_their_name() {
+        let schema = json!([
+            {"name": "1", "meta-type": "enum", "values": ["threads", "other"]},
+            {"name": "2", "meta-type": "enum", "values": ["threads", "native", "io_uring"], "members": []},
+            {"name": "3", "meta-type": "object", "members": []},
+        ]);
+        assert!(aio(&schema).iter().eq(["io_uring", "native", "threads"]));
+        assert!(aio(&json!([])).is_empty());
     }
 
     #[test]

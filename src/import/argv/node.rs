@@ -92,8 +92,10 @@ pub(super) fn drive_options(drive: &Opt, table: &mut Table) {
         Some(aio) => table.set("aio", aio),
         None => {}
     }
-    if drive.get("discard").is_some_and(|discard| matches!(discard, "unmap" | "on")) {
-        table.set("discard", true);
+    match drive.get("discard") {
+        Some("unmap" | "on") => table.set("discard", true),
+        Some("ignore" | "off") if table.get("cdrom").is_none() => table.set("discard", false),
+        _ => {}
     }
     table.maybe("detect_zeroes", drive.get("detect-zeroes"));
     if drive.any(&["readonly", "read-only"]).is_some_and(is_on) && table.get("cdrom").is_none() {
@@ -146,18 +148,23 @@ pub(super) fn node_options(node: &Opt, opts: &[Opt], table: &mut Table) {
         table.set("cache", "unsafe");
     } else if direct {
         table.set("cache", "none");
+    } else if get("cache.direct").is_some() && table.get("cdrom").is_none() {
+        table.set("cache", "writeback");
     }
     match get("aio").as_deref() {
         Some("native") if !direct => {}
         Some(aio) => table.set("aio", aio),
         None => {}
     }
-    if get("discard").as_deref() == Some("unmap") {
-        table.set("discard", true);
-    }
     table.maybe("detect_zeroes", get("detect-zeroes"));
-    if get("read-only").is_some_and(|on| is_on(&on)) && table.get("cdrom").is_none() {
+    let read_only = get("read-only").is_some_and(|on| is_on(&on));
+    if read_only && table.get("cdrom").is_none() {
         table.set("readonly", true);
+    }
+    match get("discard").as_deref() {
+        Some("unmap") => table.set("discard", true),
+        Some("ignore") if !read_only && table.get("cdrom").is_none() => table.set("discard", false),
+        _ => {}
     }
     node.rest();
     below.into_iter().for_each(|below| _ = below.rest());

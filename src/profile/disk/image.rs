@@ -16,7 +16,7 @@ pub(super) fn judge(disks: &[Disk], scene: &Scene, draft: &mut Draft) {
         let key = format!("disk[{i}].file");
         judge_holders(disk, image, &path, &key, draft);
         judge_format(disk, image, &path, i, draft);
-        judge_cache(disk, image, &path, i, draft);
+        judge_cache((disk, i), image, &path, scene, draft);
         warn_of_name(image, &path, &key, draft);
     }
 }
@@ -105,8 +105,8 @@ fn judge_format(disk: &Disk, image: &Image, path: &Path, i: usize, draft: &mut D
 }
 
 /// QEMU would say so itself, when the host is prepared already. QEMU: `raw_open_common()`, `block/file-posix.c`.
-fn judge_cache(disk: &Disk, image: &Image, path: &Path, i: usize, draft: &mut Draft) {
-    if disk.cache.direct() && image.takes_direct == Some(false) {
+fn judge_cache((disk, i): (&Disk, usize), image: &Image, path: &Path, scene: &Scene, draft: &mut Draft) {
+    if disk.way(scene).cache.direct() && image.takes_direct == Some(false) {
         let what = format!("the file system of {} does not let its page cache be passed by", path.display());
         let problem = Problem::new(Class::Impossible, format!("disk[{i}].cache"), what);
         draft.refuse(problem.why("it does not open a file with O_DIRECT").fix("cache = \"writeback\""));

@@ -23,13 +23,12 @@ impl Format {
 }
 
 /// How the host caches a disk. QEMU: `docs/system/qemu-block-drivers`, the table of `cache=` in `qemu-options.hx`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Cache {
     /// The host's page cache is passed by; the disk's own cache is told to the guest.
     None,
     /// The host's page cache is used; the guest flushes it.
-    #[default]
     Writeback,
     /// The host's page cache is used for reading; each write reaches the disk.
     Writethrough,
@@ -60,10 +59,9 @@ impl Cache {
 }
 
 /// How QEMU reads and writes an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub(super) enum Aio {
     /// A pool of threads; works everywhere.
-    #[default]
     #[serde(rename = "threads")]
     Threads,
     /// The kernel's AIO; only past the page cache.

@@ -2,7 +2,6 @@
 
 use super::Disk;
 use super::identity::{SECTOR, Serial};
-use super::io::Aio;
 use crate::plan::{Chipset, Class, Draft, Problem};
 use crate::profile::disk_bus::Bus;
 use crate::profile::iothread::Iothread;
@@ -23,7 +22,6 @@ struct Refusal<'a> {
 impl Disk {
     pub(super) fn judge(&self, i: usize, scene: &Scene, draft: &mut Draft) {
         let found = [
-            self.judge_aio(),
             self.judge_iothread(scene),
             self.judge_queues(),
             self.judge_cdrom(),
@@ -38,18 +36,13 @@ impl Disk {
         }
     }
 
-    fn judge_aio(&self) -> Option<Refusal<'static>> {
-        (self.aio == Aio::Native && !self.cache.direct()).then(|| Refusal {
-            name: "aio",
-            what: "aio = \"native\" with a cache on the host".into(),
-            why: "the kernel's native AIO needs O_DIRECT",
-            fix: "cache = \"none\"   # or aio = \"threads\" or \"io_uring\"",
-        })
+    fn names_iothread(&self) -> bool {
+        self.iothread.as_ref().is_some_and(|thread| *thread != Iothread::Main)
     }
 
     fn judge_iothread(&self, scene: &Scene) -> Option<Refusal<'static>> {
         let bus = self.bus();
-        if self.iothread != Iothread::Main && !bus.takes_iothread() {
+        if self.names_iothread() && !bus.takes_iothread() {
             return Some(Refusal {
                 name: "iothread",
                 what: format!("a disk on {bus} has no iothread"),
@@ -65,7 +58,7 @@ impl Disk {
             _ if bus != Bus::Virtio => {
                 refuse(format!("a disk on {bus} does not spread its queues over iothreads"), "", "bus = \"virtio\"")
             }
-            _ if self.iothread != Iothread::Main => {
+            _ if self.names_iothread() => {
                 refuse("iothread stands beside iothread_queues".into(), "", "leave iothread out")
             }
             Some(version) if version < QUEUE_MAPPING => refuse(

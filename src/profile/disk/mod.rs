@@ -7,6 +7,7 @@ mod judge;
 mod node;
 mod start;
 mod throttle;
+mod way;
 
 use super::boot_order::BootOrder;
 use super::disk_bus::{self, Bus, Drive};
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use throttle::Throttle;
+use way::Way;
 
 /// A disk or a CD-ROM drive; QEMU's `-blockdev` and `-device`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -34,15 +36,15 @@ pub(super) struct Disk {
     format: Option<Format>,
     /// How the guest reaches it; `virtio` unless given, `sata` for a CD-ROM drive.
     bus: Option<Bus>,
-    /// How the host caches it; `writeback` unless given. QEMU: `cache.direct`, `cache.no-flush`, `write-cache`.
-    #[serde(default)]
-    cache: Cache,
-    /// How QEMU reads and writes it; `threads` unless given. QEMU: `aio`.
-    #[serde(default)]
-    aio: Aio,
-    /// The thread that does its work; QEMU's main thread unless given. QEMU: `iothread`.
-    #[serde(default)]
-    pub(super) iothread: Iothread,
+    /// How the host caches it; `none` unless given where its file system allows that, else `writeback`, as for a disk that
+    /// is only read. QEMU: `cache.direct`, `cache.no-flush`, `write-cache`.
+    cache: Option<Cache>,
+    /// How QEMU reads and writes it; `io_uring` unless given where QEMU and the kernel have it, else `native` past the
+    /// host's cache, and `threads` through it. QEMU: `aio`.
+    aio: Option<Aio>,
+    /// The thread that does its work: true for one of its own, false for QEMU's main thread, or the id of one that disks
+    /// share; unless given, `iothread1`, which all such disks on `virtio` and `scsi` share. QEMU: `iothread`.
+    pub(super) iothread: Option<Iothread>,
     /// Iothreads that share the queues of a virtio disk, which take turns. QEMU 9.0 and newer: `iothread-vq-mapping`.
     #[serde(default)]
     pub(super) iothread_queues: Vec<IothreadId>,
@@ -67,9 +69,8 @@ pub(super) struct Disk {
     /// Whether the guest cannot write to it; it can unless given. QEMU: `read-only`.
     #[serde(default)]
     pub(super) readonly: bool,
-    /// Whether space that the guest frees is given back; off unless given. QEMU: `discard`.
-    #[serde(default)]
-    discard: bool,
+    /// Whether space that the guest frees is given back; it is unless given. QEMU: `discard`.
+    discard: Option<bool>,
     /// What becomes of zeroes that the guest writes; written as they are unless given. QEMU: `detect-zeroes`.
     detect_zeroes: Option<DetectZeroes>,
     /// How fast it may be used; as fast as it can unless given.
@@ -96,12 +97,22 @@ impl Disk {
         }
     }
 
+    /// Whether it gives back space that the guest frees.
+    fn discards(&self) -> bool {
+        self.discard.unwrap_or(!self.read_only())
+    }
+
+    /// Whether its work is done in the iothread that disks share unless told otherwise.
+    pub(super) fn shares_iothread(&self) -> bool {
+        self.iothread.is_none() && self.iothread_queues.is_empty() && self.bus().takes_iothread()
+    }
+
     fn read_only(&self) -> bool {
         self.readonly || self.cdrom
     }
 
     /// Properties that every kind of drive has.
-    fn device(&self, i: usize, node: Option<&str>, serial: Option<&Identity>) -> Value {
+    fn device(&self, i: usize, way: &Way, (node, serial): (Option<&str>, Option<&Identity>)) -> Value {
         let mut device = json!({"id": format!("drive{i}")});
         let mut set = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -118,7 +129,7 @@ impl Disk {
         set("rotation_rate", self.rotation_rate.map(|RotationRate(rate)| json!(rate)));
         set("logical_block_size", self.logical_block_size.map(|BlockSize(size)| json!(size)));
         set("physical_block_size", physical.map(|BlockSize(size)| json!(size)));
-        set("write-cache", (!self.cdrom).then(|| json!(self.cache.write_cache())));
+        set("write-cache", (!self.cdrom).then(|| json!(way.cache.write_cache())));
         device
     }
 }
@@ -132,8 +143,10 @@ pub(super) fn draft(disks: &[Disk], order: &BootOrder, scene: &Scene, draft: &mu
     let serials = serials(disks, scene, draft);
     for (i, (disk, iothread)) in disks.iter().zip(&iothreads).enumerate() {
         disk.judge(i, scene, draft);
-        let node = disk.draft_nodes(i, scene, draft);
-        let mut device = disk.device(i, node.as_deref(), serials.get(&i));
+        let way = disk.way(scene);
+        way.judge(i, draft);
+        let node = disk.draft_nodes(i, &way, scene, draft);
+        let mut device = disk.device(i, &way, (node.as_deref(), serials.get(&i)));
         if let Some(index) = order.disks[i] {
             device["bootindex"] = json!(index);
         }

@@ -1,7 +1,8 @@
 //! The block nodes of a disk: file or device, format, limits.
 
 use super::Disk;
-use super::io::{DetectZeroes, Format};
+use super::io::{Cache, DetectZeroes, Format};
+use super::way::Way;
 use crate::host::PathFact;
 use crate::plan::{Access, Class, Draft, Lot, Origin, Problem};
 use crate::profile::scene::Scene;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 impl Disk {
     /// Adds the nodes of disk `i` and returns the name of the upper one; `None` for an empty drive.
-    pub(super) fn draft_nodes(&self, i: usize, scene: &Scene, draft: &mut Draft) -> Option<String> {
+    pub(super) fn draft_nodes(&self, i: usize, way: &Way, scene: &Scene, draft: &mut Draft) -> Option<String> {
         let key = format!("disk[{i}]");
         let Some(file) = &self.file else {
             self.judge_empty(&key, draft);
@@ -21,10 +22,10 @@ impl Disk {
         let access = if self.read_only() { Access::Read } else { Access::Write };
         draft.opens(format!("{key}.file"), &path, access, lot);
         let (upper, lower) = (format!("disk{i}"), format!("disk{i}-file"));
-        let mut protocol = self.node(self.driver(&path, scene), &lower);
+        let mut protocol = self.node(self.driver(&path, scene), &lower, way.cache);
         protocol["filename"] = json!(path);
-        protocol["aio"] = json!(self.aio.as_str());
-        let mut format = self.node(self.format(&key, draft), &upper);
+        protocol["aio"] = json!(way.aio.as_str());
+        let mut format = self.node(self.format(&key, draft), &upper, way.cache);
         format["file"] = json!(lower);
         if let Some(zeroes) = self.detect_zeroes {
             format["detect-zeroes"] = json!(zeroes.as_str());
@@ -32,15 +33,16 @@ impl Disk {
         let argv = &mut draft.contents.argv;
         argv.backend("-blockdev", &protocol, Origin::given(format!("{key}.file")));
         argv.backend("-blockdev", &format, Origin::given(format!("{key}.format")));
-        Some(self.draft_limits(i, upper, draft))
+        self.explain_way(i, way, draft);
+        Some(self.draft_limits(i, upper, way.cache, draft))
     }
 
     /// Puts the node that keeps the limits, if there are any, on top of `below`; returns the upper one.
-    fn draft_limits(&self, i: usize, below: String, draft: &mut Draft) -> String {
+    fn draft_limits(&self, i: usize, below: String, cache: Cache, draft: &mut Draft) -> String {
         let Some(throttle) = &self.throttle else { return below };
         let group = throttle.draft(i, draft);
         let upper = format!("disk{i}-throttle");
-        let mut node = self.node("throttle", &upper);
+        let mut node = self.node("throttle", &upper, cache);
         node["throttle-group"] = json!(group);
         node["file"] = json!(below);
         draft.contents.argv.backend("-blockdev", &node, Origin::given(format!("disk[{i}].throttle")));
@@ -77,11 +79,11 @@ impl Disk {
     }
 
     /// What all nodes of a disk have in common: each acts on its own flags alone.
-    fn node(&self, driver: &str, name: &str) -> Value {
-        let discard = if self.discard { "unmap" } else { "ignore" };
+    fn node(&self, driver: &str, name: &str, cache: Cache) -> Value {
+        let discard = if self.discards() { "unmap" } else { "ignore" };
         json!({
             "driver": driver, "node-name": name, "read-only": self.read_only(), "discard": discard,
-            "cache": {"direct": self.cache.direct(), "no-flush": self.cache.no_flush()},
+            "cache": {"direct": cache.direct(), "no-flush": cache.no_flush()},
         })
     }
 
@@ -101,7 +103,7 @@ impl Disk {
                     .fix("format = \"raw\"   # or \"qcow2\""),
             );
         }
-        if self.detect_zeroes == Some(DetectZeroes::Unmap) && !self.discard {
+        if self.detect_zeroes == Some(DetectZeroes::Unmap) && !self.discards() {
             draft.refuse(
                 Problem::new(
                     Class::Invalid,
