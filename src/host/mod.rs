@@ -71,7 +71,7 @@ pub use net::{Access, Link, NetRights, TapDevice};
 pub use node::{Node, Pool};
 pub use path::PathFact;
 pub use pci::{Bar, Connector, Msi, PciFunction, PciHolder, PciIds, PciLink, PciNames, SrIov, TELLS_OF, Use, msi};
-pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
+pub use qemu::{Abilities, CPU, DESCRIBED, MachineModel, Names, PC, Qemu};
 pub use reach::{Account, Barred, Bars};
 pub use root::Root;
 pub use system::System;

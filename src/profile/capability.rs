@@ -3,7 +3,7 @@
 
 use super::scene::Scene;
 use super::source::nearest;
-use crate::host::{CPU, Qemu};
+use crate::host::{CPU, Names, Qemu};
 use crate::plan::{Arg, Class, Draft, Origin, Problem};
 use crate::unit::Version;
 use serde_json::Value;
@@ -136,7 +136,7 @@ fn of_cpu(qemu: &Qemu, draft: &Draft) -> Vec<(Origin, Lack)> {
     if let Some((model, origin)) = cpu.head_with_origin() {
         // `host` is there with KVM only, which is judged by itself.
         if model != "host" && qemu.abilities.has_cpu_model(model) == Some(false) {
-            let known: Vec<&str> = models.iter().map(String::as_str).collect();
+            let known: Vec<&str> = models.iter().collect();
             let fix = nearest(model, &known).map(|meant| format!("model = \"{meant}\""));
             let fix = fix.or_else(|| Some(format!("one of those that `{} -cpu help` prints", qemu.path.display())));
             lacks.push((origin.clone(), Lack { fix, ..Lack::new("CPU model", model) }));
@@ -144,8 +144,8 @@ fn of_cpu(qemu: &Qemu, draft: &Draft) -> Vec<(Origin, Lack)> {
     }
     for (name, origin) in cpu.names() {
         if lacking(qemu, name, qemu.abilities.has_property(CPU, name)) {
-            let known = qemu.abilities.properties.get(CPU).into_iter().flatten();
-            let known: Vec<&str> = known.map(String::as_str).collect();
+            let known = qemu.abilities.properties.get(CPU).into_iter().flat_map(Names::iter);
+            let known: Vec<&str> = known.collect();
             let fix = nearest(name, &known).map(|meant| format!("did you mean {meant}?"));
             let fix = fix.or_else(|| Some(format!("one of those that `{} -cpu help` prints", qemu.path.display())));
             lacks.push((origin.clone(), Lack { fix, ..Lack::new("CPU feature", name) }));

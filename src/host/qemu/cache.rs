@@ -5,11 +5,13 @@
 use super::description::Qemu;
 use crate::host::{Caller, Root};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Grows when a program is asked more than before: what was said to an earlier vmrun is then no answer.
-const QUESTIONS: u32 = 1;
+/// Grows when a program is asked more than before, or its answers are kept in another form: what was said to an earlier
+/// vmrun is then no answer.
+const QUESTIONS: u32 = 2;
 
 /// Programs that are remembered; the one asked longest ago is forgotten first.
 const MOST: usize = 16;
@@ -63,7 +65,8 @@ struct Entry {
     #[serde(default)]
     asked: u32,
     program: Identity,
-    qemu: Qemu,
+    /// A [`Qemu`]; only the one that is looked for is understood.
+    qemu: Box<RawValue>,
 }
 
 /// The programs known, and the file that keeps them; without a file when the caller has no cache folder.
@@ -82,15 +85,18 @@ impl Cache {
     }
 
     /// What exactly this program said.
-    pub(super) fn find(&self, program: &Identity) -> Option<&Qemu> {
-        self.entries.iter().find(|entry| entry.asked == QUESTIONS && entry.program == *program).map(|entry| &entry.qemu)
+    pub(super) fn find(&self, program: &Identity) -> Option<Qemu> {
+        let entry = self.entries.iter().find(|entry| entry.asked == QUESTIONS && entry.program == *program)?;
+        // Of another vmrun, which knew other things: it is asked anew.
+        serde_json::from_str(entry.qemu.get()).ok()
     }
 
     /// Remembers what `program` said. That it cannot be written costs the next start its time, nothing more.
-    pub(super) fn keep(self, root: &Root, program: Identity, qemu: Qemu) {
+    pub(super) fn keep(self, root: &Root, program: &Identity, qemu: &Qemu) {
         let Self { file: Some(file), mut entries } = self else { return };
+        let Ok(qemu) = serde_json::value::to_raw_value(qemu) else { return };
         entries.retain(|entry| entry.program.path != program.path);
-        entries.insert(0, Entry { asked: QUESTIONS, program, qemu });
+        entries.insert(0, Entry { asked: QUESTIONS, program: program.clone(), qemu });
         entries.truncate(MOST);
         if let Ok(text) = serde_json::to_vec(&entries) {
             let _ = root.replace(file, &text);

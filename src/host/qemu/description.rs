@@ -1,8 +1,9 @@
 //! What is known of a QEMU program.
 
+use super::names::Names;
 use crate::unit::Version;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A QEMU program, and what it can do as far as it was asked. An empty set says that it was not asked, so nothing can
@@ -28,19 +29,19 @@ pub struct Qemu {
 pub struct Abilities {
     /// Concrete QOM types without machines and CPU models: devices, objects, `chardev-…`, `…-accel`. QMP:
     /// `qom-list-types`.
-    pub types: BTreeSet<String>,
+    pub types: Names,
     /// Machines. QMP: `query-machines`.
     pub machines: Vec<MachineModel>,
     /// Names of CPU models. QMP: `qom-list-types`, those that end in `-x86_64-cpu`.
-    pub cpu_models: BTreeSet<String>,
+    pub cpu_models: Names,
     /// Properties by type, of [`DESCRIBED`] types. QMP: `qom-list-properties`, `device-list-properties`.
-    pub properties: BTreeMap<String, BTreeSet<String>>,
+    pub properties: BTreeMap<String, Names>,
     /// How it reads and writes images: `threads`, `native`, `io_uring`. QMP: `query-qmp-schema`, `BlockdevAioOptions`.
-    pub aio: BTreeSet<String>,
+    pub aio: Names,
     /// Back ends of `-audiodev`; its `help`.
-    pub audio_drivers: BTreeSet<String>,
+    pub audio_drivers: Names,
     /// Back ends of `-display`; its `help`. `gtk` and `sdl` need no window to be listed.
-    pub displays: BTreeSet<String>,
+    pub displays: Names,
 }
 
 /// A machine that QEMU can build.
@@ -126,6 +127,6 @@ impl Abilities {
     }
 }
 
-fn known(set: &BTreeSet<String>, name: &str) -> Option<bool> {
-    (!set.is_empty()).then(|| set.contains(name))
+fn known(names: &Names, name: &str) -> Option<bool> {
+    (!names.is_empty()).then(|| names.contains(name))
 }

@@ -2,9 +2,11 @@
 
 mod cache;
 mod description;
+mod names;
 mod probe;
 
 pub use description::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
+pub use names::Names;
 
 use super::{Caller, Root};
 use cache::{Cache, Identity};
@@ -25,12 +27,12 @@ pub(super) fn read(root: &Root, caller: &Caller, wanted: Option<&Path>) -> Optio
     let identity = Identity::of(root, &path)?;
     let cache = Cache::read(root, caller);
     if let Some(known) = cache.find(&identity) {
-        return Some(known.clone());
+        return Some(known);
     }
     match probe::ask(root, &path) {
         Ok((version, abilities)) => {
             let qemu = Qemu { path, version, abilities, silent: None };
-            cache.keep(root, identity, qemu.clone());
+            cache.keep(root, &identity, &qemu);
             Some(qemu)
         }
         Err(why) => {

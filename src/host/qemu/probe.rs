@@ -4,12 +4,13 @@
 //! command tells which audio and display modules are installed.
 
 use super::description::{Abilities, CPU, DESCRIBED, MachineModel, PC};
+use super::names::Names;
 use crate::host::Root;
 use crate::host::program::Mute;
 use crate::unit::Version;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -63,7 +64,7 @@ fn printed(output: &str) -> Option<Version> {
 }
 
 /// The words below `heading` up to an empty line; none when the heading is missing, as before QEMU 7.
-fn listed(help: &str, heading: &str) -> BTreeSet<String> {
+fn listed(help: &str, heading: &str) -> Names {
     let lines = help.lines().skip_while(|line| *line != heading).skip(1);
     lines.take_while(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned()).collect()
 }
@@ -115,34 +116,27 @@ fn understood(answers: &BTreeMap<String, Value>) -> Option<(Version, Abilities)>
     let qemu = &answers.get("query-version")?["qemu"];
     let version = format!("{}.{}.{}", qemu["major"], qemu["minor"], qemu["micro"]).parse().ok()?;
     let named = |id: &str| names(answers.get(id));
-    let (mut types, mut cpu_models) = (BTreeSet::new(), BTreeSet::new());
-    for name in named("qom-list-types") {
-        match name.strip_suffix("-x86_64-cpu") {
-            Some(model) => _ = cpu_models.insert(model.to_owned()),
-            None if name.ends_with("-machine") => {}
-            None => _ = types.insert(name),
-        }
-    }
-    let properties = [CPU, PC].into_iter().chain(DESCRIBED).map(|name| (name.to_owned(), named(name)));
+    let cpu_models = named("qom-list-types").filter_map(|name| name.strip_suffix("-x86_64-cpu")).collect();
+    let other = |name: &&str| !name.ends_with("-x86_64-cpu") && !name.ends_with("-machine");
+    let types = named("qom-list-types").filter(other).collect();
+    let properties = [CPU, PC].into_iter().chain(DESCRIBED);
+    let properties = properties.map(|name| (name.to_owned(), named(name).collect::<Names>()));
     let properties = properties.filter(|(_, names)| !names.is_empty()).collect();
     let machines = answers.get("query-machines").map(machines).unwrap_or_default();
     let aio = answers.get("query-qmp-schema").map(aio).unwrap_or_default();
     Some((version, Abilities { types, machines, cpu_models, properties, aio, ..Abilities::default() }))
 }
 
-fn names(list: Option<&Value>) -> BTreeSet<String> {
+fn names(list: Option<&Value>) -> impl Iterator<Item = &str> {
     let entries = list.and_then(Value::as_array).into_iter().flatten();
-    entries.filter_map(|entry| entry["name"].as_str().map(str::to_owned)).collect()
+    entries.filter_map(|entry| entry["name"].as_str())
 }
 
 /// The values of `BlockdevAioOptions`, which has no name in the answer; QEMU: `qapi/block-core.json`.
-fn aio(schema: &Value) -> BTreeSet<String> {
+fn aio(schema: &Value) -> Names {
     let enums = schema.as_array().into_iter().flatten().filter_map(|entry| entry["values"].as_array());
-    let words = enums.map(|values| values.iter().filter_map(Value::as_str).map(str::to_owned).collect());
-    words
-        .into_iter()
-        .find(|words: &BTreeSet<String>| words.contains("threads") && words.contains("native"))
-        .unwrap_or_default()
+    let mut words = enums.map(|values| values.iter().filter_map(Value::as_str).collect::<Names>());
+    words.find(|words| words.contains("threads") && words.contains("native")).unwrap_or_default()
 }
 
 fn machines(list: &Value) -> Vec<MachineModel> {

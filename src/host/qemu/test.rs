@@ -110,9 +110,9 @@ fn every_part_of_the_identity_counts() {
     install(&tree, "/qemu", "7.2.22");
     let identity = Identity::of(&tree.root, Path::new("/qemu")).unwrap();
     let known = Qemu::of_version("/qemu", "7.2.22".parse().unwrap());
-    Cache::read(&tree.root, &tree.caller).keep(&tree.root, identity.clone(), known.clone());
+    Cache::read(&tree.root, &tree.caller).keep(&tree.root, &identity, &known);
     let cache = Cache::read(&tree.root, &tree.caller);
-    assert_eq!(cache.find(&identity), Some(&known));
+    assert_eq!(cache.find(&identity).as_ref(), Some(&known));
     let others = [
         Identity { path: "/other".into(), ..identity.clone() },
         Identity { inode: identity.inode + 1, ..identity.clone() },

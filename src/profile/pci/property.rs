@@ -3,6 +3,7 @@
 //! Source: QEMU `hw/vfio/pci.c`, `vfio_pci_dev_properties`.
 
 use super::Pci;
+use crate::host::Names;
 use crate::plan::{Class, Draft, Problem};
 use crate::profile::scene::Scene;
 use crate::profile::source::nearest;
@@ -60,8 +61,7 @@ fn lacking(name: &str, key: &str, scene: &Scene) -> Option<Problem> {
     if qemu.abilities.has_property(DEVICE, name) != Some(false) {
         return None;
     }
-    let known = qemu.abilities.properties.get(DEVICE).into_iter().flatten();
-    let known: Vec<&str> = known.map(String::as_str).collect();
+    let known: Vec<&str> = qemu.abilities.properties.get(DEVICE).into_iter().flat_map(Names::iter).collect();
     let fix = nearest(name, &known).map(|meant| format!("did you mean {meant}?"));
     let what = format!("QEMU {} has no property {name} of {DEVICE}", qemu.version);
     let list = format!("one of those that `{} -device {DEVICE},help` prints", qemu.path.display());
