@@ -43,8 +43,8 @@ mod why;
 
 use crate::plan::Class;
 use args::{Cli, Command};
-use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
 use clap_complete::CompleteEnv;
 use guest::Verb;
 use output::Output;
@@ -168,9 +168,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => return usage(&error),
     };
     let output = Output::new(cli.global);
-    if matches!(cli.command, Command::Run(_) | Command::Attach(_) | Command::Recover(_)) {
-        broken::leave_at_once(output);
-    }
+    broken::leave_at_once(&cli.command, output);
     let output = if matches!(cli.command, Command::Run(_) | Command::Attach(_)) { output.of_a_run() } else { output };
     match &cli.command {
         Command::DesktopEntry(args) => desktop::entry(args, output),
@@ -221,17 +219,23 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// Parses the command line; a profile where a command belongs is run.
 fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let error = match read(&words) {
+    let error = match read(Cli::command(), &words) {
         Ok(cli) => return Ok(cli),
         Err(error) => error,
     };
-    let Some(at) = profile_at(&words, &error) else { return Err(error) };
-    words.insert(at, "run".into());
-    read(&words)
+    if let Some(at) = profile_at(&words, &error) {
+        words.insert(at, "run".into());
+        if let Ok(cli) = read(Cli::command(), &words) {
+            return Ok(cli);
+        }
+    }
+    // What help shows is put together for those alone who get to see it: it takes as long as a plan.
+    read(args::command(), &words)
 }
 
-fn read(words: &[OsString]) -> Result<Cli, clap::Error> {
-    Cli::from_arg_matches(&args::command().try_get_matches_from(words)?)
+fn read(mut command: clap::Command, words: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = command.try_get_matches_from_mut(words);
+    Cli::from_arg_matches_mut(&mut matches?)
 }
 
 /// Where the word stands that is no command and names a profile.

@@ -3,6 +3,7 @@
 use super::Exit;
 use super::alert::Alerts;
 use super::args::{Color, Global};
+use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -59,7 +60,7 @@ impl Output {
     /// reason, the result is [`Exit::Internal`].
     #[must_use]
     pub fn answer(self, text: &str, exit: Exit) -> Exit {
-        let written = write(&mut AutoStream::auto(io::stdout()), text);
+        let written = write(io::stdout(), text);
         if self.alerts == Alerts::All && !self.json {
             self.alerts.show(Weight::Info, text);
         }
@@ -83,7 +84,7 @@ impl Output {
     /// When nobody can hear it, there is nobody to tell.
     pub fn say(self, weight: Weight, text: &str) {
         let lines = if is_journal() { leveled(weight, text) } else { format!("{}\n", text.trim_end()) };
-        _ = write(&mut AutoStream::auto(io::stderr()), &lines);
+        _ = write(io::stderr(), &lines);
         // What goes on as planned is no reason to interrupt somebody.
         if weight != Weight::Info {
             self.alerts.show(weight, text);
@@ -119,8 +120,11 @@ fn log(global: Global) {
     _ = lines.with_ansi(colored).log_internal_errors(false).try_init();
 }
 
-fn write(stream: &mut impl Write, text: &str) -> io::Result<()> {
-    stream.write_all(text.as_bytes())?;
+/// In one piece: standard error is not buffered, and a text without its styles would go out in dozens.
+fn write(mut stream: impl RawStream, text: &str) -> io::Result<()> {
+    let mut styled = AutoStream::new(Vec::new(), AutoStream::choice(&stream));
+    styled.write_all(text.as_bytes())?;
+    stream.write_all(&styled.into_inner())?;
     stream.flush()
 }
 

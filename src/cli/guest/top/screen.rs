@@ -2,9 +2,13 @@
 
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io::{self, Write};
+use std::panic;
 use terminal_size::{Height, Width, terminal_size};
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Shows the cursor, and the terminal's usual screen; xterm's control sequences.
+const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
 /// The other screen of a terminal, with single keys from its keyboard.
 pub(super) struct Screen {
@@ -23,6 +27,12 @@ impl Screen {
         let ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
         tcsetattr(io::stdin(), SetArg::TCSADRAIN, &single)?;
         let screen = Self { before, keys: tokio::io::stdin(), ends };
+        // What is said of a mistake of vmrun's own would go with the screen.
+        let tell = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            _ = say(LEAVE);
+            tell(panic);
+        }));
         say("\x1b[?1049h\x1b[?25l")?;
         Ok(screen)
     }
@@ -59,7 +69,7 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         // A terminal that is gone needs nothing put back.
-        let _ = say("\x1b[?25h\x1b[?1049l");
+        let _ = say(LEAVE);
         let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.before);
     }
 }
