@@ -20,6 +20,7 @@ use super::{
 use crate::apply::{ApplyError, Damage, Instance, Lease, recover};
 use crate::host::Root;
 use crate::plan::{Contents, Plan};
+use crate::process::spare_code;
 use crate::qemu::Guest;
 use std::cell::RefCell;
 use std::error::Error;
@@ -245,6 +246,8 @@ pub(super) async fn lived_out(
     inputs: &mut Inputs,
 ) -> Ended {
     let mut reboots = Reboots::default();
+    // For hours nothing happens now, and what a start takes is most of the program.
+    spare_code();
     loop {
         match watch(guest, (hands, run, arrived), companions, scene, (inputs, &mut reboots)).await {
             Left::Ended(ended) => return ended,

@@ -11,14 +11,19 @@ use tempfile::TempDir;
 /// The vmrun that is measured, built as it is released.
 pub(crate) const VMRUN: &str = env!("CARGO_BIN_EXE_vmrun");
 
-pub(crate) struct Ground(TempDir);
+/// Where run folders are on a real machine: in memory.
+const RUN: &str = "/dev/shm";
+
+pub(crate) struct Ground {
+    dir: TempDir,
+    runtime: TempDir,
+}
 
 impl Ground {
     /// An empty one. The stand-in in it asks the real QEMU `version` what vmrun asks of a QEMU it does not know.
     pub(crate) fn new(version: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let ground = Self(dir);
-        fs::create_dir(ground.path("runtime")).expect("a runtime folder");
+        let ground = Self { dir, runtime: tempfile::tempdir_in(RUN).expect("a runtime folder") };
         fs::copy(env::current_exe().expect("this program"), ground.stand_in()).expect("the stand-in");
         std::os::unix::fs::symlink(real_qemu(version), ground.path("real")).expect("a link");
         fs::write(ground.path("marker.rom"), marker::rom()).expect("the marker firmware");
@@ -26,7 +31,7 @@ impl Ground {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.dir.path().join(name)
     }
 
     pub(crate) fn stand_in(&self) -> PathBuf {
@@ -66,9 +71,8 @@ impl Ground {
     pub(crate) fn vmrun(&self, words: &[&str]) -> Command {
         let mut command = Command::new(VMRUN);
         command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        for (variable, folder) in
-            [("VMRUN_RUNTIME_DIR", "runtime"), ("VMRUN_STATE_DIR", "state"), ("XDG_CACHE_HOME", "cache")]
-        {
+        command.env("VMRUN_RUNTIME_DIR", self.runtime.path());
+        for (variable, folder) in [("VMRUN_STATE_DIR", "state"), ("XDG_CACHE_HOME", "cache")] {
             command.env(variable, self.path(folder));
         }
         command

@@ -1,0 +1,85 @@
+//! Gives memory back that only the start of a guest needed.
+
+use rustix::mm::{Advice, madvise};
+use std::ffi::c_void;
+use std::fs;
+
+/// Takes this program's own code and constants out of its memory. What is needed again, the kernel reads from its page cache;
+/// a vmrun that waits for its guest needs a tenth of it.
+///
+/// It cannot fail: what the kernel keeps is as it was. Kernel: `Documentation/filesystems/proc.rst`, `maps`.
+pub fn spare_code() {
+    let Ok(program) = std::env::current_exe() else { return };
+    let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
+    for (start, length) in unwritten(&maps, &program.to_string_lossy()) {
+        give_back(start, length);
+    }
+}
+
+/// Start and length of the mappings of `program` into which nothing was ever written: up to its code. Those behind hold
+/// addresses that were filled in, and are private to this process.
+fn unwritten<'a>(maps: &'a str, program: &'a str) -> impl Iterator<Item = (usize, usize)> + 'a {
+    let mappings = maps.lines().filter_map(move |line| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        let (start, end) = (number(start)?, number(end)?);
+        let is_ours = rest.ends_with(program) && rest.split_ascii_whitespace().nth(4) == Some(program);
+        is_ours.then(|| (start, end.checked_sub(start), &rest[..4]))
+    });
+    let read_only = |(_, _, rights): &(usize, Option<usize>, &str)| matches!(*rights, "r--p" | "r-xp");
+    let mut code_seen = false;
+    let up_to_code = mappings.take_while(read_only).take_while(move |(_, _, rights)| {
+        let before = !code_seen;
+        code_seen |= *rights == "r-xp";
+        before
+    });
+    up_to_code.filter_map(|(start, length, _)| Some((start, length?)))
+}
+
+#[allow(unsafe_code)]
+fn give_back(start: usize, length: usize) {
+    // SAFETY: the mapping is of a file, private and read-only, and was never written to: a page that is touched again
+    // is read from the file again, with the same content. madvise(2), MADV_DONTNEED.
+    _ = unsafe { madvise(start as *mut c_void, length, Advice::LinuxDontNeed) };
+}
+
+#[cfg(test)]
+mod test {
+    use super::{spare_code, unwritten};
+    use std::fs;
+
+    const MAPS: &str = "\
+55d0c2a00000-55d0c2a2f000 r--p 00000000 fe:00 1234                       /usr/bin/vmrun
+55d0c2a2f000-55d0c2b00000 r-xp 0002e000 fe:00 1234                       /usr/bin/vmrun
+55d0c2b00000-55d0c2b10000 r--p 000ff000 fe:00 1234                       /usr/bin/vmrun
+55d0c2b10000-55d0c2b11000 rw-p 0010e000 fe:00 1234                       /usr/bin/vmrun
+55d0c3000000-55d0c3021000 rw-p 00000000 00:00 0                          [heap]
+7f0000000000-7f0000010000 r--p 00000000 fe:00 99                         /usr/lib/libc.so.6
+7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                          [stack]
+";
+
+    #[test]
+    fn only_what_was_never_written_to_is_given_back() {
+        let found: Vec<_> = unwritten(MAPS, "/usr/bin/vmrun").collect();
+        assert_eq!(found, [(0x55d0_c2a0_0000, 0x2_f000), (0x55d0_c2a2_f000, 0xd_1000)]);
+        assert_eq!(unwritten(MAPS, "/usr/bin/vmru").count(), 0);
+        let writable = MAPS.replacen("r--p", "rw-p", 1);
+        assert_eq!(unwritten(&writable, "/usr/bin/vmrun").count(), 0);
+    }
+
+    #[test]
+    fn the_program_goes_on_with_less_memory() {
+        let code = || {
+            let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+            let code = maps.split("VmFlags").find(|mapping| mapping.contains("r-xp")).unwrap().to_owned();
+            let kib = code.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
+            kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+        };
+        let before = code();
+        spare_code();
+        let after = code();
+        // Other tests run on meanwhile, and their code comes back.
+        assert!(after <= before, "{before} KiB, then {after} KiB");
+    }
+}
