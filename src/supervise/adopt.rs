@@ -1,6 +1,7 @@
 //! A vmrun takes the place of one that was killed while the guest ran.
 
 use super::boot::placed;
+use super::host_cpus::HostCpus;
 use super::inputs::Inputs;
 use super::prepare::Hands;
 use super::relay::qmp_user_socket;
@@ -91,8 +92,8 @@ pub(super) async fn adopted(dir: &Path, root: Root, boot_id: &str, tell: Tell<'_
     };
     let begun = state.state().ok_or_else(|| "its state.json is empty".to_owned()).and_then(|known| {
         let order = order(&known, root, boot_id);
-        let desk = run::desk(&order, known.since)?;
-        Ok((opened(Run { order, instance: &instance, state, desk, since: known.since })?, known))
+        let (desk, cpus) = (run::desk(&order, known.since)?, HostCpus::watch(&order.plan.pins));
+        Ok((opened(Run { order, instance: &instance, state, desk, since: known.since, cpus })?, known))
     });
     match begun {
         Ok(((run, mut inputs), known)) => {

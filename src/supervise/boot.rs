@@ -58,12 +58,16 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
         let news = entered.seclude(lease.root(), &vcpus).map_err(host)?;
         news.into_iter().for_each(|text| tell(&Notice::Note(text)));
     }
-    let paused = booting.pin(&plan.pins, &told).await.map_err(qemu_failure)?;
+    // What happened before is in the masks that are read now.
+    run.cpus.waiting().for_each(drop);
+    let mut paused = booting.pin(&plan.pins, &told).await.map_err(qemu_failure)?;
     tell(&Notice::Pinned { threads: placed(&paused), took: began.elapsed() });
     run.desk.reach(&paused).map_err(|error| unusable(&error))?;
     if turn == Turn::First {
         hooks_at(Point::Started, hands, scene).await?;
     }
+    // The kernel runs threads elsewhere whose host CPU went away meanwhile, and leaves them there when it is back.
+    run.cpus.waiting().for_each(|switched| switched.heed(&mut paused, lease.root(), tell));
     // Written before, so that nobody ever ends a guest that runs for one that does not.
     let reached = if turn == Turn::First { Reached::Running } else { Reached::Accompanied };
     run.state.reached(reached).map_err(|error| unusable(&error))?;

@@ -2,7 +2,7 @@
 //! leaves them there when it comes back. Linux: `drivers/base/core.c` says which; `kernel/sched/core.c`,
 //! `select_fallback_rq`, lets the threads run anywhere.
 
-use super::uevent::{KERNEL, Uevents};
+use super::uevent::Uevents;
 use super::{Notice, Tell};
 use crate::host::Root;
 use crate::plan::Pins;
@@ -19,7 +19,10 @@ pub(super) enum Switched {
     Some,
 }
 
-/// Hears of host CPUs.
+/// How the kernel's messages begin that are about this; it has vmrun sleep over all others.
+const HEADS: [&str; 2] = ["offline@/devices/system/cpu/cpu", "online@/devices/system/cpu/cpu"];
+
+/// Hears of host CPUs: from the time it is made, also of what happened while nobody asked.
 pub(super) struct HostCpus {
     uevents: Option<Uevents>,
 }
@@ -27,7 +30,7 @@ pub(super) struct HostCpus {
 impl HostCpus {
     /// For a guest whose threads have places; else nothing is heard.
     pub(super) fn watch(pins: &Pins) -> Self {
-        let listen = (!pins.is_empty()).then(|| Uevents::listen(KERNEL)).transpose();
+        let listen = (!pins.is_empty()).then(|| Uevents::listen_for(&HEADS)).transpose();
         let failed = |error: &_| tracing::warn!(%error, "no news of host CPUs that are switched off");
         Self { uevents: listen.inspect_err(failed).ok().flatten() }
     }
@@ -38,6 +41,11 @@ impl HostCpus {
             Some(uevents) => uevents.next(switched).await.unwrap_or(Switched::Some),
             None => pending().await,
         }
+    }
+
+    /// Those that happened already.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Switched> {
+        std::iter::from_fn(|| self.uevents.as_ref()?.waiting(switched, Switched::Some))
     }
 }
 

@@ -4,6 +4,7 @@ use super::adopt::adopted;
 use super::boot::{Turn, boot};
 use super::chronicle::Chronicle;
 use super::control::{Control, Desk, Pins, Status};
+use super::host_cpus::HostCpus;
 use super::host_power::HostPower;
 use super::inputs::Inputs;
 use super::interrupts::Interrupts;
@@ -56,6 +57,8 @@ pub(super) struct Run<'a> {
     pub(super) state: StateFile,
     pub(super) desk: Rc<Desk>,
     pub(super) since: u64,
+    /// What is heard of host CPUs while the guest is made and while it runs.
+    pub(super) cpus: HostCpus,
 }
 
 /// Carries out `order` and tells what happens through `tell`; returns when the guest has ended and the host is put
@@ -113,7 +116,8 @@ fn begun(order: Order, instance: &Instance) -> Result<(Run<'_>, Inputs), String>
     let order = Order { log_dir, ..order };
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let state = StateFile::new(instance.dir());
-    opened(Run { desk: desk(&order, since)?, order, instance, state, since })
+    let cpus = HostCpus::watch(&order.plan.pins);
+    opened(Run { desk: desk(&order, since)?, order, instance, state, since, cpus })
 }
 
 /// With the sockets through which people are heard.

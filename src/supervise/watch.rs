@@ -1,7 +1,6 @@
 //! The loop while QEMU lives: one select over everything that can happen. Nothing in it polls.
 
 use super::control::Desk;
-use super::host_cpus::HostCpus;
 use super::hot::{self, Hot};
 use super::huge_share::tell_share;
 use super::inputs::Inputs;
@@ -95,7 +94,6 @@ pub(super) async fn watch(
     notify::ready();
     let told = plan.descriptors.contains(&Descriptor::Serial);
     let mut serial = SerialLines::new(watch.guest.serial.take(), told, &run.desk.console);
-    let cpus = HostCpus::watch(&plan.pins);
     let log = LogCap::watch(&run.order.log_dir.join(QEMU_LOG));
     loop {
         let deadline = watch.deadline;
@@ -145,7 +143,7 @@ pub(super) async fn watch(
                 watch.lost = Some(why);
                 Event::Failed
             }
-            switched = cpus.next() => {
+            switched = run.cpus.next() => {
                 switched.heed(&mut watch.guest, hands.lease.root(), tell);
                 watch.desk.place_interrupts().into_iter().for_each(|moved| watch.note(moved));
                 continue
