@@ -299,3 +299,27 @@ fn a_report_has_all_parts_and_no_address() {
         assert!(!text.contains(private), "{private:?}");
     }
 }
+
+#[test]
+fn a_second_report_has_a_name_of_its_own_and_a_named_file_is_written_over_when_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = |words: &[&str]| {
+        let mut vmrun = std::process::Command::new(env!("CARGO_BIN_EXE_vmrun"));
+        let ran = vmrun.arg("report").args(words).current_dir(folder.path()).output().unwrap();
+        (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+    };
+    let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+    for name in ["vmrun-report.txt", "vmrun-report-2.txt", "vmrun-report-3.txt"] {
+        let (code, said) = report(&[]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.starts_with(&format!("{name}: names, serial numbers")), "{said}");
+        assert!(size(name) > 1000, "{name}");
+    }
+    std::fs::write(folder.path().join("mine.txt"), "mine").unwrap();
+    let (code, said) = report(&["--output", "mine.txt"]);
+    assert_eq!(code, Some(10), "{said}");
+    assert!(said.contains("mine.txt is there already") && said.contains("--force"), "{said}");
+    assert_eq!(size("mine.txt"), 4);
+    assert_eq!(report(&["--output", "mine.txt", "--force"]).0, Some(0));
+    assert!(size("mine.txt") > 1000);
+}

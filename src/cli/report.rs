@@ -13,9 +13,9 @@ use crate::supervise::latest_run;
 use nix::unistd::gethostname;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes of a log that are taken, from its end.
 const LOG: usize = 64 << 10;
@@ -115,28 +115,54 @@ fn serials(text: &str) -> Vec<String> {
 
 /// Writes the file, or standard output for `-`.
 fn deliver(args: &Report, text: &str, output: Output) -> Exit {
-    if args.output == Path::new("-") {
+    if args.output.as_deref() == Some(Path::new("-")) {
         return output.answer(text, Exit::Good);
     }
-    let shown = args.output.display();
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.output);
-    match file.and_then(|mut file| file.write_all(text.as_bytes())) {
-        Ok(()) => {
+    match written(args.output.as_deref(), args.force, text) {
+        Ok(path) => {
+            let shown = path.display();
             let said = format!(
                 "{shown}: names, serial numbers, MAC addresses and UUIDs are masked; read it before you share it"
             );
             output.say(Weight::Info, &said);
             Exit::Good
         }
-        Err(error) => {
-            let (class, what) = match error.kind() {
+        Err((path, error)) => {
+            let shown = path.display();
+            let problem = match error.kind() {
                 ErrorKind::AlreadyExists => {
-                    (Class::Invalid, format!("{shown} is there already, and is not written over"))
+                    Problem::new(Class::Invalid, "", format!("{shown} is there already, and is not written over"))
+                        .fix("name another file, or add --force; without --output a new name is found")
                 }
-                _ => (Class::Denied, format!("{shown} cannot be written: {error}")),
+                _ => Problem::new(Class::Denied, "", format!("{shown} cannot be written: {error}"))
+                    .fix("name another file: --output FILE; - is standard output"),
             };
-            let problem = Problem::new(class, "", what).fix("name another file: --output FILE; - is standard output");
             refuse::refuse(&[problem], output)
+        }
+    }
+}
+
+/// Writes `text` to the file that is `named`, over what is there with `force`, else to a new one; returns its path.
+fn written(named: Option<&Path>, force: bool, text: &str) -> Result<PathBuf, (PathBuf, io::Error)> {
+    let write = |path: &Path| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    if let Some(path) = named {
+        let removed = if force { fs::remove_file(path) } else { Ok(()) };
+        let removed = removed.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) });
+        return removed.and_then(|()| write(path)).map(|()| path.to_owned()).map_err(|error| (path.to_owned(), error));
+    }
+    let mut number = 1_u32;
+    loop {
+        let path = PathBuf::from(match number {
+            1 => "vmrun-report.txt".to_owned(),
+            number => format!("vmrun-report-{number}.txt"),
+        });
+        match write(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err((path, error)),
+            Ok(()) => return Ok(path),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 /// `vmrun report`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  vmrun report windows.toml\n  vmrun report --output -\n\n\
+                        Without --output it is vmrun-report.txt, or the next free vmrun-report-N.txt.\n\
                         Names, serial numbers, MAC addresses and UUIDs are masked.")]
 pub struct Report {
     /// The profile that it is about; without it the machine alone
@@ -16,6 +17,9 @@ pub struct Report {
     #[command(flatten)]
     pub layers: Layers,
     /// Where it is written; - for standard output
-    #[arg(short, long, value_name = "FILE", default_value = "vmrun-report.txt")]
-    pub output: PathBuf,
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Writes over the file that --output names
+    #[arg(short, long, requires = "output")]
+    pub force: bool,
 }
