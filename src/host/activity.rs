@@ -2,7 +2,7 @@
 //! rate. Source: `proc_interrupts(5)`, Linux `Documentation/scheduler/sched-stats.rst`.
 
 use super::Root;
-use crate::unit::Bdf;
+use crate::unit::{Bdf, CpuSet};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -61,11 +61,42 @@ fn interrupt(line: &str, cpus: &[u32]) -> Option<Interrupt> {
     Some(Interrupt { id: id.trim().to_owned(), handler, counts })
 }
 
-/// Clock of a host CPU in MHz; `None` where the kernel does not tell.
+/// Clocks of the host CPUs `cpus` in MHz, of those of which the kernel tells.
+///
+/// Where nothing sets frequencies, `cpu MHz` of `/proc/cpuinfo` is what the kernel has measured. That is read only then: it is
+/// long on a large machine. Linux: `arch_freq_get_on_cpu`, `arch/x86/kernel/cpu/aperfmperf.c`.
 #[must_use]
-pub fn mhz(root: &Root, cpu: u32) -> Option<u32> {
-    let khz = root.text(format!("/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq"))?;
-    Some(khz.parse::<u32>().ok()? / 1000)
+pub fn mhz(root: &Root, cpus: &CpuSet) -> BTreeMap<u32, u32> {
+    let set = |cpu: u32| {
+        let khz = root.text(format!("/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq"))?;
+        Some((cpu, khz.parse::<u32>().ok()? / 1000))
+    };
+    let mut clocks: BTreeMap<_, _> = cpus.iter().filter_map(set).collect();
+    if cpus.iter().any(|cpu| !clocks.contains_key(&cpu)) {
+        let measured = measured(&root.text("/proc/cpuinfo").unwrap_or_default());
+        for (cpu, mhz) in measured.into_iter().filter(|(cpu, _)| cpus.contains(*cpu)) {
+            clocks.entry(cpu).or_insert(mhz);
+        }
+    }
+    clocks
+}
+
+/// `processor : 2` and, some lines later, `cpu MHz : 4450.123`.
+fn measured(text: &str) -> BTreeMap<u32, u32> {
+    let mut clocks = BTreeMap::new();
+    let mut cpu = None;
+    for (key, value) in text.lines().filter_map(|line| line.split_once(':')) {
+        match key.trim() {
+            "processor" => cpu = value.trim().parse::<u32>().ok(),
+            "cpu MHz" => {
+                let mhz = value.trim().split('.').next().and_then(|mhz| mhz.parse::<u32>().ok());
+                // Zero is what a kernel says that has measured nothing.
+                clocks.extend(cpu.zip(mhz.filter(|mhz| *mhz > 0)));
+            }
+            _ => {}
+        }
+    }
+    clocks
 }
 
 /// How long each thread of the machine has run and waited, by its id.
@@ -116,8 +147,14 @@ mod test {
             ("/sys/devices/system/cpu/cpu2/cpufreq/scaling_cur_freq", "4450123\n"),
             ("/proc/7/task/8/schedstat", "1000 200 3\n"),
             ("/proc/uptime", "1 1\n"),
+            (
+                "/proc/cpuinfo",
+                "processor\t: 0\ncpu MHz\t\t: 2893.202\n\nprocessor\t: 1\ncpu MHz\t\t: 0.000\n\nprocessor\t: 2\ncpu MHz\t\t: 1.0\n",
+            ),
         ]);
-        assert_eq!((mhz(&tree.root, 2), mhz(&tree.root, 0)), (Some(4450), None));
+        // What nothing sets is measured; what is set is that.
+        assert_eq!(mhz(&tree.root, &"0-2".parse().unwrap()), [(0, 2893), (2, 4450)].into());
+        assert!(mhz(&tree.root, &"7".parse().unwrap()).is_empty());
         let told: Vec<_> = ran(&tree.root).into_iter().map(|(tid, it)| (tid, it.pid, it.ns, it.waited_ns)).collect();
         assert_eq!(told, [(8, 7, 1000, 200)]);
     }

@@ -31,8 +31,6 @@ struct Watched {
     roles: Roles,
     /// The answer to `query-cpus-fast`, for the names that QEMU's statistics have.
     cpus: Value,
-    /// This process, and the guest's supervisor, which asks QEMU for it.
-    watchers: [u32; 2],
 }
 
 /// Watches until the guest ends, the user leaves, or all looks are taken.
@@ -60,7 +58,7 @@ async fn watch(args: &Top, output: Output) -> Result<Exit, Refused> {
         }
         // Its end is the end of the show.
         let Ok(after) = watched.sample().await else { break };
-        let look = rate(&before, &after, &watched.plan.pins, &watched.roles, &watched.watchers);
+        let look = rate(&before, &after, &watched.plan.pins, &watched.roles, |pid| is_vmrun(&watched.root, pid));
         if show(args, &look, screen.as_ref(), output)? != Exit::Good {
             return Ok(Exit::Internal);
         }
@@ -83,7 +81,7 @@ fn show(args: &Top, look: &Look, screen: Option<&Screen>, output: Output) -> io:
     Ok(match screen {
         Some(_) => {
             let (width, height) = Screen::size();
-            let mut page = view::with_hint(view::page(name, look, width), width);
+            let mut page = view::page(name, look, width, "q quits");
             page.truncate(height.saturating_sub(1));
             Screen::draw(&page)?;
             Exit::Good
@@ -95,7 +93,7 @@ fn show(args: &Top, look: &Look, screen: Option<&Screen>, output: Output) -> io:
                 .for_each(|line| line.extend(json!(look).as_object().cloned().unwrap_or_default()));
             output.answer(&format!("{line}\n"), Exit::Good)
         }
-        None => output.answer(&(view::page(name, look, output.width).join("\n") + "\n"), Exit::Good),
+        None => output.answer(&(view::page(name, look, output.width, "").join("\n") + "\n"), Exit::Good),
     })
 }
 
@@ -106,12 +104,11 @@ impl Watched {
         let status = client.ask(&Ask::Status {}).await?;
         let number = |key: &str| status[key].as_u64().and_then(|pid| u32::try_from(pid).ok());
         let pid = number("qemu").ok_or_else(starting)?;
-        let watchers = [std::process::id(), number("supervisor").unwrap_or_default()];
         let plan = plan_of(dir).map_err(|error| Refused::Said(error.to_string()))?.ok_or_else(starting)?;
         let cpus = query(&mut client, "query-cpus-fast", Map::new()).await?;
         let iothreads = query(&mut client, "query-iothreads", Map::new()).await?;
         let roles = Roles::of(&cpus, &iothreads);
-        Ok(Self { client, root: Root::default(), pid, plan, roles, cpus, watchers })
+        Ok(Self { client, root: Root::default(), pid, plan, roles, cpus })
     }
 
     async fn sample(&mut self) -> Result<Sample, Refused> {
@@ -126,6 +123,12 @@ impl Watched {
         let sample = Sample::take(&self.root, self.pid, sample::exits(&exits, &self.cpus));
         sample.ok_or(Refused::Away)
     }
+}
+
+/// Whether process `pid` is a vmrun, by the name of its program, which everybody may read: this one, another `vmrun top`, the
+/// guest's supervisor, which asks QEMU for them, and that of another guest, which sleeps unless somebody asks it.
+fn is_vmrun(root: &Root, pid: u32) -> bool {
+    root.text(format!("/proc/{pid}/comm")).as_deref() == Some(env!("CARGO_PKG_NAME"))
 }
 
 async fn query(client: &mut Client, execute: &str, arguments: Map<String, Value>) -> io::Result<Value> {

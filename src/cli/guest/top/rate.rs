@@ -71,10 +71,10 @@ pub(super) struct Rest {
 
 /// From `before` to `after`.
 ///
-/// Who only runs because somebody watches, the processes `watchers`, is no disturber.
-pub(super) fn rate(before: &Sample, after: &Sample, pins: &Pins, roles: &Roles, watchers: &[u32]) -> Look {
+/// Who only runs because somebody watches, the processes that `watches` knows by their ids, is no disturber.
+pub(super) fn rate(before: &Sample, after: &Sample, pins: &Pins, roles: &Roles, watches: impl Fn(u32) -> bool) -> Look {
     let seconds = after.at.duration_since(before.at).as_secs_f64().max(0.001);
-    let of_watchers = |tid: &u32| after.ran.get(tid).is_some_and(|ran| watchers.contains(&ran.pid));
+    let of_watchers = |tid: &u32| after.ran.get(tid).is_some_and(|ran| watches(ran.pid));
     let others = after.with_others(before).into_iter().filter(|(tid, _)| !of_watchers(tid)).map(|(_, other)| other);
     let span = Span { before, after, seconds, others: others.collect() };
     let index = |thread: &ThreadFact| match roles.role(thread.tid) {
@@ -129,9 +129,10 @@ impl Span<'_> {
         self.before.threads.iter().find(|thread| thread.tid == tid)
     }
 
-    /// Percent of the time that a thread of QEMU ran.
+    /// Percent of the time that a thread of QEMU ran. No thread runs for more than all of it: what is over that comes from
+    /// the moment between a counter and the clock, in which a reader may have to wait for its own host CPU.
     fn share(&self, thread: &ThreadFact) -> f64 {
-        self.millis(thread.tid, |ran| ran.ns).unwrap_or_default() / 10.0
+        (self.millis(thread.tid, |ran| ran.ns).unwrap_or_default() / 10.0).min(100.0)
     }
 
     /// Milliseconds of each second that thread `tid` has gained by `counter`; `None` for one that was not there before.
@@ -235,7 +236,30 @@ mod test {
         let start = Instant::now();
         let (before, after) = (sample(start, (0, 900), (100, 5)), sample(start, (2000, 0), (2000, 25)));
         let roles = Roles::of(&json!([{"cpu-index": 0, "thread-id": 10}]), &json!([]));
-        let Look { vcpus, .. } = rate(&before, &after, &Pins::default(), &roles, &[]);
+        let Look { vcpus, .. } = rate(&before, &after, &Pins::default(), &roles, |_| false);
         assert!((vcpus[0].busy - 95.0).abs() < 1e-6 && (vcpus[0].wait_ms - 10.0).abs() < 1e-6, "{vcpus:?}");
+    }
+
+    #[test]
+    fn who_watches_is_no_disturber_and_who_else_was_there_is() {
+        let start = Instant::now();
+        let with = |sample: Sample, ns: u64| {
+            let ran = Ran { pid: 50, ns, waited_ns: 0, at: sample.at };
+            let other = ThreadFact { tid: 51, name: "tokio".into(), last: 2, ..ThreadFact::default() };
+            Sample {
+                ran: sample.ran.into_iter().chain([(51, ran)]).collect(),
+                others: BTreeMap::from([(51, other)]),
+                ..sample
+            }
+        };
+        let before = with(sample(start, (0, 0), (0, 0)), 0);
+        let after = with(sample(start, (1000, 0), (900, 0)), 2_000_000);
+        let roles = Roles::of(&json!([{"cpu-index": 0, "thread-id": 10}]), &json!([]));
+        let disturbers = |watcher: u32| {
+            let look = rate(&before, &after, &Pins::default(), &roles, |pid| pid == watcher);
+            look.vcpus[0].disturbers.iter().map(|it| format!("{} {:.1}", it.name, it.ms)).collect::<Vec<_>>()
+        };
+        assert_eq!(disturbers(49), ["tokio 2.0"]);
+        assert_eq!(disturbers(50), [""; 0]);
     }
 }

@@ -33,7 +33,7 @@ impl Sample {
         }
         let (at, interrupts) = (Instant::now(), host::interrupts(root));
         let ran = host::ran(root);
-        let mhz = threads.iter().filter_map(|thread| Some((thread.last, host::mhz(root, thread.last)?))).collect();
+        let mhz = host::mhz(root, &threads.iter().map(|thread| thread.last).collect());
         let root = root.clone();
         Some(Self { at, threads, interrupts, ran, others: BTreeMap::new(), exits, mhz, root })
     }

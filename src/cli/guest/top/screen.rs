@@ -1,5 +1,7 @@
 //! The terminal that is drawn over and over, and is as before when this is gone.
 
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::io::{self, Write};
 use std::panic;
@@ -48,7 +50,12 @@ impl Screen {
     /// Draws `lines` over what was there.
     pub(super) fn draw(lines: &[String]) -> io::Result<()> {
         let mut text = "\x1b[H".to_owned();
-        lines.iter().for_each(|line| text.extend([line, "\x1b[K\r\n"]));
+        // What moves the cursor stays, whoever wants no colours.
+        let plain = AutoStream::choice(&io::stdout()) == ColorChoice::Never;
+        for line in lines {
+            let line = if plain { strip_str(line).to_string() } else { line.clone() };
+            text.extend([&line, "\x1b[K\r\n"]);
+        }
         text.push_str("\x1b[J");
         say(&text)
     }

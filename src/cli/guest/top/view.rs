@@ -1,62 +1,74 @@
 //! A look as lines.
 
 use super::rate::{Look, Source, Vcpu};
+use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 
 /// A thread that ran for less, in milliseconds of a second, disturbs nobody.
 const NOTICED: f64 = 0.01;
 
-/// The lines for `width` columns.
-pub(super) fn page(name: &str, look: &Look, width: usize) -> Vec<String> {
+/// Milliseconds of a second that a vCPU may wait before that is worth a look, and before a player notices.
+const WAITS: [f64; 2] = [1.0, 10.0];
+
+const HEAD: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+const CARE: Style = AnsiColor::Yellow.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const PLAIN: Style = Style::new();
+
+/// A line of a terminal, in pieces of one style each.
+type Line = Vec<(Style, String)>;
+
+/// The lines for `width` columns, with terminal styles; `hint` stands at the end of the first one, where there is room.
+pub(super) fn page(name: &str, look: &Look, width: usize, hint: &str) -> Vec<String> {
     let Look { vcpus, rest, vfio } = look;
     let counted = vcpus.iter().any(|vcpu| vcpu.exits.is_some());
     let exits: u64 = vcpus.iter().filter_map(|vcpu| vcpu.exits).sum();
-    let mut head = format!("{name}  {} vCPUs", vcpus.len());
+    let mut head = format!("  {} vCPUs", vcpus.len());
     if counted {
         _ = write!(head, "  {} exits/s", short(exits));
     }
     let busy: f64 = vcpus.iter().map(|vcpu| vcpu.busy).sum();
     _ = write!(head, "  {busy:.0} % busy");
-    let mut lines = vec![head, String::new()];
-    lines.push("vCPU  CPU   MHz  busy  wait ms  moved  exits/s  disturbed by".to_owned());
+    let room = width.checked_sub(name.chars().count() + head.chars().count() + hint.len());
+    let hint = room
+        .filter(|room| *room >= 2 && !hint.is_empty())
+        .map(|room| format!("{:room$}{hint}", ""))
+        .unwrap_or_default();
+    let mut lines = vec![vec![(HEAD, name.to_owned()), (PLAIN, head), (FAINT, hint)], Line::new()];
+    lines.push(vec![(FAINT, "vCPU  CPU   MHz  busy  wait ms  moved  exits/s  disturbed by".to_owned())]);
     lines.extend(vcpus.iter().map(row));
     let threads = if rest.threads == 1 { "thread" } else { "threads" };
-    lines.push(String::new());
-    lines.push(format!("emulator: {} {threads}, last on {}, {:.0} % busy", rest.threads, rest.cpus, rest.busy));
-    lines.extend(vfio.iter().map(|Source { name, rate, cpus }| format!("{name}: {}/s on {cpus}", short(*rate))));
-    lines.into_iter().map(|line| cut(&line, width)).collect()
+    lines.push(Line::new());
+    let emulator = format!("emulator: {} {threads}, last on {}, {:.0} % busy", rest.threads, rest.cpus, rest.busy);
+    lines.push(vec![(PLAIN, emulator)]);
+    let source = |Source { name, rate, cpus }: &Source| vec![(PLAIN, format!("{name}: {}/s on {cpus}", short(*rate)))];
+    lines.extend(vfio.iter().map(source));
+    lines.into_iter().map(|line| cut(line, width)).collect()
 }
 
-/// The same with how to leave at the end of the first line, where there is room.
-pub(super) fn with_hint(mut lines: Vec<String>, width: usize) -> Vec<String> {
-    const HINT: &str = "q quits";
-    if let Some(first) = lines.first_mut()
-        && let Some(room) = width.checked_sub(first.chars().count() + HINT.len()).filter(|room| *room >= 2)
-    {
-        _ = write!(first, "{:room$}{HINT}", "");
-    }
-    lines
-}
-
-fn row(vcpu: &Vcpu) -> String {
+fn row(vcpu: &Vcpu) -> Line {
     let text = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), short);
     let threads = vcpu.disturbers.iter().filter(|it| it.ms >= NOTICED).map(|it| format!("{} {:.2} ms", it.name, it.ms));
     let interrupts = vcpu.interrupts.iter().map(|it| format!("{} {}/s", it.name, short(it.rate)));
     let all: Vec<_> = threads.chain(interrupts).collect();
-    let place = if vcpu.in_place { ' ' } else { '!' };
-    format!(
-        "{:4} {:>4}{place} {:>4} {:>4.0}% {:>8.2} {:>6} {:>8}  {}",
-        vcpu.vcpu,
-        vcpu.cpu,
-        vcpu.mhz.map_or_else(|| "-".to_owned(), |mhz| mhz.to_string()),
-        vcpu.busy,
-        vcpu.wait_ms,
-        text(vcpu.moved),
-        text(vcpu.exits),
-        all.join(", ")
-    )
-    .trim_end()
-    .to_owned()
+    let (place, placed) = if vcpu.in_place { (' ', PLAIN) } else { ('!', BAD) };
+    let waits = match WAITS.iter().filter(|least| vcpu.wait_ms >= **least).count() {
+        0 => PLAIN,
+        1 => CARE,
+        _ => BAD,
+    };
+    let moved = if vcpu.moved.is_some_and(|moved| moved > 0) { CARE } else { PLAIN };
+    let mhz = vcpu.mhz.map_or_else(|| "-".to_owned(), |mhz| mhz.to_string());
+    vec![
+        (PLAIN, format!("{:4} ", vcpu.vcpu)),
+        (placed, format!("{:>4}{place}", vcpu.cpu)),
+        (PLAIN, format!(" {mhz:>4} {:>4.0}% ", vcpu.busy)),
+        (waits, format!("{:>8.2}", vcpu.wait_ms)),
+        (moved, format!(" {:>6}", text(vcpu.moved))),
+        (PLAIN, format!(" {:>8}  ", text(vcpu.exits))),
+        (CARE, all.join(", ")),
+    ]
 }
 
 /// A count in four columns: `999`, `12k`, `3M`.
@@ -68,20 +80,27 @@ fn short(count: u64) -> String {
     }
 }
 
-/// `line` in `width` columns. A thread may call itself anything; a terminal shall not obey it.
-fn cut(line: &str, width: usize) -> String {
-    let visible = line.chars().map(|c| if c.is_control() { '?' } else { c });
-    if line.chars().count() <= width {
-        visible.collect()
-    } else {
-        visible.take(width.saturating_sub(1)).chain(['…']).collect()
+/// `line` in `width` columns, with its styles. A thread may call itself anything; a terminal shall not obey it.
+fn cut(line: Line, width: usize) -> String {
+    let columns: usize = line.iter().map(|(_, text)| text.chars().count()).sum();
+    let (mut left, mut text) = (if columns > width { width.saturating_sub(1) } else { width }, String::new());
+    for (style, piece) in line {
+        let seen = piece.chars().map(|c| if c.is_control() { '?' } else { c }).take(left).collect::<String>();
+        left -= seen.chars().count();
+        if !seen.is_empty() {
+            _ = write!(text, "{style}{seen}{style:#}");
+        }
     }
+    if columns > width {
+        text.push('…');
+    }
+    text.trim_end().to_owned()
 }
 
 #[cfg(test)]
 mod test {
     use super::super::rate::{Disturber, Look, Rest, Source, Vcpu};
-    use super::{page, with_hint};
+    use super::page;
 
     fn look() -> Look {
         let disturber = |name: &str, ms| Disturber { name: name.into(), tid: 9, ms };
@@ -110,10 +129,14 @@ mod test {
         Look { vcpus: vec![first, second], rest, vfio: vec![source("vfio-msix[0](0000:0a:00.0)", 1200)] }
     }
 
+    fn plain(lines: &[String]) -> Vec<String> {
+        lines.iter().map(|line| anstream::adapter::strip_str(line).to_string().trim_end().to_owned()).collect()
+    }
+
     #[test]
     fn a_look_fits_the_columns_and_names_who_disturbs() {
         assert_eq!(
-            page("windows", &look(), 100),
+            plain(&page("windows", &look(), 100, "")),
             [
                 "windows  2 vCPUs  12k exits/s  195 % busy",
                 "",
@@ -125,9 +148,26 @@ mod test {
                 "vfio-msix[0](0000:0a:00.0): 1200/s on 2",
             ]
         );
-        let hinted = with_hint(page("windows", &look(), 80), 80);
+        let hinted = plain(&page("windows", &look(), 80, "q quits"));
         assert_eq!(hinted[0], format!("{:<73}q quits", "windows  2 vCPUs  12k exits/s  195 % busy"));
-        assert_eq!(with_hint(vec!["windows".into()], 15), ["windows"]);
-        assert!(page("windows", &look(), 60).iter().all(|line| line.chars().count() <= 60));
+        assert_eq!(plain(&page("windows", &look(), 48, "q quits"))[0], "windows  2 vCPUs  12k exits/s  195 % busy");
+        assert!(page("windows", &look(), 100, "")[0].ends_with("% busy"), "no blanks are left at its end");
+        assert!(plain(&page("windows", &look(), 60, "")).iter().all(|line| line.chars().count() <= 60));
+    }
+
+    #[test]
+    fn what_is_wrong_has_its_colour() {
+        let mut look = look();
+        look.vcpus[1].wait_ms = 12.0;
+        look.vcpus[1].moved = Some(2);
+        let lines = page("windows", &look, 100, "");
+        let (care, bad) = ("\u{1b}[33m", "\u{1b}[31m");
+        assert!(lines[3].contains(&format!("{care}kworker")) && !lines[3].contains(bad), "{:?}", lines[3]);
+        assert!(
+            lines[4].contains(&format!("{bad}  10!")) && lines[4].contains(&format!("{bad}   12.00")),
+            "{:?}",
+            lines[4]
+        );
+        assert!(lines[4].contains(&format!("{care}      2")), "{:?}", lines[4]);
     }
 }
