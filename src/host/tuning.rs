@@ -1,6 +1,6 @@
 //! What of the host's own work can be kept off host CPUs, and where it is now; [`super::Area::Tuning`].
 
-use super::Root;
+use super::{Root, resctrl, resctrl::Resctrl};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -34,6 +34,9 @@ pub struct Tuning {
     /// Whether there is `/dev/cpu_dma_latency`; Linux `Documentation/power/pm_qos_interface.rst`.
     #[serde(default)]
     pub latency: bool,
+    /// How caches and the memory's bandwidth can be shared out; `None` where they cannot, and in older dumps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resctrl: Option<Resctrl>,
 }
 
 /// An interrupt line.
@@ -65,6 +68,7 @@ pub(super) fn read(root: &Root, systemd: bool) -> Tuning {
         cpuset,
         ksm: root.text("/sys/kernel/mm/ksm/run"),
         latency: root.exists("/dev/cpu_dma_latency"),
+        resctrl: resctrl::read(root),
     }
 }
 

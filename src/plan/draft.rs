@@ -69,6 +69,10 @@ pub struct Contents {
     /// The control group that QEMU is moved into; `None` when it stays where vmrun is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<Room>,
+    /// The group of the kernel's that QEMU is in from its first instruction, for its share of caches and bandwidth; one of
+    /// the changes makes it. `None` when it has its share of everybody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<String>,
     /// Host CPUs of the interrupts of its passed functions: of the first of a function, its second and so on, and again from
     /// the start; empty when they are left where the kernel puts them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -186,6 +190,7 @@ impl Draft {
             services: Vec::new(),
             pins: Pins::default(),
             room: None,
+            share: None,
             interrupts: Vec::new(),
             seats: Vec::new(),
             kept: Kept::default(),

@@ -31,7 +31,9 @@ mod transparent;
 mod usb;
 
 pub use argv::{Arg, Argv, Origin};
-pub use change::{Binding, CONTROL_GROUPS, Change, Confinement, CpuMask, HOST_GROUP, Presence, Test, UnitState, VFIO};
+pub use change::{
+    Binding, CONTROL_GROUPS, Change, Confinement, CpuMask, Grant, HOST_GROUP, Presence, RESCTRL, Test, UnitState, VFIO,
+};
 pub use clock::{ClockBase, GuestClock};
 pub use command::Command;
 pub use descriptor::{Descriptor, FIRST_DESCRIPTOR, Tap, TapFrom};

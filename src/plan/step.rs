@@ -142,7 +142,23 @@ pub enum Step {
         /// Whether control groups shall be confined to host CPUs for others too.
         controller: bool,
     },
-    /// Makes or removes a control group that nobody is in.
+    /// Gives a group of the kernel's its share of a cache or of bandwidth, and reads it back; of everybody's share a
+    /// difference like [`Self::Mask`].
+    Allot {
+        /// The group.
+        group: String,
+        /// The kernel's name of what is shared, like `L3`.
+        resource: String,
+        /// The kernel's number of the cache.
+        domain: u32,
+        /// The share before; empty for any.
+        was: String,
+        /// The share after.
+        value: String,
+        /// What is taken or given back.
+        part: String,
+    },
+    /// Makes or removes a control group that nobody is in, or one of shares, which may have members.
     Group {
         /// Its path.
         path: String,
@@ -201,6 +217,9 @@ impl fmt::Display for Step {
                      rmdir {from}{}",
                     if *controller { "" } else { &off }
                 )
+            }
+            Self::Allot { group, resource, domain, was: _, value, part: _ } => {
+                write!(f, "echo {resource}:{domain}={value} > {group}/schemata")
             }
             Self::Group { path, there: true } => write!(f, "mkdir -p {path}"),
             Self::Group { path, there: false } => write!(f, "rmdir {path}"),

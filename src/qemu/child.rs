@@ -53,7 +53,9 @@ impl Process {
         let log = Log::from_here(log);
         let failed = |source| QemuError::Start { path: plan.emulator.path.clone(), source };
         let person = plan.user.as_ref().map(Person::find).transpose()?;
-        let mut child = command(plan, log.file(), (passed, locks), person).and_then(Prepared::spawn).map_err(failed)?;
+        let share = plan.share.as_deref().map(members).transpose()?;
+        let mut child =
+            command(plan, log.file(), (passed, locks), (person, share)).and_then(Prepared::spawn).map_err(failed)?;
         let (pid, pidfd) = match identify(&child) {
             Ok(identity) => identity,
             Err(source) => {
@@ -139,7 +141,7 @@ fn command(
     plan: &Plan,
     log: &File,
     (passed, locks): (&[OwnedFd], &[OwnedFd]),
-    person: Option<Person>,
+    (person, share): (Option<Person>, Option<File>),
 ) -> io::Result<Prepared> {
     let mut command = Command::new(&plan.emulator.path);
     command.args(plan.words_at(SystemTime::now()));
@@ -164,7 +166,7 @@ fn command(
     // lock or panic. What it needs was computed before.
     #[allow(unsafe_code)]
     unsafe {
-        command.pre_exec(move || become_qemu(&moves, end, limits, (emulator, alone), person.as_ref()));
+        command.pre_exec(move || become_qemu(&moves, end, limits, (emulator, alone, share.as_ref()), person.as_ref()));
     }
     Ok(Prepared { command, _high: high, _low: low })
 }
@@ -199,7 +201,7 @@ fn become_qemu(
     moves: &[(RawFd, RawFd)],
     end: RawFd,
     limits: Limits,
-    (emulator, alone): (Option<Mask>, bool),
+    (emulator, alone, share): (Option<Mask>, bool, Option<&File>),
     person: Option<&Person>,
 ) -> io::Result<()> {
     limits.apply()?;
@@ -213,6 +215,10 @@ fn become_qemu(
     if alone {
         keep_strangers_off()?;
     }
+    if let Some(members) = share {
+        // Whoever writes; all threads that it makes are in the group too.
+        rustix::io::write(members, b"0")?;
+    }
     for &(from, to) in moves {
         place(from, to)?;
     }
@@ -222,6 +228,12 @@ fn become_qemu(
         person.become_it()?;
     }
     gain_nothing()
+}
+
+/// The members of a group with a share of caches and bandwidth. Linux: `Documentation/filesystems/resctrl.rst`.
+fn members(group: &str) -> Result<File, QemuError> {
+    let what = format!("{group}/tasks");
+    File::options().write(true).open(&what).map_err(|source| QemuError::Descriptor { what, source })
 }
 
 /// A core scheduling cookie of its own, which all threads that it makes inherit: who has another does not run on a core's

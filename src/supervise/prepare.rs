@@ -211,6 +211,7 @@ fn stage_name(change: &Change) -> String {
         Change::Masks { cpus, .. } => format!("interrupts and kernel work off CPUs {cpus}"),
         Change::Slices { cpus, .. } | Change::Gather { cpus, .. } => format!("the host's processes off CPUs {cpus}"),
         Change::Group { path, .. } => format!("control group {path}"),
+        Change::Share { group, .. } => format!("a share of caches and bandwidth in {group}"),
         Change::Owner { path, to, .. } => format!("{path} to user {to}"),
         Change::Holders { bdf, .. } => format!("{bdf} let go of"),
         Change::Attribute { path, from: _, to } | Change::Shared { path, from: _, to } => {

@@ -17,6 +17,7 @@ for_each_qemu! {
     a_newcomer_with_a_vcpus_mask_is_moved
     a_vhost_worker_outside_of_qemu_is_found_by_its_name
     a_qemu_that_has_ended_has_no_newcomers
+    a_qemu_with_a_share_of_caches_is_a_member_of_its_group_before_it_runs
 }
 
 fn iothread(run: Run, id: &str) -> Run {
@@ -166,4 +167,24 @@ async fn a_qemu_that_has_ended_has_no_newcomers(qemu: (&str, &str)) {
     let mut threads = Threads::pin(booting.pid(), &Pins::default(), &told, false).unwrap();
     booting.kill().await.unwrap();
     assert_eq!(threads.place_newcomers().unwrap(), []);
+}
+
+/// The kernel's file takes whoever writes `0`. Here it is a file, which holds that after the start; and without one there is
+/// no start.
+async fn a_qemu_with_a_share_of_caches_is_a_member_of_its_group_before_it_runs(qemu: (&str, &str)) {
+    let mut run = Run::new(qemu).tcg();
+    let group = run.folder.path().join("vmrun-test");
+    run.draft.contents.share = Some(group.display().to_string());
+    let refused = run.spawn().unwrap_err().to_string();
+    std::fs::create_dir(&group).unwrap();
+    std::fs::write(group.join("tasks"), "").unwrap();
+    // What a QEMU that cannot be executed leaves was written before it.
+    let mut nothing = Run::new(qemu).tcg();
+    nothing.draft.contents.share = Some(group.display().to_string());
+    nothing.draft.contents.emulator.path = "/nowhere/qemu".into();
+    assert!(nothing.spawn().is_err());
+    assert_eq!(std::fs::read_to_string(group.join("tasks")).unwrap(), "0");
+    let paused = run.paused().await.unwrap();
+    assert_eq!(paused.status().await.unwrap().status, RunState::Prelaunch);
+    assert!(refused.contains("vmrun-test/tasks"), "{refused}");
 }

@@ -1,6 +1,6 @@
 //! The host is tuned for a guest, its own work is kept off the guest's host CPUs, and all is as before afterwards.
 
-use super::scene::{Steps, VMRUN, assert_said, kill_at_each_step, look, profile, run, trace, write};
+use super::scene::{Steps, VMRUN, assert_refused, assert_said, kill_at_each_step, look, profile, run, trace, write};
 use crate::host::{self, Host, Layout, Lost};
 use crate::support::setup;
 
@@ -211,5 +211,21 @@ fn strangers_are_kept_off_the_guests_cores_where_the_kernel_can() {
     let said = format!("{}\n{}", ran.seen, ran.reply);
     let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains(kept_off(symbols == "1")), "{said}");
+    assert_eq!(trace, "");
+}
+
+/// QEMU emulates no processor that divides its caches, nor does KVM give a guest one, so no such host can be booted here. What
+/// is done on a kernel that has it is shown on a laid-out tree, in `src/apply/step/allot.rs`.
+#[test]
+fn a_share_of_a_cache_is_refused_with_its_reason_where_the_processor_divides_none() {
+    let [qemu, _newer] = setup::qemus();
+    let tables = "[cpu]\npinning = \"auto:2\"\n[tune]\nl3_cache = \"4M\"\nmemory_bandwidth = 50\n";
+    let profile = profile(&qemu, "report=brief", tables);
+    let (ran, trace) = host::on(&Layout::NUMA_HT, |host| trace(host, |host| run(host, &profile)));
+    assert_refused(
+        &ran.reply,
+        11,
+        &["tune.l3_cache: this host deals out neither caches nor memory bandwidth (resctrl)"],
+    );
     assert_eq!(trace, "");
 }

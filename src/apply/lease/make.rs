@@ -26,7 +26,7 @@ impl Lease {
             let from = shared::origin(&dir, &boot_id, path).unwrap_or_else(|| from.clone());
             return self.make_own(&Change::Shared { path: path.clone(), from, to: to.clone() }).await;
         }
-        if let Change::Gather { .. } | Change::Bridge { .. } = change {
+        if let Change::Gather { .. } | Change::Bridge { .. } | Change::Share { .. } = change {
             let _lock = shared::lock(&self.shares().0).await?;
             return self.make_own(change).await;
         }

@@ -73,7 +73,7 @@ impl Lease {
     /// this guest wants it.
     async fn turn(&self, change: &Change) -> Result<Option<Flock<File>>, ApplyError> {
         match change {
-            Change::Shared { .. } | Change::Gather { .. } | Change::Bridge { .. } => {
+            Change::Shared { .. } | Change::Gather { .. } | Change::Bridge { .. } | Change::Share { .. } => {
                 shared::lock(&self.place().dir).await.map(Some)
             }
             _ => Ok(None),

@@ -1,5 +1,6 @@
 //! Performing one step.
 
+mod allot;
 mod bridge;
 mod closed;
 mod driver;
@@ -67,6 +68,10 @@ pub(super) async fn perform(ground: &Ground, step: &Step) -> Result<(), ApplyErr
         }
         Step::Confine { unit, was, value, cpus, all } => {
             mask::confine(ground, unit, all, &mask::Told { was, value, cpus }).await
+        }
+        Step::Allot { group, resource, domain, was, value, part } => {
+            let allotted = allot::Allotted { resource, domain: *domain, was, value, part };
+            allot::allot(ground, group, &allotted).await
         }
         Step::Tell { path, value, at, to } => tell::tell(ground, path, value, (at, *to)).await,
         Step::Gather { into } => group::gather(&ground.root, into),

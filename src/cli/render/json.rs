@@ -28,6 +28,7 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         services,
         pins,
         room,
+        share,
         interrupts,
         seats,
         // Of use to vmrun alone.
@@ -64,6 +65,7 @@ pub(in crate::cli) fn plan(contents: &Contents) -> Value {
         "usb": usb,
         "pins": pins,
         "room": room,
+        "share": share,
         "interrupts": interrupts,
         "addresses": seats,
         "clock": clock,

@@ -169,6 +169,9 @@ impl Page {
                 ));
             }
         }
+        if let Some(group) = &contents.share {
+            self.item(&format!("in {group} from its first instruction, for its share of caches and bandwidth"));
+        }
         if let Some(ahead) = contents.clock.and_then(|clock| clock.ahead) {
             let by = humantime::format_duration(Duration::from_secs(ahead.unsigned_abs()));
             let side = if ahead < 0 { "behind" } else { "ahead of" };

@@ -267,6 +267,9 @@ fn start(contents: &Contents, prepared: &Prepared, text: &mut String) {
     if let Some(Room { home: Home::Group(path), .. }) = &contents.room {
         _ = writeln!(text, "        sh -c 'echo \"$PPID\"' >{}", word(&format!("{path}/cgroup.procs")));
     }
+    if let Some(group) = &contents.share {
+        _ = writeln!(text, "        sh -c 'echo \"$PPID\"' >{}", word(&format!("{group}/tasks")));
+    }
     _ = writeln!(text, "        exec {}", program(contents));
     text.push_str("    ) </dev/null &\n    qemu=$!\n    exec 9<\"$monitor.out\"\n");
     text.push_str("    export VMRUN_PID=\"$qemu\"\n");

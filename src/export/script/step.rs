@@ -39,6 +39,9 @@ pub(super) fn line(step: &Step) -> String {
         Step::Disperse { from, all: _, controller } => {
             format!("disperse_host {} {}", word(from), if *controller { "yes" } else { "no" })
         }
+        Step::Allot { group, resource, domain, was: _, value, part: _ } => {
+            format!("echo {resource}:{domain}={value} >{}", word(&format!("{group}/schemata")))
+        }
         Step::Group { path, there: true } => format!("mkdir -p {}", word(path)),
         Step::Group { path, there: false } => format!("[ ! -d {0} ] || rmdir {0}", word(path)),
     }

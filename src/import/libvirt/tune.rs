@@ -170,6 +170,7 @@ fn rest(tune: &Element) {
             .for_each(|element| element.lost("vmrun sets no weights or quotas; a systemd slice can have them"));
     }
     for name in ["cachetune", "memorytune"] {
-        tune.all(name).for_each(|element| element.lost("shares of caches and memory bandwidth (resctrl) are not set"));
+        tune.all(name)
+            .for_each(|element| element.lost("l3_cache and memory_bandwidth in [tune] give a guest its share"));
     }
 }

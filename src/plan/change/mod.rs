@@ -11,6 +11,7 @@ mod mdev;
 mod module;
 mod owner;
 mod rebar;
+mod share;
 mod slices;
 mod unit;
 
@@ -20,6 +21,7 @@ mod test;
 pub use driver::{Binding, VFIO};
 pub use gather::{CONTROL_GROUPS, HOST_GROUP};
 pub use masks::CpuMask;
+pub use share::{Grant, RESCTRL};
 pub use slices::Confinement;
 pub use unit::{Test, UnitState};
 
@@ -237,6 +239,18 @@ pub enum Change {
         /// Whether it is there after.
         to: Presence,
     },
+    /// A group of the kernel's with a share of caches and of the memory's bandwidth, made, or removed and its share given
+    /// back; a difference like [`Self::Masks`].
+    Share {
+        /// Its path.
+        group: String,
+        /// What it gets, and everybody else gives.
+        grants: Vec<Grant>,
+        /// Whether it was there before.
+        from: Presence,
+        /// Whether it is there after.
+        to: Presence,
+    },
 }
 
 /// Whether something is there.
@@ -278,6 +292,9 @@ impl Change {
                 Self::Gather { cpus, all, groups: slices::inverse(groups), others, from: to, to: from }
             }
             Self::Group { path, from, to } => Self::Group { path, from: to, to: from },
+            Self::Share { group, grants, from, to } => {
+                Self::Share { group, grants: share::inverse(grants), from: to, to: from }
+            }
         }
     }
 
@@ -319,6 +336,7 @@ impl Change {
             Self::Slices { cpus, all, units } => slices::steps(cpus, all, units),
             Self::Gather { cpus, all, groups, others, from: _, to } => gather::steps(cpus, all, groups, *others, *to),
             Self::Group { path, from: _, to } => gather::group(path, *to),
+            Self::Share { group, grants, from: _, to } => share::steps(group, grants, *to),
         }
     }
 
@@ -342,7 +360,8 @@ impl Change {
             | Self::Masks { .. }
             | Self::Slices { .. }
             | Self::Gather { .. }
-            | Self::Group { .. } => None,
+            | Self::Group { .. }
+            | Self::Share { .. } => None,
         }
     }
 
@@ -387,7 +406,8 @@ impl Change {
             | Self::Masks { .. }
             | Self::Slices { .. }
             | Self::Gather { .. }
-            | Self::Group { .. } => None,
+            | Self::Group { .. }
+            | Self::Share { .. } => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::{Binding, Change, Confinement, CpuMask, HOST_GROUP, Presence, UnitState};
+use super::{Binding, Change, Confinement, CpuMask, Grant, HOST_GROUP, Presence, UnitState};
 use crate::plan::Step;
 use crate::unit::{Bdf, CpuSet, Mac, Size};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -62,6 +62,12 @@ fn change() -> impl Strategy<Value = Change> {
             }
         ),
         (any::<String>(), presence(), presence()).prop_map(|(path, from, to)| Change::Group { path, from, to }),
+        (any::<String>(), proptest::collection::vec(texts(), 0..4), presence(), presence()).prop_map(
+            |(group, grants, from, to)| {
+                let grant = |(share, from, to)| Grant { resource: "L3".into(), domain: 1, share, from, to };
+                Change::Share { group, grants: grants.into_iter().map(grant).collect(), from, to }
+            }
+        ),
     ]
 }
 
@@ -223,4 +229,29 @@ fn without_systemd_the_hosts_processes_are_gathered_and_let_go() {
     let made = Change::Group { path, from: Presence::Absent, to: Presence::Present };
     assert_eq!(lines(&made), "mkdir -p /sys/fs/cgroup/vmrun-windows");
     assert_eq!(lines(&made.inverse()), "rmdir /sys/fs/cgroup/vmrun-windows");
+}
+
+#[test]
+fn a_share_of_a_cache_is_taken_from_everybody_and_goes_back_when_its_group_is_gone() {
+    let grant = |resource: &str, share: &str, from: &str, to: &str| Grant {
+        resource: resource.into(),
+        domain: 1,
+        share: share.into(),
+        from: from.into(),
+        to: to.into(),
+    };
+    let share = Change::Share {
+        group: "/sys/fs/resctrl/vmrun-win".into(),
+        grants: vec![grant("L3", "00ff", "ffff", "ff00"), grant("MB", "50", "100", "100")],
+        from: Presence::Absent,
+        to: Presence::Present,
+    };
+    assert_eq!(
+        lines(&share),
+        "echo L3:1=ff00 > /sys/fs/resctrl/schemata\n\
+         mkdir -p /sys/fs/resctrl/vmrun-win\n\
+         echo L3:1=00ff > /sys/fs/resctrl/vmrun-win/schemata\n\
+         echo MB:1=50 > /sys/fs/resctrl/vmrun-win/schemata"
+    );
+    assert_eq!(lines(&share.inverse()), "rmdir /sys/fs/resctrl/vmrun-win\necho L3:1=ffff > /sys/fs/resctrl/schemata");
 }

@@ -4,12 +4,13 @@ mod away;
 mod frequency;
 mod isolate;
 mod kernel;
+mod share;
 
 use super::cpu::Cpu;
 use super::scene::Scene;
 use crate::host::Area;
 use crate::plan::{Class, Draft, Problem};
-use crate::unit::CpuSet;
+use crate::unit::{CpuSet, Size};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -63,6 +64,16 @@ pub(super) struct Tune {
     /// Whether the kernel looks for equal pages of memory, which costs time and makes a guest's memory slower. Passed
     /// devices pin all of it anyway.
     ksm: Option<bool>,
+    /// So much of each L3 cache of the guest's host CPUs is the guest's alone, in whole ways; the host's processes and other
+    /// guests keep the rest. What is evicted by others is what makes a guest stutter that has cores of its own. The processor
+    /// must divide its caches, as Intel Xeons with RDT and AMD's since Zen 2 do, and `/sys/fs/resctrl` be mounted. Left alone
+    /// unless given.
+    #[schemars(extend("examples" = ["8M"]))]
+    l3_cache: Option<Size>,
+    /// Percent of the memory's bandwidth that the guest may use, so that a guest that copies much does not slow the host down;
+    /// for Intel Xeons with RDT, and with `/sys/fs/resctrl` mounted. All of it unless given.
+    #[schemars(extend("examples" = [50]), range(min = 1, max = 100))]
+    memory_bandwidth: Option<u8>,
 }
 
 /// Where the interrupts of passed devices go.
@@ -101,6 +112,8 @@ impl Tune {
             transparent_hugepage,
             transparent_hugepage_defrag,
             ksm,
+            l3_cache,
+            memory_bandwidth,
         } = self;
         let guest = cpu.pinned().and(&scene.host.online());
         let ground = Ground { host: scene.host.online().without(&guest), guest, scene };
@@ -111,6 +124,8 @@ impl Tune {
             ("tune.kernel_work_away", *kernel_work_away == Some(true)),
             ("tune.governor", governor.is_some()),
             ("tune.preference", preference.is_some()),
+            ("tune.l3_cache", l3_cache.is_some()),
+            ("tune.memory_bandwidth", memory_bandwidth.is_some()),
         ];
         let wanted: Vec<_> = pinned.iter().filter(|(_, wanted)| *wanted).map(|(key, _)| *key).collect();
         self.judge_root(scene, draft);
@@ -122,6 +137,7 @@ impl Tune {
                 Some(VfioIrqs::Host) => vec![ground.host.clone()],
                 None => Vec::new(),
             };
+            share::draft(*l3_cache, *memory_bandwidth, &ground, draft);
             if *isolate == Some(true) {
                 isolate::draft(&ground, draft);
             }

@@ -4,6 +4,7 @@ mod cookies;
 mod devices;
 mod memory;
 mod room;
+mod share;
 mod threads;
 
 use super::{Refused, for_guest, run_dir};
@@ -90,6 +91,7 @@ async fn look(name: &GuestName) -> Result<Vec<Finding>, Refused> {
     let mut findings = threads::judge(&plan.pins, &roles, &before, &after);
     findings.extend(cookies::judge(&plan.pins, &after, host::core_cookie));
     findings.extend(room::judge(&root, pid, &plan, &roles));
+    findings.extend(share::judge(&root, plan.share.as_deref(), &after));
     findings.extend(memory::judge(&root, pid, &plan));
     findings.extend(devices::judge(&root, &plan.devices, &plan.interrupts));
     findings.extend(clock(&root));
