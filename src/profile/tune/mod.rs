@@ -194,6 +194,10 @@ impl Ground<'_> {
     /// Whether there are host CPUs of the guest's and of the host's for what is `wanted`; notes a problem when not.
     fn can(&self, wanted: &[&str], draft: &mut Draft) -> bool {
         let Some(first) = wanted.first() else { return true };
+        // Whoever is told why vmrun finds none needs not hear that there are none.
+        if self.guest.is_empty() && draft.is_refused_at("cpu.pinning.vcpus") {
+            return false;
+        }
         if self.guest.is_empty() {
             draft.refuse(
                 Problem::new(Class::Invalid, *first, "no vCPU is pinned, so no host CPU is the guest's")
