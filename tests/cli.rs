@@ -141,6 +141,7 @@ fn what_a_user_has_to_be_granted_for_a_guest_is_printed_as_files_and_commands() 
         "KERNEL==\"23\", SUBSYSTEM==\"vfio\", OWNER=\"alice\"",
         "KERNEL==\"kvm\", SUBSYSTEM==\"misc\", GROUP=\"kvm\", MODE=\"0660\"",
         "SYMLINK==\"input/by-id/usb-Razer-event-mouse\", OWNER=\"alice\"",
+        "# on.panic_key.device\nSYMLINK==\"input/by-id/usb-Razer-event-kbd\", OWNER=\"alice\"",
         "ATTR{idVendor}==\"046d\", ATTR{idProduct}==\"c29b\", OWNER=\"alice\"",
         "alice - memlock ",
         "[\"smbd.service\"].indexOf(action.lookup(\"unit\"))",

@@ -356,7 +356,7 @@ impl Profile {
         hooks_dir::draft(hooks_dir.as_deref(), &scene, &mut draft);
         hook::draft(hook, &scene, &mut draft);
         service::draft(service, &scene, &mut draft);
-        on.draft(&mut draft);
+        on.draft(&scene, &mut draft);
         stop.draft(&mut draft);
         capability::judge(&scene, &mut draft);
         qemu.draft(host, &mut draft);
@@ -366,15 +366,15 @@ impl Profile {
         draft
     }
 
-    /// What QEMU would open itself on `host`: what [`Host::bar`] is to look at before this is planned. Nothing when root
-    /// opens it.
+    /// What QEMU would open itself on `host`, and vmrun beside it: what [`Host::bar`] is to look at before this is planned.
+    /// Nothing when root opens it.
     #[must_use]
     pub fn opens(&self, host: &Host, setting: &Setting) -> Vec<PathBuf> {
         if host.euid == 0 && self.qemu.account().is_none() {
             return Vec::new();
         }
         let opens = self.draft(&self.memory, host, setting).contents.opens;
-        opens.into_iter().map(|one| one.path).collect()
+        opens.into_iter().map(|one| one.path).chain(self.on.paths(setting)).collect()
     }
 
     /// Whether the one who starts it is to be asked before services that hold its devices are stopped.
@@ -403,6 +403,7 @@ impl Profile {
         paths.extend(self.pci.iter().filter_map(|pci| pci.paths(setting)));
         paths.extend(self.display.paths(setting));
         paths.extend(self.input.iter().filter_map(|input| input.paths(setting)));
+        paths.extend(self.on.paths(setting));
         paths.extend(self.audio.iter().filter_map(|audio| audio.paths(setting)));
         paths.extend(self.looking_glass.iter().map(|glass| glass.paths(setting)));
         paths.extend(self.rng.iter().map(|rng| rng.paths(setting)));

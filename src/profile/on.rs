@@ -1,11 +1,14 @@
 //! `[on]`: what a reboot or a panic of the guest does, and a start that shows no sign of life; what a sleep or a shutdown
 //! of the host and a chord of keys do to it.
 
-use super::panic_key::PanicKey;
+use super::panic_key::{self, PanicKey};
+use super::scene::Scene;
+use super::setting::Setting;
 use crate::plan::{Class, Draft, OnHostShutdown, OnHostSleep, OnPanic, OnReboot, Origin, Problem};
 use crate::unit::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::path::PathBuf;
 
 /// What happens when the guest reboots or panics, QEMU's `-action`, when it does not come to life, and when the host sleeps
 /// or shuts down.
@@ -38,10 +41,13 @@ impl On {
         Self { reboot: OnReboot::Exit, ..self }
     }
 
-    pub(super) fn draft(&self, draft: &mut Draft) {
+    pub(super) fn paths(&self, setting: &Setting) -> Option<PathBuf> {
+        self.panic_key.as_ref().map(|chord| chord.path(setting))
+    }
+
+    pub(super) fn draft(&self, scene: &Scene, draft: &mut Draft) {
         let Self { reboot, panic, host_sleep, host_shutdown, dead_boot, panic_key } = self;
         draft.contents.dead_boot = *dead_boot;
-        draft.contents.panic_key = panic_key.as_ref().map(PanicKey::planned);
         draft.contents.host_sleep = *host_sleep;
         draft.contents.host_shutdown = *host_shutdown;
         if *host_sleep == Some(OnHostSleep::Suspend) && draft.contents.agent.is_none() {
@@ -49,11 +55,7 @@ impl On {
             let why = "a sleep of the guest is its own doing; its agent is asked for it";
             draft.refuse(Problem::new(Class::Invalid, "on.host_sleep", what).why(why).fix("[agent]"));
         }
-        if panic_key.as_ref().is_some_and(PanicKey::is_empty) {
-            let what = "no key is none that could be pressed";
-            let fix = "keys = [\"leftctrl\", \"leftalt\", \"pause\"]";
-            draft.refuse(Problem::new(Class::Invalid, "on.panic_key.keys", what).fix(fix));
-        }
+        panic_key::draft(panic_key.as_ref(), scene, draft);
         draft.contents.ending.on_reboot = *reboot;
         draft.contents.ending.on_panic = *panic;
         let reboot = match reboot {

@@ -76,7 +76,7 @@ pub(super) fn barred<'a>(one: &Opens, host: &'a Host) -> Option<&'a Barred> {
 }
 
 /// The user that vmrun runs as.
-fn login(host: &Host) -> &str {
+pub(super) fn login(host: &Host) -> &str {
     host.users.iter().find(|user| user.uid == host.euid).map_or("YOU", |user| user.name.as_str())
 }
 

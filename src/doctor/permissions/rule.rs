@@ -1,6 +1,6 @@
 //! Rules of udev; `udev(7)`.
 
-use crate::plan::{Contents, Descriptor, Opens, TapFrom, UsbWanted, UsbWhich};
+use crate::plan::{Access, Contents, Descriptor, Lot, Opens, TapFrom, UsbWanted, UsbWhich};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -15,11 +15,15 @@ pub(super) struct Rules {
 const SHARED: [(&str, &str); 4] =
     [("/dev/kvm", "kvm"), ("/dev/vhost-net", "kvm"), ("/dev/vhost-vsock", "kvm"), ("/dev/iommu", "kvm")];
 
-/// The rules by which `user` may open what the guest's QEMU opens.
+/// The rules by which `user` may open what the guest's QEMU opens, and the keyboard that vmrun listens at.
 pub(super) fn all(contents: &Contents, user: &str) -> Rules {
     let mut rules = Rules::default();
     for one in &contents.opens {
         rules.node(one, user);
+    }
+    if let Some(chord) = &contents.panic_key {
+        let at = "on.panic_key.device".to_owned();
+        rules.node(&Opens { at, path: chord.device.clone(), access: Access::Read, lot: Lot::Device }, user);
     }
     for usb in &contents.usb {
         rules.usb(usb, user);
