@@ -3,9 +3,10 @@
 use super::boot::placed;
 use super::host_cpus::HostCpus;
 use super::inputs::Inputs;
+use super::opening::{desk, opened, scene};
 use super::prepare::Hands;
 use super::relay::qmp_user_socket;
-use super::run::{self, Order, Run, failure, finished, lived_out, not_claimed, noted, opened, sentence};
+use super::run::{Order, Run, failure, finished, lived_out, not_claimed, noted, sentence};
 use super::run_folder::qemu_log;
 use super::state_file::{Reached, RunState, StateFile};
 use super::watch::Arrived;
@@ -92,7 +93,7 @@ pub(super) async fn adopted(dir: &Path, root: Root, boot_id: &str, tell: Tell<'_
     };
     let begun = state.state().ok_or_else(|| "its state.json is empty".to_owned()).and_then(|known| {
         let order = order(&known, root, boot_id);
-        let (desk, cpus) = (run::desk(&order, known.since)?, HostCpus::watch(&order.plan.pins));
+        let (desk, cpus) = (desk(&order, known.since)?, HostCpus::watch(&order.plan.pins));
         Ok((opened(Run { order, instance: &instance, state, desk, since: known.since, cpus })?, known))
     });
     match begun {
@@ -144,8 +145,7 @@ async fn lived_on(run: &Run<'_>, known: &RunState, lease: &Lease, inputs: &mut I
         // The guest is as it was; a later try may do better.
         Err(what) => return Outcome::of(failure(Stage::Busy, format!("{} cannot be taken over: {what}", plan.name))),
     };
-    let mut scene =
-        Scene { pid: Some(guest.pid()), qmp: Some(qmp_user_socket(&plan.run_dir)), ..run::scene(&run.order) };
+    let mut scene = Scene { pid: Some(guest.pid()), qmp: Some(qmp_user_socket(&plan.run_dir)), ..scene(&run.order) };
     let note = |name: &str, process| noted(lease, run, tell, (name, process));
     let mut companions = Companions::new(&plan.services, scene.clone(), tell, &note);
     let failed = RefCell::default();

@@ -6,6 +6,7 @@
 //!     └──Failed, Stop──▶ Undoing ◀────────────────────┴─────────────────┘ ──HostRestored──▶ Done
 //! ```
 
+use super::Rung;
 use crate::plan::Ending;
 use serde::Serialize;
 use std::time::Duration;
@@ -26,28 +27,6 @@ pub enum State {
     Undoing,
     /// Nothing is left to do.
     Done,
-}
-
-/// A rung of the ladder from a pressed power button to SIGKILL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rung {
-    /// The power button was pressed.
-    Asked,
-    /// It was pressed a second time; Windows takes the first only to switch its display on.
-    AskedAgain,
-    /// The guest did not power off in time and nobody decided to force it.
-    Overdue,
-    /// The user insists; once more forces it.
-    Warned,
-    /// QEMU was told to quit.
-    Quitting,
-    /// QEMU got SIGTERM.
-    Terminating,
-    /// QEMU got SIGKILL.
-    Killing,
-    /// QEMU does not even end after SIGKILL: a thread is stuck in the kernel.
-    Stuck,
 }
 
 /// What happens to a guest.
@@ -107,11 +86,6 @@ pub enum Action {
     Leave,
 }
 
-/// How long QEMU may take for each of the rungs from `quit` on.
-const RUNG: Duration = Duration::from_secs(5);
-/// How long after SIGKILL a thread counts as stuck in the kernel.
-const STUCK: Duration = Duration::from_secs(20);
-
 impl State {
     /// The next state and what is to be done.
     #[must_use]
@@ -166,58 +140,7 @@ impl State {
     #[must_use]
     pub fn limit(self, ending: &Ending) -> Option<Duration> {
         let Self::Stopping(rung) = self else { return None };
-        match rung {
-            Rung::Asked | Rung::AskedAgain => Some(ending.timeout.get() / 2),
-            Rung::Overdue | Rung::Stuck => None,
-            Rung::Warned | Rung::Quitting | Rung::Terminating => Some(RUNG),
-            Rung::Killing => Some(STUCK),
-        }
-    }
-}
-
-impl Rung {
-    fn on(self, event: Event) -> (State, Option<Action>) {
-        match event {
-            Event::QemuGone => (State::Undoing, Some(Action::Undo)),
-            Event::Force if self.guest_lives() => (State::Stopping(Self::Quitting), Some(Action::Quit)),
-            Event::Interrupt => self.insisted(),
-            Event::Deadline { force } => self.expired(force),
-            Event::HostReady
-            | Event::GuestRuns
-            | Event::Stop
-            | Event::Force
-            | Event::Failed
-            | Event::HostRestored
-            | Event::Leave => (State::Stopping(self), None),
-        }
-    }
-
-    /// Whether the guest may still save its work.
-    fn guest_lives(self) -> bool {
-        matches!(self, Self::Asked | Self::AskedAgain | Self::Overdue | Self::Warned)
-    }
-
-    fn insisted(self) -> (State, Option<Action>) {
-        match self {
-            Self::Asked | Self::AskedAgain | Self::Overdue => (State::Stopping(Self::Warned), Some(Action::Warn)),
-            Self::Warned => (State::Stopping(Self::Quitting), Some(Action::Quit)),
-            Self::Quitting | Self::Terminating | Self::Killing | Self::Stuck => (State::Stopping(self), None),
-        }
-    }
-
-    fn expired(self, force: bool) -> (State, Option<Action>) {
-        let (rung, action) = match self {
-            Self::Asked => (Self::AskedAgain, Some(Action::PowerDown)),
-            Self::AskedAgain if force => (Self::Quitting, Some(Action::Quit)),
-            Self::AskedAgain => (Self::Overdue, Some(Action::SayOverdue)),
-            // The user did not insist after the warning: the guest gets its time once more.
-            Self::Warned => (Self::AskedAgain, None),
-            Self::Quitting => (Self::Terminating, Some(Action::Terminate)),
-            Self::Terminating => (Self::Killing, Some(Action::Kill)),
-            Self::Killing => (Self::Stuck, Some(Action::SayStuck)),
-            Self::Overdue | Self::Stuck => (self, None),
-        };
-        (State::Stopping(rung), action)
+        rung.limit(ending)
     }
 }
 

@@ -1,0 +1,56 @@
+//! What belongs to a guest that runs: the hooks and the services that come after it, and those that are kept alive.
+
+use super::prepare::{Hands, beside, hooks_at, lost, start_companions};
+use super::run::{Run, sentence};
+use super::state_file::Reached;
+use super::watch::Arrived;
+use super::{Companions, Failure, Notice, Scene};
+use crate::plan::{Point, Start};
+
+/// Runs what belongs to a running guest, then keeps the companions alive. Ends only when one that is required is lost;
+/// then with what happened.
+pub(super) async fn keep_company(
+    hands: Hands<'_>,
+    (run, arrived): (&Run<'_>, Arrived),
+    companions: &mut Companions<'_>,
+    scene: &Scene,
+) -> String {
+    let ran = match arrived {
+        Arrived::First => accompany(hands, run, companions, scene).await,
+        Arrived::Again => companions.start(Start::After).await.map_err(|required| lost(&required)),
+        Arrived::Back(reached) => welcome_back(hands, (run, reached), companions, scene).await,
+    };
+    match ran {
+        Ok(()) => companions.next().await.to_string(),
+        Err(failure) => failure.what,
+    }
+}
+
+/// Runs the hooks at `reconnect`, and what is still owed to a guest that came so far.
+async fn welcome_back(
+    hands: Hands<'_>,
+    (run, reached): (&Run<'_>, Reached),
+    companions: &mut Companions<'_>,
+    scene: &Scene,
+) -> Result<(), Failure> {
+    beside(companions, hooks_at(Point::Reconnect, hands, scene)).await?;
+    match reached {
+        Reached::Accompanied => Ok(()),
+        Reached::Spawned | Reached::Running => accompany(hands, run, companions, scene).await,
+    }
+}
+
+/// Starts the services that come after the guest, and runs the hooks at `running`.
+async fn accompany(
+    hands: Hands<'_>,
+    run: &Run<'_>,
+    companions: &mut Companions<'_>,
+    scene: &Scene,
+) -> Result<(), Failure> {
+    start_companions(Start::After, hands, companions).await?;
+    beside(companions, hooks_at(Point::Running, hands, scene)).await?;
+    if let Err(error) = run.state.reached(Reached::Accompanied) {
+        (hands.tell)(&Notice::Warning(sentence(&error)));
+    }
+    Ok(())
+}
