@@ -11,6 +11,7 @@ mod testhost {
     mod doctor;
     mod gpu;
     mod gpu_trouble;
+    mod host_cpus;
     mod hot;
     mod isolate;
     mod killed;
@@ -20,6 +21,7 @@ mod testhost {
     mod no_reset;
     mod numa_ht;
     mod nvme;
+    mod panic_key;
     mod rom;
     mod shared_group;
     mod single_gpu;

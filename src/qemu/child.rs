@@ -9,6 +9,7 @@ use super::person::{Person, gain_nothing};
 use crate::host::Root;
 use crate::plan::{FIRST_DESCRIPTOR, Plan};
 use crate::process::{Identity, ProcessId, session, watched};
+use nix::errno::Errno;
 use nix::libc;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::OsString;
@@ -210,7 +211,8 @@ fn become_qemu(
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     reset_oom_score();
     if let Some(mask) = emulator {
-        mask.apply(0)?;
+        // What is not there now is judged when the threads are placed, with what the guest may do without.
+        mask.apply(0).or_else(|errno| if errno == Errno::EINVAL { Ok(()) } else { Err(errno) })?;
     }
     if alone {
         keep_strangers_off()?;

@@ -13,6 +13,7 @@ use super::pin::{Pinned, Threads, Told};
 use super::qmp::{Call, Event, Events, Qmp, QmpError, QueryCpus, QueryIothreads, QueryStatus, Status};
 use crate::plan::{Descriptor, Pins, Plan};
 use crate::process::ProcessId;
+use crate::unit::CpuSet;
 use qapi::Command;
 use qapi::qmp::{cont, quit, set_link, system_powerdown};
 use serde::Deserialize;
@@ -113,12 +114,12 @@ impl Booting {
         }
     }
 
-    /// Puts every thread in its place and reads that back.
+    /// Puts every thread in its place and reads that back; `away` are host CPUs that may be missing, see [`Threads::pin`].
     ///
     /// # Errors
     /// [`QemuError::Pin`]; QEMU has been killed and waited for then.
-    pub async fn pin(mut self, pins: &Pins, told: &Told) -> Result<Paused, QemuError> {
-        match Threads::pin(self.pid(), pins, told, self.vhost) {
+    pub async fn pin(mut self, pins: &Pins, told: &Told, away: CpuSet) -> Result<Paused, QemuError> {
+        match Threads::pin(self.pid(), pins, told, self.vhost, away) {
             Ok(threads) => {
                 self.guest.threads = Some(threads);
                 Ok(Paused { guest: self.guest })
@@ -182,12 +183,17 @@ impl DerefMut for Paused {
 
 impl Guest {
     /// Takes over the running QEMU `id`, which an earlier vmrun started with its files in `run_dir`: its monitor, its
-    /// serial port, and its threads, which are placed again by `pins` and read back. `log` is what it prints to; `vhost`
-    /// says whether it has vhost workers.
+    /// serial port, and its threads, which are placed again by `pins`, as far as their host CPUs are not `away`, and read
+    /// back. `log` is what it prints to; `vhost` says whether it has vhost workers.
     ///
     /// # Errors
     /// [`QemuError::Gone`], [`QemuError::Silent`] after 3 s, [`QemuError::Pin`], and what the monitor may say.
-    pub async fn adopt(id: ProcessId, run_dir: &Path, log: File, pins: &Pins, vhost: bool) -> Result<Self, QemuError> {
+    pub async fn adopt(
+        (id, log): (ProcessId, File),
+        run_dir: &Path,
+        (pins, away): (&Pins, CpuSet),
+        vhost: bool,
+    ) -> Result<Self, QemuError> {
         let pid = id.pid;
         let held = Process::adopt(id, log).map_err(|source| QemuError::Process { doing: "watch", pid, source })?;
         let process = held.ok_or(QemuError::Gone { pid })?;
@@ -197,7 +203,7 @@ impl Guest {
         let mut ahead = asked(&qmp);
         let silent = |_| QemuError::Silent { pid };
         let told = tokio::time::timeout(GREETING, all(&mut ahead, &mut Vec::new())).await.map_err(silent)??;
-        let threads = Threads::pin(pid, pins, &told, vhost)?;
+        let threads = Threads::pin(pid, pins, &told, vhost, away)?;
         // Gone with the vmrun that was killed; who is first at the socket now has it.
         let serial = UnixStream::connect(console_socket(run_dir)).await.ok();
         Ok(Self { process, qmp, events, threads: Some(threads), connected: true, exited: false, status: None, serial })
@@ -249,11 +255,11 @@ impl Guest {
     ///
     /// # Errors
     /// [`QemuError::Pin`].
-    pub fn place_again(&self, cpu: Option<u32>) -> Result<Vec<Pinned>, QemuError> {
+    pub fn place_again(&mut self, cpu: Option<u32>) -> Result<Vec<Pinned>, QemuError> {
         if self.exited {
             return Ok(Vec::new());
         }
-        self.threads.as_ref().map_or_else(|| Ok(Vec::new()), |threads| threads.place_again(cpu))
+        self.threads.as_mut().map_or_else(|| Ok(Vec::new()), |threads| threads.place_again(cpu))
     }
 
     /// Presses the power button. Whether the guest heeds it, an event will tell.

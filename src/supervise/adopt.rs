@@ -1,7 +1,7 @@
 //! A vmrun takes the place of one that was killed while the guest ran.
 
 use super::boot::placed;
-use super::host_cpus::HostCpus;
+use super::host_cpus::{HostCpus, switched_off};
 use super::inputs::Inputs;
 use super::opening::{desk, opened, scene};
 use super::prepare::Hands;
@@ -163,7 +163,8 @@ async fn taken_over(run: &Run<'_>, known: &RunState) -> Result<Guest, String> {
     let log = qemu_log(&run.order.log_dir).map_err(|error| sentence(&error))?;
     let plan = &run.order.plan;
     let vhost = plan.descriptors.contains(&Descriptor::VhostNet);
-    let guest = Guest::adopt(known.qemu, &plan.run_dir, log, &plan.pins, vhost).await;
+    let pins = (&plan.pins, switched_off(&run.order.root));
+    let guest = Guest::adopt((known.qemu, log), &plan.run_dir, pins, vhost).await;
     let guest = guest.map_err(|error| sentence(&error))?;
     run.desk.reach(&guest).map_err(|error| sentence(&error))?;
     Ok(guest)

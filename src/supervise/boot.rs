@@ -1,5 +1,6 @@
 //! From a host that is ready to a guest that runs with every thread in its place.
 
+use super::host_cpus::switched_off;
 use super::prepare::{Hands, failure, hooks_at};
 use super::relay::qmp_user_socket;
 use super::run::{Run, sentence};
@@ -10,6 +11,7 @@ use crate::apply::enter_room;
 use crate::plan::Point;
 use crate::process::ProcessId;
 use crate::qemu::{Guest, Pinned, QemuError, Thread, spawn};
+use crate::unit::CpuSet;
 use std::error::Error;
 use std::time::Instant;
 
@@ -60,7 +62,9 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
     }
     // What happened before is in the masks that are read now.
     run.cpus.waiting().for_each(drop);
-    let mut paused = booting.pin(&plan.pins, &told).await.map_err(qemu_failure)?;
+    // A start is planned with what there is; one that ran before is not given up for a host CPU.
+    let away = if turn == Turn::First { CpuSet::default() } else { switched_off(lease.root()) };
+    let mut paused = booting.pin(&plan.pins, &told, away).await.map_err(qemu_failure)?;
     tell(&Notice::Pinned { threads: placed(&paused), took: began.elapsed() });
     run.desk.reach(&paused).map_err(|error| unusable(&error))?;
     if turn == Turn::First {

@@ -2,6 +2,7 @@
 //! leaves them there when it comes back. Linux: `drivers/base/core.c` says which; `kernel/sched/core.c`,
 //! `select_fallback_rq`, lets the threads run anywhere.
 
+use super::run::sentence;
 use super::uevent::Uevents;
 use super::{Notice, Tell};
 use crate::host::Root;
@@ -53,31 +54,40 @@ impl Switched {
     /// Tells whose place is gone, or puts those back whose place is there again.
     pub(super) fn heed(self, guest: &mut Guest, root: &Root, tell: Tell<'_>) {
         let back = match self {
-            Self::Off(cpu) => {
-                let online = root.text("/sys/devices/system/cpu/online").and_then(|text| text.parse::<CpuSet>().ok());
-                let Some(online) = online else { return };
-                let homeless =
-                    |thread: &&Pinned| thread.cpus.contains(cpu) && thread.cpus.without(&online) == thread.cpus;
-                let names = names(guest.threads().iter().filter(homeless));
-                if !names.is_empty() {
-                    let text =
-                        format!("host CPU {cpu} is switched off; its threads run elsewhere until it is back: {names}");
-                    tell(&Notice::Warning(text));
-                }
-                return;
-            }
+            Self::Off(cpu) => return tell_homeless(&CpuSet::of(cpu), guest, root, tell),
             Self::On(cpu) => Some(cpu),
             Self::Some => None,
         };
-        match guest.place_again(back) {
-            Ok(moved) if moved.is_empty() => {}
-            Ok(moved) => {
-                let cpu = back.map_or_else(|| "a host CPU".to_owned(), |cpu| format!("host CPU {cpu}"));
-                tell(&Notice::Note(format!("{cpu} is back; in their place again: {}", names(moved.iter()))));
-            }
-            Err(error) => tell(&Notice::Warning(super::run::sentence(&error))),
+        let moved = match guest.place_again(back) {
+            Ok(moved) => moved,
+            Err(error) => return tell(&Notice::Warning(sentence(&error))),
+        };
+        // One that slept all the time never left.
+        let only_there = |thread: &&Pinned| back.is_some_and(|cpu| thread.cpus == CpuSet::of(cpu));
+        let there = |thread: &&Pinned| only_there(thread) || moved.contains(thread);
+        let names = names(guest.threads().iter().filter(there));
+        if !names.is_empty() {
+            let cpu = back.map_or_else(|| "a host CPU".to_owned(), |cpu| format!("host CPU {cpu}"));
+            tell(&Notice::Note(format!("{cpu} is back; in their place again: {names}")));
         }
     }
+}
+
+/// Tells which threads of `guest` have no place left without the host CPUs `off`.
+pub(super) fn tell_homeless(off: &CpuSet, guest: &Guest, root: &Root, tell: Tell<'_>) {
+    let online = root.text("/sys/devices/system/cpu/online").and_then(|text| text.parse::<CpuSet>().ok());
+    let Some(online) = online else { return };
+    let homeless = |thread: &&Pinned| !thread.cpus.and(off).is_empty() && thread.cpus.without(&online) == thread.cpus;
+    let names = names(guest.threads().iter().filter(homeless));
+    if !names.is_empty() {
+        let text = format!("host CPU {off} is switched off; its threads run elsewhere until it is back: {names}");
+        tell(&Notice::Warning(text));
+    }
+}
+
+/// The host CPUs that are switched off now.
+pub(super) fn switched_off(root: &Root) -> CpuSet {
+    root.text("/sys/devices/system/cpu/offline").and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// What the threads do, each once.

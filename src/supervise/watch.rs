@@ -1,6 +1,7 @@
 //! The loop while QEMU lives: one select over everything that can happen. Nothing in it polls.
 
 use super::company::keep_company;
+use super::host_cpus::{switched_off, tell_homeless};
 use super::hot::{self, Hot};
 use super::huge_share::tell_share;
 use super::inputs::Inputs;
@@ -86,6 +87,10 @@ pub(super) async fn watch(
     notify::ready();
     let told = plan.descriptors.contains(&Descriptor::Serial);
     let mut serial = SerialLines::new(watch.guest.serial.take(), told, &run.desk.console);
+    if arrived != Arrived::First {
+        let root = hands.lease.root();
+        tell_homeless(&switched_off(root), &watch.guest, root, tell);
+    }
     let log = LogCap::watch(&run.order.log_dir.join(QEMU_LOG));
     loop {
         let deadline = watch.deadline;

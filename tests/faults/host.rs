@@ -162,31 +162,31 @@ fn row_094_a_host_cpu_that_goes_and_is_back_while_hooks_run_has_its_thread_befor
 
 #[test]
 fn row_095_a_guest_with_an_agent_suspends_itself_when_the_host_sleeps_and_is_woken_with_it() {
-    let [_, qemu] = qemus();
-    let bench = Bench::new(&qemu.binary);
-    let mut logind = Logind::start(&[]);
-    // The guest may take its time: every instruction of it is translated.
-    let on = "[stop]\ntimeout = \"10m\"\n[agent]\n[[net]]\nmode = \"user\"\n[on]\nhost_sleep = \"suspend\"\nhost_shutdown = \"ignore\"\n";
-    let mut run = logind.run_profile(&bench, &agent::profile(&bench, on));
-    assert_eq!(logind.says(), "sleep delay guest guest is suspended before");
-    bench.wait_for_serial("agent ready");
-    // An address that nobody outside knows of.
-    let told = |bench: &Bench| String::from_utf8(bench.output(&["status", "guest"]).stdout).unwrap();
-    while !told(&bench).contains("10.0.2.77 (nic0; its agent)") {
-        std::thread::sleep(std::time::Duration::from_millis(200));
+    for bench in on_each_qemu() {
+        let mut logind = Logind::start(&[]);
+        // The guest may take its time: every instruction of it is translated.
+        let on = "[stop]\ntimeout = \"10m\"\n[agent]\n[[net]]\nmode = \"user\"\n[on]\nhost_sleep = \"suspend\"\nhost_shutdown = \"ignore\"\n";
+        let mut run = logind.run_profile(&bench, &agent::profile(&bench, on));
+        assert_eq!(logind.says(), "sleep delay guest guest is suspended before");
+        bench.wait_for_serial("agent ready");
+        // An address that nobody outside knows of.
+        let told = |bench: &Bench| String::from_utf8(bench.output(&["status", "guest"]).stdout).unwrap();
+        while !told(&bench).contains("10.0.2.77 (nic0; its agent)") {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        logind.announce("PrepareForSleep true");
+        run.until("the host goes to sleep; the guest is suspended");
+        assert_eq!(logind.says(), "sleep let go of");
+        assert_eq!(state(&bench), "suspended");
+        logind.announce("PrepareForSleep false");
+        run.until("the host is awake; the guest is woken");
+        // It goes on where it was: its agent answers.
+        let mut agent = UnixStream::connect(bench.path("runtime/guest/agent.sock")).unwrap();
+        writeln!(agent, "{{\"execute\": \"guest-ping\"}}").unwrap();
+        assert_eq!(line(&mut BufReader::new(agent)), "{\"return\": {}}");
+        assert!(bench.output(&["stop", "--force", "guest"]).status.success());
+        assert_eq!(run.end().code, Some(35));
     }
-    logind.announce("PrepareForSleep true");
-    run.until("the host goes to sleep; the guest is suspended");
-    assert_eq!(logind.says(), "sleep let go of");
-    assert_eq!(state(&bench), "suspended");
-    logind.announce("PrepareForSleep false");
-    run.until("the host is awake; the guest is woken");
-    // It goes on where it was: its agent answers.
-    let mut agent = UnixStream::connect(bench.path("runtime/guest/agent.sock")).unwrap();
-    writeln!(agent, "{{\"execute\": \"guest-ping\"}}").unwrap();
-    assert_eq!(line(&mut BufReader::new(agent)), "{\"return\": {}}");
-    assert!(bench.output(&["stop", "--force", "guest"]).status.success());
-    assert_eq!(run.end().code, Some(35));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use tokio::io::AsyncReadExt;
 use vmrun::plan::Descriptor;
 use vmrun::qemu::spawn;
+use vmrun::unit::CpuSet;
 
 for_each_qemu! {
     the_serial_port_arrives_under_its_number
@@ -52,7 +53,7 @@ async fn a_lock_lives_exactly_as_long_as_qemu(qemu: (&str, &str)) {
     let mut booting = spawn(&run.plan(), run.log(), vec![OwnedFd::from(file)]).unwrap();
     let told = booting.told().await.unwrap();
     assert_eq!(read_link(format!("/proc/{}/fd/4", booting.pid())).unwrap(), path);
-    let mut guest = booting.pin(&run.plan().pins, &told).await.unwrap().cont().await.unwrap();
+    let mut guest = booting.pin(&run.plan().pins, &told, CpuSet::default()).await.unwrap().cont().await.unwrap();
 
     let ours = || Flock::lock(File::open(&path).unwrap(), FlockArg::LockExclusiveNonblock);
     assert!(ours().is_err());

@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use tempfile::TempDir;
 use vmrun::plan::{Descriptor, Draft, Emulator, Origin, Pins, Placement, Plan, Sched};
 use vmrun::qemu::{Booting, Event, Guest, News, Paused, QemuError, spawn};
+use vmrun::unit::CpuSet;
 
 /// The versions that every test runs with: variable that names one, and where it is otherwise.
 pub(super) const QEMU_7_2: (&str, &str) = ("VMRUN_TEST_QEMU_7_2", "/usr/bin/qemu-system-x86_64");
@@ -74,7 +75,7 @@ impl Run {
     pub(super) async fn paused(&self) -> Result<Paused, QemuError> {
         let mut booting = self.spawn()?;
         let told = booting.told().await?;
-        booting.pin(&self.plan().pins, &told).await
+        booting.pin(&self.plan().pins, &told, CpuSet::default()).await
     }
 
     pub(super) async fn guest(&self) -> Guest {

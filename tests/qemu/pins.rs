@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 use vmrun::plan::{Pins, Placement, Sched};
 use vmrun::qemu::{QemuError, RunState, Thread, Threads};
+use vmrun::unit::CpuSet;
 
 for_each_qemu! {
     eight_vcpus_and_two_iothreads_are_in_place_before_the_guest_runs
@@ -74,7 +75,7 @@ async fn vcpus_in_one_thread_are_refused_and_qemu_is_gone(qemu: (&str, &str)) {
     let run = Run::new(qemu).with("-accel", "tcg,thread=single").with("-smp", "2").pins(pins);
     let mut booting = run.spawn().unwrap();
     let (pid, told) = (booting.pid(), booting.told().await.unwrap());
-    let refusal = booting.pin(&run.plan().pins, &told).await.unwrap_err();
+    let refusal = booting.pin(&run.plan().pins, &told, CpuSet::default()).await.unwrap_err();
     assert!(matches!(refusal, QemuError::Pin { .. }));
     assert!(refusal.to_string().contains("thread=single"), "{refusal}");
     assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
@@ -150,10 +151,10 @@ async fn a_vhost_worker_outside_of_qemu_is_found_by_its_name(qemu: (&str, &str))
     worker.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     let tid = i32::try_from(worker.id()).unwrap();
 
-    let threads = Threads::pin(booting.pid(), &pins, &told, true).unwrap();
+    let threads = Threads::pin(booting.pid(), &pins, &told, true, CpuSet::default()).unwrap();
     let found = threads.pinned().iter().find(|thread| thread.tid == tid).cloned();
     let cpus = status(worker.id(), tid, "Cpus_allowed_list");
-    let unasked = Threads::pin(booting.pid(), &pins, &told, false).unwrap();
+    let unasked = Threads::pin(booting.pid(), &pins, &told, false, CpuSet::default()).unwrap();
     worker.kill().unwrap();
     worker.wait().unwrap();
     assert_eq!((found.unwrap().what, cpus.as_str()), (Thread::Vhost, "0"));
@@ -164,7 +165,7 @@ async fn a_qemu_that_has_ended_has_no_newcomers(qemu: (&str, &str)) {
     let run = Run::new(qemu).tcg();
     let mut booting = run.spawn().unwrap();
     let told = booting.told().await.unwrap();
-    let mut threads = Threads::pin(booting.pid(), &Pins::default(), &told, false).unwrap();
+    let mut threads = Threads::pin(booting.pid(), &Pins::default(), &told, false, CpuSet::default()).unwrap();
     booting.kill().await.unwrap();
     assert_eq!(threads.place_newcomers().unwrap(), []);
 }

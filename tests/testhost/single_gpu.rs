@@ -1,6 +1,8 @@
 //! The only card, with the kernel's console on it.
 
-use super::scene::{Steps, assert_refused, assert_said, fail_each_step, kill_at_each_step, look, profile, run, trace};
+use super::scene::{
+    Steps, assert_refused, assert_said, fail_each_step, kill_at_each_step, look, newer_or_both, profile, run, trace,
+};
 use crate::host::{self, Layout};
 use crate::support::setup;
 
@@ -75,4 +77,18 @@ fn console_and_framebuffer_come_back_by_recover_wherever_vmrun_is_killed() {
     let profile = profile(&qemu, "report=brief", ONLY_CARD);
     let steps = host::on(&Layout::SINGLE_GPU, |host| kill_at_each_step(host, &profile, Steps::Some));
     assert!(steps >= 7, "{steps}");
+}
+
+#[test]
+fn a_guest_that_shows_no_sign_of_life_gives_the_only_card_back() {
+    for qemu in newer_or_both() {
+        let look = look("readlink /sys/bus/pci/devices/0000:01:00.0/driver | sed s,.*/,,");
+        let profile = profile(&qemu, "report=brief then=hang", &format!("{ONLY_CARD}[on]\ndead_boot = \"3s\"\n{look}"));
+        // What it says at a port that vmrun holds would be a sign.
+        let profile = profile.replace("to = \"capture\"", "to = \"file\"\npath = \"serial.log\"");
+        let (ran, trace) = host::on(&Layout::SINGLE_GPU, |host| trace(host, |host| run(host, &profile)));
+        assert_refused(&ran.reply, 36, &["no sign of life after 3s; it is forced off", "the host is put back"]);
+        assert_eq!(ran.seen, "vfio-pci");
+        assert_eq!(trace, "", "{}: {}", qemu.version, ran.reply);
+    }
 }

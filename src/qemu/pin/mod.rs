@@ -56,6 +56,8 @@ pub struct Threads {
     rest: CpuSet,
     rest_mask: Mask,
     watch_vhost: bool,
+    /// Host CPUs that were switched off before: who belongs on no others waits elsewhere for [`Threads::place_again`].
+    away: CpuSet,
 }
 
 /// What QEMU told about its threads.
@@ -71,12 +73,13 @@ impl Threads {
     /// Places the threads of process `pid` as `pins` says. `vhost` tells whether it was given `/dev/vhost-net`, whose
     /// workers are no threads of QEMU before Linux 6.4.
     ///
-    /// A vCPU without a place may run wherever vmrun may; with `pins` empty nothing is touched.
+    /// A vCPU without a place may run wherever vmrun may; with `pins` empty nothing is touched. The host CPUs `away` are
+    /// known to be switched off: a guest that runs is not given up for them, and gets them when they are back.
     ///
     /// # Errors
     /// [`QemuError::Pin`] when a thread is missing, shared (single-threaded TCG runs all vCPUs in one) or not QEMU's,
     /// and when the kernel refuses or gives less than was asked.
-    pub fn pin(pid: u32, pins: &Pins, told: &Told, vhost: bool) -> Result<Self, QemuError> {
+    pub fn pin(pid: u32, pins: &Pins, told: &Told, vhost: bool, away: CpuSet) -> Result<Self, QemuError> {
         let home = Mask::read(0).map_err(|errno| failed("QEMU", "vmrun's own host CPUs cannot be read", errno))?.cpus();
         let tasks = proc::tasks(pid)?;
         let orders = order::orders(pid, pins, told, &home, &tasks)?;
@@ -88,9 +91,10 @@ impl Threads {
             rest_mask: Mask::of(&rest),
             rest,
             watch_vhost: vhost && !pins.is_empty(),
+            away,
         };
         for order in orders {
-            let cpus = order.carry_out()?;
+            let cpus = order.carry_out(&threads.away)?;
             let Order { tid, what, sched, .. } = order;
             threads.pinned.push(Pinned { tid, what, cpus, sched, name: String::new() });
         }
@@ -130,15 +134,19 @@ impl Threads {
     ///
     /// # Errors
     /// [`QemuError::Pin`] when the kernel refuses.
-    pub fn place_again(&self, cpu: Option<u32>) -> Result<Vec<Pinned>, QemuError> {
+    pub fn place_again(&mut self, cpu: Option<u32>) -> Result<Vec<Pinned>, QemuError> {
+        self.away = cpu.map_or_else(CpuSet::default, |cpu| self.away.without(&CpuSet::of(cpu)));
         let concerned = self.pinned.iter().filter(|thread| cpu.is_none_or(|cpu| thread.cpus.contains(cpu)));
         let mut moved = Vec::new();
         for thread in concerned {
-            let Ok(now) = Mask::read(thread.tid) else { continue };
-            if now.cpus().without(&thread.cpus).is_empty() {
+            let Ok(before) = Mask::read(thread.tid) else { continue };
+            let now = before.cpus();
+            // One that was placed while it was off lacks it.
+            if now.without(&thread.cpus).is_empty() && cpu.is_none_or(|cpu| now.contains(cpu)) {
                 continue;
             }
             match Mask::of(&thread.cpus).apply(thread.tid) {
+                Ok(()) if Mask::read(thread.tid) == Ok(before) => {}
                 Ok(()) => moved.push(thread.clone()),
                 Err(Errno::ESRCH) => {}
                 Err(errno) => {
@@ -184,7 +192,7 @@ impl Threads {
             proc::rejoin(self.pid, tid);
         }
         let order = Order { tid, what: what.clone(), cpus: Some(self.rest.clone()), sched: Sched::Normal };
-        match order.carry_out() {
+        match order.carry_out(&self.away) {
             Err(QemuError::Pin { source: Some(source), .. }) if is_gone(&source) => Ok(None),
             placed => placed.map(Some),
         }

@@ -18,9 +18,13 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// Places the thread and returns where the kernel says it is.
-    pub(super) fn carry_out(&self) -> Result<CpuSet, QemuError> {
+    /// Places the thread and returns where the kernel says it is; its place, when what it lacks of that is `away`, switched
+    /// off.
+    pub(super) fn carry_out(&self, away: &CpuSet) -> Result<CpuSet, QemuError> {
         let name = || thread(&self.what, self.tid);
+        if let Some(cpus) = self.cpus.as_ref().filter(|cpus| cpus.without(away).is_empty()) {
+            return Ok(cpus.clone());
+        }
         let wanted = self.cpus.as_ref().map(|cpus| (cpus, Mask::of(cpus)));
         if let Some((cpus, mask)) = wanted {
             let refused = |errno| failed(&name(), &format!("the kernel refuses host CPUs {cpus}"), errno);
@@ -31,7 +35,7 @@ impl Order {
         let now = Mask::read(self.tid).map_err(|errno| failed(&name(), "its host CPUs cannot be read back", errno))?;
         match wanted {
             None => Ok(now.cpus()),
-            Some((cpus, mask)) if mask == now => Ok(cpus.clone()),
+            Some((cpus, mask)) if mask == now || Mask::of(&cpus.without(away)) == now => Ok(cpus.clone()),
             Some((cpus, _)) => {
                 let now = now.cpus();
                 // Host CPUs may have become another guest's partition; threads that are no vCPU do with the others.
