@@ -141,8 +141,15 @@ fn lock(dir: &Path, name: &str) -> Result<Option<File>, ApplyError> {
             .truncate(false)
             .mode(0o600)
             .custom_flags(nix::libc::O_NOFOLLOW)
-            .open(&path)
-            .map_err(ApplyError::io("open", &path))?;
+            .open(&path);
+        let file = match file {
+            // Removed since it was made, by who had it before.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_private(dir)?;
+                continue;
+            }
+            file => file.map_err(ApplyError::io("open", &path))?,
+        };
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(None);
         }

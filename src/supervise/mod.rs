@@ -55,7 +55,7 @@ pub use hook::{HookFailure, Phase, run_hook, undo_hook};
 pub use host_power::fuzz_bus;
 pub use notice::{Notice, Placed, ServiceNews, Speaker, Tell};
 pub use outcome::{Ended, Failure, Outcome, Stage};
-pub use recover::{Zeal, owed, recover, recover_all};
+pub use recover::{Zeal, owed, recover, recover_all, sweep};
 pub use relay::qmp_user_socket;
 pub use run::{Order, run};
 pub use run_folder::{kept_addresses, latest_run};

@@ -4,6 +4,8 @@ use super::run::sentence;
 use super::{Notice, Tell, clear_unborn};
 use crate::apply::{self, ApplyError, Damage, Instance, Standing, Unrestored, standing};
 use crate::host::Root;
+use crate::unit::GuestName;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -66,8 +68,48 @@ pub async fn recover_all(root: &Root, runs: &Path, boot_id: &str, tell: Tell<'_>
 /// The run folders below `runs` of runs that died and left something.
 #[must_use]
 pub fn owed(runs: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut owed: Vec<_> = entries.filter(|dir| standing(dir) == Standing::Owed).collect();
-    owed.sort();
-    owed
+    that_stand(runs, Standing::Owed)
+}
+
+/// Removes the run folders below `runs` of runs that died before they had a journal, or after: nothing is owed for them.
+pub fn sweep(runs: &Path) {
+    // Who comes meanwhile has the folder, and a stranger's stays.
+    for instance in that_stand(runs, Standing::Stopped).iter().flat_map(|dir| Instance::claim(dir)) {
+        if let Err(error) = instance.release() {
+            tracing::warn!(error = sentence(&error), "an empty run folder stays");
+        }
+    }
+}
+
+fn that_stand(runs: &Path, wanted: Standing) -> Vec<PathBuf> {
+    // What belongs to all guests together lies there too, under names that no guest has.
+    let is_guests = |name: OsString| name.into_string().is_ok_and(|name| GuestName::try_from(name).is_ok());
+    let entries = fs::read_dir(runs).into_iter().flatten().flatten().filter(|entry| is_guests(entry.file_name()));
+    let mut found: Vec<_> =
+        entries.map(|entry| entry.path()).filter(|dir| dir.is_dir() && standing(dir) == wanted).collect();
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod test {
+    use super::sweep;
+    use crate::apply::Instance;
+    use std::fs;
+
+    #[test]
+    fn a_folder_of_a_run_that_came_to_nothing_goes_and_one_that_lives_or_owes_stays() {
+        let runs = tempfile::tempdir().unwrap();
+        let folder = |name: &str| runs.path().join(name);
+        drop(Instance::claim(&folder("empty")).unwrap());
+        drop(Instance::claim(&folder("owes")).unwrap());
+        fs::write(folder("owes").join("journal"), "").unwrap();
+        let lives = Instance::claim(&folder("lives")).unwrap();
+        fs::write(folder("a-file"), "").unwrap();
+        fs::create_dir(folder(".claims")).unwrap();
+        sweep(runs.path());
+        let there = ["empty", "owes", "lives", "a-file", ".claims"].map(|name| folder(name).exists());
+        assert_eq!(there, [false, true, true, true, true]);
+        drop(lives);
+    }
 }

@@ -6,7 +6,7 @@ use crate::cli::args::Recover;
 use crate::cli::output::{Output, Weight};
 use crate::cli::{Exit, place};
 use crate::host::{Caller, Root};
-use crate::supervise::{Zeal, owed, recover as put_back};
+use crate::supervise::{Zeal, owed, recover as put_back, sweep};
 use crate::unit::GuestName;
 use serde_json::{Value, json};
 
@@ -22,6 +22,9 @@ struct Report {
 
 /// Puts the host back after runs that died.
 pub(in crate::cli) fn recover(args: &Recover, output: Output) -> Exit {
+    if args.name.is_none() && !args.dry_run {
+        sweep(&place::runs(&Caller::current()));
+    }
     let names = args.name.clone().map_or_else(owed_names, |name| vec![name]);
     let zeal = if args.force { Zeal::Forced } else { Zeal::Careful };
     let reports: Vec<Report> =
