@@ -76,7 +76,9 @@ fn a_guest_whose_vmrun_was_killed_is_taken_over_with_everything_that_belongs_to_
         assert_eq!(after["services"][0], before["services"][0], "one that ran is not doubled");
         assert_ne!(after["services"][1]["process"], before["services"][1]["process"], "one that died is started again");
         assert_eq!(after["pins"]["moved"], serde_json::json!([]), "every thread is in its place again");
-        assert_eq!(bench.run(&["attach", "guest"]).code, Some(14), "there is one vmrun for a guest");
+        let third = bench.run(&["attach", "guest"]);
+        assert_eq!(third.code, Some(14), "there is one vmrun for a guest");
+        assert!(third.text().contains("cannot be taken over: it is running with its supervisor"), "{}", third.text());
 
         until(|| bench.serial().contains("waiting"));
         assert!(bench.output(&["stop", "guest"]).status.success());

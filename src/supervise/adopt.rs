@@ -6,7 +6,7 @@ use super::inputs::Inputs;
 use super::opening::{desk, opened, scene};
 use super::prepare::Hands;
 use super::relay::qmp_user_socket;
-use super::run::{Order, Run, failure, finished, lived_out, not_claimed, noted, sentence};
+use super::run::{Order, Run, failure, finished, lived_out, noted, sentence};
 use super::run_folder::qemu_log;
 use super::state_file::{Reached, RunState, StateFile};
 use super::watch::Arrived;
@@ -73,9 +73,10 @@ pub(super) async fn adopted(dir: &Path, root: Root, boot_id: &str, tell: Tell<'_
     let refused = |error: &dyn Error| Outcome::of(failure(Stage::Folder, sentence(error)));
     let instance = match Instance::adopt(dir) {
         Ok(instance) => instance,
-        Err(error @ ApplyError::Busy(_)) => {
+        Err(ApplyError::Busy(why)) => {
             let name = dir.file_name().unwrap_or_default().to_string_lossy();
-            return Outcome::of(not_claimed(&name, &error));
+            let what = format!("{name} cannot be taken over: {why}; see it with `vmrun status {name}`");
+            return Outcome::of(failure(Stage::Busy, what));
         }
         Err(error) => return refused(&error),
     };

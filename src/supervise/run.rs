@@ -249,7 +249,7 @@ fn not_started(result: Result<Result<(), Failure>, Action>) -> Ended {
     }
 }
 
-pub(super) fn not_claimed(name: &str, error: &ApplyError) -> Ended {
+fn not_claimed(name: &str, error: &ApplyError) -> Ended {
     match error {
         ApplyError::Busy(why) => failure(
             Stage::Busy,

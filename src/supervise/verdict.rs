@@ -58,6 +58,10 @@ impl Verdict {
             _ if self.lifeless => Ended::Lifeless,
             _ if self.forced => Ended::Forced,
             _ if self.panicked => Ended::Panicked,
+            // A debug device of QEMU shuts down with a status of the guest's choice.
+            Some("guest-shutdown") if status.and_then(|status| status.code()).is_some_and(|code| code != 0) => {
+                Ended::Died { how: format!("{}, by a device of the guest", status.map_or(End::Unseen, End::from)), log }
+            }
             Some("guest-shutdown") if self.hibernating => Ended::Hibernated,
             Some("guest-shutdown") => Ended::PoweredOff,
             Some("guest-reset" | "host-qmp-system-reset") => Ended::Rebooted,

@@ -121,3 +121,21 @@ fn row_041_a_guest_waits_while_the_disk_under_its_image_is_full_and_loses_nothin
         assert_eq!(bench.leftovers(), Vec::<String>::new());
     }
 }
+
+#[test]
+fn row_035_a_guest_that_reboots_again_and_again_is_told_once_and_goes_on() {
+    for qemu in qemus() {
+        let bench = Bench::new(&qemu.binary);
+        let mut run = bench.start(&[bench.profile("then=crash", "").to_str().unwrap()]);
+        let told = run.until("the guest reboots again and again");
+        assert!(told.contains("vmrun stop --force guest"), "{told}");
+        for _ in 0..3 {
+            run.until("the guest reboots");
+        }
+        assert!(bench.output(&["stop", "--force", "guest"]).status.success());
+        let ended = run.end();
+        assert_eq!(ended.code, Some(35), "{}", ended.text());
+        assert_eq!(ended.text().matches("again and again").count(), 1, "{}", ended.text());
+        assert_eq!(bench.leftovers(), Vec::<String>::new());
+    }
+}

@@ -3,7 +3,10 @@
 use crate::support::program;
 use crate::support::setup::{Qemu, qemus};
 use crate::support::vmrun::{Bench, Ended};
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -215,5 +218,39 @@ fn a_qemu_that_is_only_asked_what_it_can_do_ends_with_a_vmrun_that_is_killed() {
     let lives = |pid: &str| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
     while pids().lines().any(lives) {
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn row_005_a_terminal_that_is_closed_leaves_the_guest_and_its_vmrun_running() {
+    for qemu in qemus() {
+        let bench = Bench::new(&qemu.binary);
+        let profile = bench.profile("then=wait", "");
+        // The terminal is its own, so that the kernel tells it of its end.
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", env!("CARGO_BIN_EXE_vmrun"), "run"]).arg(&profile);
+        command.env("VMRUN_RUNTIME_DIR", bench.path("runtime")).env("VMRUN_STATE_DIR", bench.path("state"));
+        let terminal = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let slave = ptsname_r(&terminal).unwrap();
+        let end = || {
+            let slave = fs::File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(&slave);
+            Stdio::from(slave.unwrap())
+        };
+        let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        drop(command);
+        bench.wait_for_serial("waiting");
+        drop(terminal);
+        let told = || bench.output(&["events", "guest"]);
+        while !String::from_utf8_lossy(&told().stdout).contains("the terminal is gone") {
+            assert_eq!(child.try_wait().unwrap(), None);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(bench.output(&["status", "guest"]).status.code(), Some(0));
+        assert!(bench.output(&["stop", "guest"]).status.success());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert!(bench.serial().contains("power button"), "{}", bench.serial());
+        assert_eq!(bench.leftovers(), Vec::<String>::new());
     }
 }
