@@ -4,6 +4,7 @@
 
 mod support;
 
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -11,10 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use support::setup::{Qemu, qemus};
 use support::vmrun::Bench;
-use vmrun::export::{From, script};
+use vmrun::export::{From, libvirt, script};
+use vmrun::import::import;
 use vmrun::plan::{
-    Binding, Change, Command as Run, Confinement, CpuMask, Descriptor, Draft, Emulator, Hook, OnError, OnReboot,
-    OnTimeout, Placement, Point, Presence, Ready, Restart, Sched, Service, Start, Tap, UnitState, What,
+    Binding, Change, ClockBase, Command as Run, Confinement, CpuMask, Descriptor, Draft, Emulator, GuestClock, Home,
+    Hook, OnError, OnReboot, OnTimeout, Origin, Partition, Placement, Point, Presence, Ready, Restart, Room, Sched,
+    Service, Start, Tap, UnitState, UsbWanted, UsbWhich, What,
 };
 use vmrun::unit::{CpuSet, Period, Size};
 
@@ -240,23 +243,152 @@ fn everything() -> Draft {
     draft.contents.locked_memory = Some(Size::from_bytes(1 << 34));
     draft.contents.ending.on_reboot = OnReboot::Restart;
     draft.contents.ending.on_timeout = OnTimeout::Kill;
+    found_when_it_starts(&mut draft);
+    draft
+}
+
+/// What a script finds out when it is run.
+fn found_when_it_starts(draft: &mut Draft) {
+    let text = |text: &str| text.to_owned();
+    draft.contents.devices = vec!["0000:0a:00.0".parse().unwrap()];
+    draft.contents.interrupts = vec![cpus("1"), cpus("2-3")];
+    draft.contents.clock = Some(GuestClock { base: ClockBase::Localtime, ahead: Some(-3600) });
+    draft.contents.argv.rtc.set("driftfix", "slew", Origin::given("clock.driftfix"));
+    draft.contents.usb = vec![UsbWanted {
+        at: text("usb[0]"),
+        id: text("usb0"),
+        which: UsbWhich { id: None, port: None, serial: Some(text("it's 1")) },
+        device: json!({"driver": "usb-host", "id": "usb0", "bus": "usb.0"}),
+        found: None,
+        last_keyboard: false,
+    }];
+    let mut other = Draft::new(draft.contents.name.clone(), draft.contents.emulator.clone(), "/run/vmrun/every".into());
+    other.contents.argv.setting("-m", "size=1024M", Origin::given("memory.size"));
+    draft.contents.fallback = Some(Box::new(other.finish().unwrap()));
+}
+
+/// The same in a control group, with a partition of host CPUs.
+fn in_a_room(home: Home) -> Draft {
+    let mut draft = everything();
+    draft.contents.room = Some(Room { home, cpus: cpus("1-3"), partition: Some(Partition::Isolated) });
     draft
 }
 
 #[test]
 fn a_script_with_everything_in_it_is_clean() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = everything().finish().unwrap();
-    let from = From { profile: "a\nb.toml".into(), folder: Some("/srv/a b".into()) };
-    let made = script(&plan, &from);
-    let file = folder.path().join("everything.sh");
-    fs::write(&file, &made.text).unwrap();
-    shellcheck(&file);
-    for shell in ["dash", "bash"] {
-        let output = Command::new(shell).arg("-n").arg(&file).output().unwrap();
-        assert!(output.status.success(), "{}", said(&output));
+    for home in [Home::Group("/sys/fs/cgroup/vmrun-every".into()), Home::Scope("vmrun-every".into())] {
+        let made = whole(in_a_room(home));
+        let file = folder.path().join("everything.sh");
+        fs::write(&file, &made.text).unwrap();
+        shellcheck(&file);
+        for shell in ["dash", "bash"] {
+            let output = Command::new(shell).arg("-n").arg(&file).output().unwrap();
+            assert!(output.status.success(), "{}", said(&output));
+        }
+        let gaps: Vec<_> = made.gaps.iter().map(|gap| gap.at.as_str()).collect();
+        assert_eq!(gaps, ["on.host_sleep", "usb[0]"]);
+        assert!(made.text.contains("$(clock_ahead -3600)"), "{}", made.text);
     }
-    assert_eq!(made.gaps, []);
+}
+
+fn whole(draft: Draft) -> vmrun::export::Export {
+    let text = Some("schema = 1\n".into());
+    script(&draft.finish().unwrap(), &From { profile: "a\nb.toml".into(), folder: Some("/srv/a b".into()), text })
+}
+
+/// A function of a script, with what it reads of the kernel below `root`.
+fn function(script: &str, name: &str, root: &Path) -> String {
+    let start = script.find(&format!("\n{name}() {{")).unwrap_or_else(|| panic!("no {name} in\n{script}"));
+    let text = &script[start..];
+    let text = &text[..text.find("\n}\n").unwrap() + 3];
+    text.replace("/proc/", &format!("{}/proc/", root.display())).replace("/sys/", &format!("{}/sys/", root.display()))
+}
+
+/// What a kernel shows of interrupts and USB devices, below `root`.
+fn kernel(root: &Path) {
+    let write = |path: String, text: &str| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write(
+        "proc/interrupts".into(),
+        "      CPU0 CPU1\n 40: 0 0 PCI-MSI 0-edge vfio-msix[0](0000:0a:00.0)\n \
+         41: 0 0 PCI-MSI 1-edge vfio-msix[1](0000:0a:00.0)\n 42: 0 0 PCI-MSI 2-edge vfio-msi[2](0000:0a:00.0)\n \
+         43: 0 0 IO-APIC 3-fasteoi vfio-intx(0000:0b:00.0)\n 44: 0 0 PCI-MSI 0-edge nvme0q1\n",
+    );
+    (40..45).for_each(|irq| write(format!("proc/irq/{irq}/smp_affinity_list"), "0-7\n"));
+    for (place, serial) in [("4", "other"), ("4.2", "it's 1")] {
+        let files =
+            [("serial", serial), ("busnum", "1"), ("devpath", place), ("idVendor", "046d"), ("idProduct", "c29b")];
+        for (name, text) in files {
+            write(format!("sys/bus/usb/devices/1-{place}/{name}"), &format!("{text}\n"));
+        }
+    }
+}
+
+#[test]
+fn a_script_finds_interrupts_and_usb_devices_in_what_the_kernel_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    kernel(folder.path());
+    let script = whole(everything()).text;
+    let functions = ["place_interrupts", "usb_with_serial", "clock_ahead"];
+    let mut text: String = functions.iter().map(|name| function(&script, name, folder.path())).collect();
+    text.push_str(
+        "place_interrupts '0000:0a:00.0 0000:0c:00.0' 2 3-4
+         usb_with_serial \"it's 1\" '' && usb_with_serial \"it's 1\" 046d:c29b && echo
+         usb_with_serial \"it's 1\" 046d:c29c || usb_with_serial it '' || echo none
+         [ \"$(clock_ahead 3600)\" = \"$(date -u -d '1 hour' +%Y-%m-%dT%H:%M:%S)\" ] && echo an hour",
+    );
+    let output = Command::new("dash").args(["-u", "-c", &text]).output().unwrap();
+    let place = r#""hostbus":1,"hostport":"4.2""#;
+    let expected = format!("{place}{place}\nnone\nan hour\n");
+    assert_eq!((String::from_utf8_lossy(&output.stdout).as_ref(), said(&output).as_str()), (expected.as_str(), ""));
+    let of = |irq: u32| fs::read_to_string(folder.path().join(format!("proc/irq/{irq}/smp_affinity_list"))).unwrap();
+    assert_eq!([40, 41, 42, 43, 44].map(of), ["2\n", "3-4\n", "2\n", "0-7\n", "0-7\n"]);
+}
+
+#[test]
+fn a_script_of_vmruns_own_comes_back_as_the_profile_that_it_was_made_of() {
+    let [qemu, _] = qemus();
+    let bench = bench(&qemu);
+    let script = exported(&bench, "", AROUND);
+    let profile = fs::read_to_string(bench.profile("", AROUND)).unwrap();
+    let file = bench.path("back.toml");
+    let output = bench.output(&["import", script.to_str().unwrap(), "-o", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(fs::read_to_string(file).unwrap().trim_end(), profile.trim_end());
+    assert!(said(&output).contains("vmrun made them of the profile"), "{}", said(&output));
+}
+
+#[test]
+fn properties_and_addresses_of_passed_devices_go_to_libvirt_and_back() {
+    let mut draft = everything();
+    let uuid = "12345678-9abc-4def-8123-456789abcdef";
+    let devices = [
+        json!({"driver": "vfio-pci", "id": "pci0", "host": "0000:0a:00.0", "x-no-kvm-msi": true, "x-pci-vendor-id": 4098}),
+        json!({"driver": "vfio-pci", "id": "mdev0", "sysfsdev": format!("/sys/bus/mdev/devices/{uuid}"), "xres": 1920}),
+    ];
+    devices.iter().for_each(|device| draft.contents.argv.device(device, Origin::given("pci[0]")));
+    draft.contents.argv.setting("-machine", "q35", Origin::given("machine.type"));
+    let profile = format!(
+        "[[pci]]\nhost = \"0000:0a:00.0\"\n[pci.properties]\nx-no-kvm-msi = true\n[pci.spoof]\nvendor_id = 0x1002\n\
+         [[mdev]]\nuuid = \"{uuid}\"\n[mdev.properties]\nxres = 1920\n\
+         [addresses]\n\"mdev {uuid}\" = \"05.0\"\n\"pci 0000:0a:00.0\" = \"04.0\"\n[pcie]\nports = [\"04.0\", \"05.0\"]\n"
+    );
+    let root = toml::from_str(&profile).unwrap();
+    let from = From { profile: "a.toml".into(), folder: None, text: None };
+    let made = libvirt(&root, &draft.finish().unwrap(), &from);
+    assert_eq!(made.gaps, [], "{}", made.text);
+    let back = import("a.xml", made.text.as_bytes()).unwrap();
+    let back: toml::Table = toml::from_str(&back.profile).unwrap();
+    for table in ["mdev", "addresses", "pcie"] {
+        assert_eq!(back[table], root[table], "{}", made.text);
+    }
+    for key in ["properties", "spoof"] {
+        assert_eq!(back["pci"][0][key], root["pci"][0][key], "{}", made.text);
+    }
 }
 
 #[test]

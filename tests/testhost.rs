@@ -9,6 +9,7 @@ mod testhost {
     mod script;
 
     mod doctor;
+    mod exported;
     mod gpu;
     mod gpu_trouble;
     mod host_cpus;

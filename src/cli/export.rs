@@ -44,7 +44,11 @@ pub(super) fn run(args: &Args, output: Output) -> Exit {
 }
 
 fn made(args: &Args, loaded: &Loaded, planned: &Planned) -> Export {
-    let from = From { profile: loaded.sheets.name().to_owned(), folder: Some(loaded.setting.dir.clone()) };
+    let from = From {
+        profile: loaded.sheets.name().to_owned(),
+        folder: Some(loaded.setting.dir.clone()),
+        text: text_of(loaded),
+    };
     match args.to {
         Shape::Kubevirt => {
             let ids = planned.host.pci.iter();
@@ -56,6 +60,14 @@ fn made(args: &Args, loaded: &Loaded, planned: &Planned) -> Export {
         Shape::Systemd => {
             Export { text: desktop::unit_of(loaded, planned, &args.profile, &args.layers), gaps: Vec::new() }
         }
+    }
+}
+
+/// The profile as one text: its file as it is, with its comments, if that is all of it.
+fn text_of(loaded: &Loaded) -> Option<String> {
+    match loaded.sheets.alone() {
+        Some(text) => Some(text.to_owned()),
+        None => toml::to_string(&document::<Profile>(&loaded.sheets)).ok(),
     }
 }
 

@@ -47,4 +47,6 @@ pub struct From {
     pub profile: String,
     /// The folder of the profile, in which its hooks and companions run.
     pub folder: Option<PathBuf>,
+    /// Its text, by itself.
+    pub text: Option<String>,
 }

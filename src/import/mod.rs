@@ -8,6 +8,7 @@
 mod argv;
 mod beside;
 mod computed;
+mod exported;
 mod libvirt;
 mod page;
 mod proxmox;

@@ -3,6 +3,7 @@
 use super::argv::{self, Place, Word};
 use super::beside::Beside;
 use super::computed;
+use super::exported;
 use super::page::{Page, guest_name};
 use super::report::{Fate, Report};
 use super::shell::{self, Command, End};
@@ -26,6 +27,9 @@ pub(super) fn is_one(text: &str) -> bool {
 
 /// The profile's text, and what became of each command.
 pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem> {
+    if let Some(own) = exported::import(text) {
+        return Ok(own);
+    }
     let script = shell::read(text);
     let commands = &script.commands;
     let starts = |command: &Command| (0..command.words.len()).find(|at| is_program(command, *at));
@@ -65,6 +69,12 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
                 // Of `qemu | tee log`.
                 [reader] if !before && i == 0 && qemu.end == End::Pipe => {
                     beside.note(reader, Fate::Needless("vmrun keeps what QEMU prints: `vmrun logs`".into()));
+                }
+                [guest] if starts(guest).is_some() => {
+                    beside.note(
+                        guest,
+                        Fate::Lost("another guest; a profile has one: import its command by itself".into()),
+                    );
                 }
                 line => beside.pipeline(line),
             }
@@ -106,7 +116,8 @@ fn set_aside(line: usize, text: &str, page: &mut Page, report: &mut Report) {
 fn is_program(command: &Command, at: usize) -> bool {
     let before = at.checked_sub(1).map(|before| command.words[before].text.as_str());
     let of_option = before.is_some_and(|word| OF_KVM.contains(&word.trim_start_matches('-')) && word.starts_with('-'));
-    is_qemu(&command.words[at].text) && !of_option && !talks(command)
+    let word = &command.words[at].text;
+    is_qemu(word) && !is_assignment(word) && !of_option && !talks(command)
 }
 
 /// Options of QEMU whose value may be the name of a program.
@@ -114,7 +125,8 @@ const OF_KVM: [&str; 5] = ["accel", "machine", "M", "name", "process"];
 
 /// Whether a command only speaks of QEMU, or looks for it.
 fn talks(command: &Command) -> bool {
-    let first = command.words.first().map_or("", |word| word.text.as_str());
+    // Variables may be set for one command: LC_ALL=C PATH=… qemu-system-x86_64, as libvirt's log has it.
+    let first = command.words.iter().find(|word| !is_assignment(&word.text)).map_or("", |word| word.text.as_str());
     let first = first.trim_start_matches("$(");
     matches!(
         first,
@@ -137,7 +149,7 @@ fn talks(command: &Command) -> bool {
             | "until"
             | "type"
             | "alias"
-    ) || is_assignment(first)
+    )
 }
 
 fn is_assignment(word: &str) -> bool {

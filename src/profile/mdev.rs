@@ -3,6 +3,7 @@
 //! Source: Linux `Documentation/driver-api/vfio-mediated-device.rst`; QEMU `hw/vfio/pci.c`, `sysfsdev`, `display`, `ramfb`.
 
 use super::guest_uuid::GuestUuid;
+use super::pci::property::{self, Property};
 use super::scene::Scene;
 use crate::host::{Host, Mdev as Made, MdevParent, MdevType, Module};
 use crate::plan::{Change, Class, Draft, Origin, Presence, Problem};
@@ -10,6 +11,7 @@ use crate::unit::{Bdf, PciSlot};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 use uuid::Uuid;
 
@@ -36,7 +38,22 @@ pub(super) struct Mdev {
     /// Shows a picture before the guest's driver draws one; with `display = true`. False unless given.
     #[serde(default)]
     ramfb: bool,
+    /// Further properties of QEMU's `vfio-pci`, by its names: `{ x-igd-opregion = true }`.
+    #[serde(default)]
+    properties: BTreeMap<String, Property>,
 }
+
+/// Properties that are written anyway, with the key that they follow from.
+const OWN: [(&str, &str); 8] = [
+    ("addr", "addr"),
+    ("bus", "addr"),
+    ("display", "display"),
+    ("driver", "ramfb"),
+    ("host", "uuid"),
+    ("id", "uuid"),
+    ("ramfb", "ramfb"),
+    ("sysfsdev", "uuid"),
+];
 
 /// How a mediated device is driven that is a PCI function.
 const PCI_API: &str = "vfio-pci";
@@ -59,6 +76,7 @@ pub(super) fn draft(tables: &[Mdev], scene: &Scene, draft: &mut Draft) {
             continue;
         }
         table.judge(&key, draft);
+        property::judge(&table.properties, &OWN, &key, scene, draft);
         table.draft_made(&key, uuid, scene.host, draft);
         table.draft_device(&key, uuid, draft);
     }
@@ -130,6 +148,7 @@ impl Mdev {
         if self.ramfb {
             device["ramfb"] = json!(true);
         }
+        property::onto(&self.properties, &mut device);
         let (origin, name) = (Origin::given(key), format!("mdev {uuid}"));
         let Draft { contents, slots, .. } = draft;
         let place = match self.addr {

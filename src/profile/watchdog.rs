@@ -1,7 +1,7 @@
 //! `[watchdog]`: a card that acts when the guest hangs.
 
 use super::disk_bus::place;
-use crate::plan::{Draft, Origin};
+use crate::plan::{Chipset, Class, Draft, Origin, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -26,6 +26,8 @@ enum Model {
     I6300esb,
     /// An ISA card, for old guests.
     Ib700,
+    /// The q35's own, which Windows and Linux have drivers for; a machine has it whether or not it may reset the guest.
+    Itco,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -69,5 +71,14 @@ pub(super) fn draft(watchdog: Option<&Watchdog>, draft: &mut Draft) {
     match model {
         Model::I6300esb => place(json!({"driver": "i6300esb", "id": "watchdog"}), &origin, draft),
         Model::Ib700 => draft.contents.argv.device(&json!({"driver": "ib700", "id": "watchdog"}), origin),
+        Model::Itco if draft.slots.chipset() == Chipset::Q35 => {
+            // Machines of QEMU before 8.0 have it held. QEMU: `hw/acpi/ich9_tco.c`, `hw/isa/lpc_ich9.c`.
+            draft.contents.argv.setting("-global", "ICH9-LPC.noreboot=off", origin);
+        }
+        Model::Itco => {
+            let what = "machine.type = \"pc\" has no watchdog of its own";
+            let problem = Problem::new(Class::Invalid, "watchdog.model", what);
+            draft.refuse(problem.fix("model = \"i6300esb\"   # or machine.type = \"q35\""));
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! Floor 0: values. Each type is valid once it exists; nothing here reads a file or knows another floor.
 
 mod bdf;
+mod carried;
 mod cpu_mask;
 mod cpu_set;
+mod crc32;
 mod guest_name;
 mod guest_place;
 mod host_address;
@@ -20,8 +22,10 @@ mod usb_port;
 mod version;
 
 pub use bdf::Bdf;
+pub use carried::Carried;
 pub use cpu_mask::{read_mask, write_mask};
 pub use cpu_set::CpuSet;
+pub use crc32::crc32;
 pub use guest_name::GuestName;
 pub use guest_place::GuestPlace;
 pub use host_address::HostAddress;

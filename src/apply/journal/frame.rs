@@ -4,6 +4,7 @@
 //! entry whose line is not whole, at the end, was being written when vmrun or the machine died: its change was not
 //! begun, since that waits for the entry to be on the disk.
 
+use crate::unit::crc32;
 use std::io::{self, Write as _};
 
 /// Bytes before the text: eight digits of its length, a space, eight of its checksum, a space.
@@ -33,12 +34,6 @@ pub(super) fn line(text: &[u8]) -> io::Result<Vec<u8>> {
     line.extend_from_slice(text);
     line.push(b'\n');
     Ok(line)
-}
-
-/// The checksum of zip and Ethernet. A table would be faster; an entry has some hundred bytes.
-fn crc32(bytes: &[u8]) -> u32 {
-    let bit = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
-    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), bit))
 }
 
 /// Reads all entries.
@@ -80,13 +75,8 @@ fn entry(bytes: &[u8]) -> Option<(&[u8], usize)> {
 
 #[cfg(test)]
 mod test {
-    use super::{Read, crc32, line, read};
+    use super::{Read, line, read};
     use proptest::prelude::*;
-
-    #[test]
-    fn the_checksum_is_the_one_that_everybody_has() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-    }
 
     fn journal(texts: &[&str]) -> Vec<u8> {
         texts.iter().flat_map(|text| line(text.as_bytes()).unwrap()).collect()

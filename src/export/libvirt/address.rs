@@ -22,11 +22,10 @@ impl Places {
         let parse = |(name, value): (&str, &toml::Value)| Some((name.to_owned(), value.as_str()?.parse().ok()?));
         let mut given: BTreeMap<_, _> = document.table("addresses").into_iter().filter_map(parse).collect();
         // `addr` of a passed function, which has a name like any other.
-        let named = contents.seats.iter().filter(|seat| seat.by == SeatBy::Given && seat.key.starts_with("pci["));
+        let named = contents.seats.iter().filter(|seat| seat.by == SeatBy::Given);
+        let named = named.filter(|seat| seat.key.starts_with("pci[") || seat.key.starts_with("mdev["));
         for name in named.map(|seat| &seat.name) {
-            let device = devices
-                .iter()
-                .find(|device| device["host"].as_str().is_some_and(|host| *name == format!("pci {host}")));
+            let device = devices.iter().find(|device| passed_name(device).as_ref() == Some(name));
             let place =
                 device.and_then(|device| behind(device["bus"].as_str()?, device["addr"].as_str()?.parse().ok()?));
             place.into_iter().for_each(|place| _ = given.entry(name.clone()).or_insert(place));
@@ -96,6 +95,12 @@ impl Source<'_> {
         let seat = self.contents.seats.iter().find(own)?;
         self.address(&seat.name)
     }
+}
+
+/// What a plan calls the passed function, or the mediated device, that QEMU's `device` is.
+fn passed_name(device: &Value) -> Option<String> {
+    let function = device["host"].as_str().map(|host| format!("pci {host}"));
+    function.or_else(|| Some(format!("mdev {}", device["sysfsdev"].as_str()?.rsplit('/').next()?)))
 }
 
 /// The place that QEMU's `bus` and `addr` are.

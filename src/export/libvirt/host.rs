@@ -3,6 +3,7 @@
 use super::Source;
 use crate::export::xml::Element;
 use crate::unit::Bdf;
+use serde_json::Value;
 
 pub(super) fn write(source: &Source<'_>, devices: &mut Element) {
     functions(source, devices);
@@ -12,9 +13,12 @@ pub(super) fn write(source: &Source<'_>, devices: &mut Element) {
         let Some(uuid) = document.text(&key("uuid")) else { continue };
         let display = document.on(&key("display")).map(|on| if on { "on" } else { "off" });
         let ramfb = (document.on(&key("ramfb")) == Some(true)).then_some("on");
-        let from = Element::new("source").and(Element::new("address").with("uuid", uuid));
+        let from = Element::new("source").and(Element::new("address").with("uuid", &uuid));
         let hostdev = Element::new("hostdev").with("mode", "subsystem").with("type", "mdev").with("model", "vfio-pci");
-        devices.push(hostdev.maybe("display", display).maybe("ramfb", ramfb).and(from));
+        let address = source.address(&format!("mdev {}", uuid.to_lowercase()));
+        document.settle(&key("addr"));
+        document.settle(&key("properties"));
+        devices.push(hostdev.maybe("display", display).maybe("ramfb", ramfb).and(from).and_maybe(address));
     }
     for i in 0..document.count("usb") {
         usb(source, i, devices);
@@ -47,8 +51,55 @@ fn functions(source: &Source<'_>, devices: &mut Element) {
     for i in 0..document.count("pci") {
         document.settle(&format!("pci[{i}].rom"));
         document.settle(&format!("pci[{i}].rombar"));
-        document.settle(&format!("pci[{i}].properties.bootindex"));
+        for name in ["properties", "spoof", "x_vga"] {
+            document.settle(&format!("pci[{i}].{name}"));
+        }
     }
+}
+
+/// Properties of passed devices for which a domain has elements, or which follow from others.
+const TOLD: [&str; 14] = [
+    "addr",
+    "bootindex",
+    "bus",
+    "display",
+    "driver",
+    "fd",
+    "host",
+    "id",
+    "iommufd",
+    "multifunction",
+    "ramfb",
+    "rombar",
+    "romfile",
+    "sysfsdev",
+];
+
+/// `<qemu:override>`: the other properties of passed devices, by the names that libvirt gives those in their order.
+pub(super) fn overrides(source: &Source<'_>) -> Option<Element> {
+    let is = |device: &&Value, key: &str| {
+        device["driver"].as_str().is_some_and(|it| it.starts_with("vfio-pci")) && device[key].is_string()
+    };
+    let functions = source.devices.iter().filter(|device| is(device, "host"));
+    let mediated = source.devices.iter().filter(|device| is(device, "sysfsdev"));
+    let mut all = Element::new("qemu:override");
+    for (number, device) in functions.chain(mediated).enumerate() {
+        let others = device.as_object().into_iter().flatten().filter(|(name, _)| !TOLD.contains(&name.as_str()));
+        let mut frontend = Element::new("qemu:frontend");
+        for (name, value) in others {
+            let (kind, value) = match value {
+                Value::Bool(on) => ("bool", on.to_string()),
+                Value::Number(number) if number.is_u64() => ("unsigned", number.to_string()),
+                Value::Number(number) => ("signed", number.to_string()),
+                other => ("string", other.as_str().unwrap_or_default().to_owned()),
+            };
+            frontend.push(Element::new("qemu:property").with("name", name).with("type", kind).with("value", value));
+        }
+        if !frontend.is_empty() {
+            all.push(Element::new("qemu:device").with("alias", format!("hostdev{number}")).and(frontend));
+        }
+    }
+    (!all.is_empty()).then_some(all)
 }
 
 fn address(bdf: Bdf) -> Element {

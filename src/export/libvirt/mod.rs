@@ -37,7 +37,8 @@ pub fn libvirt(root: &toml::Table, contents: &Contents, from: &From) -> Export {
     document.settle("machine.accel");
     let mut domain = Element::new("domain").with("type", kind);
     let commandline = source.commandline();
-    if commandline.is_some() {
+    let overrides = host::overrides(&source);
+    if commandline.is_some() || overrides.is_some() {
         domain = domain.with("xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0");
     }
     domain.push(Element::of("name", contents.name.as_str()));
@@ -51,7 +52,7 @@ pub fn libvirt(root: &toml::Table, contents: &Contents, from: &From) -> Export {
     let mut devices = devices::write(&source);
     host::write(&source, &mut devices);
     domain.push(devices);
-    commandline.into_iter().for_each(|element| domain.push(element));
+    commandline.into_iter().chain(overrides).for_each(|element| domain.push(element));
     Export { text: domain.to_string(), gaps: document.gaps(why) }
 }
 

@@ -19,6 +19,16 @@ forget() {
     owed=${owed#* }
 }
 
+# settle OWED: what is owed since then is taken back now.
+settle() {
+    while [ "$owed" != "$1" ]; do
+        status=0
+        take_back "${owed%% *}"
+        forget
+        [ "$status" -eq 0 ] || die 'the host is not fully put back'
+    done
+}
+
 # set_file FILE WAS VALUE: what holds something else than WAS was changed by somebody else, and is left to them.
 set_file() {
     now=$(cat "$1") || return 1
@@ -252,6 +262,65 @@ place_thread() {
     esac
 }
 
+# place_interrupts FUNCTIONS CPUS...: a function's first interrupt, its second and so on, and again from the first CPUS.
+# One that the kernel keeps where it is stays there.
+place_interrupts() {
+    functions=" $1 "
+    shift
+    sed -n -e 's/^ *\([0-9]*\):.*vfio-msix\{0,1\}\[\([0-9]*\)](\([^)]*\)).*/\1 \2 \3/p' \
+        -e 's/^ *\([0-9]*\):.*vfio-intx(\([^)]*\)).*/\1 0 \2/p' /proc/interrupts |
+        while read -r irq turn function; do
+            case $functions in *" $function "*) ;; *) continue ;; esac
+            turn=$((turn % $#))
+            for cpus; do
+                [ "$turn" -gt 0 ] || break
+                turn=$((turn - 1))
+            done
+            [ "$(cat "/proc/irq/$irq/smp_affinity_list")" = "$cpus" ] ||
+                { echo "$cpus" >"/proc/irq/$irq/smp_affinity_list"; } 2>/dev/null || :
+        done
+}
+
+# divide_group GROUP CPUS isolated|root: a partition of host CPUs for threads of the root's processes; $divided is its
+# group then. What the kernel refuses is an ordinary group again.
+divide_group() {
+    [ -z "$divided" ] || return 0
+    if echo threaded >"$1/cgroup.type" && echo "$2" >"$1/cpuset.cpus" && echo "$3" >"$1/cpuset.cpus.partition" &&
+        [ "$(cat "$1/cpuset.cpus.partition")" = "$3" ]; then
+        divided=$1
+    else
+        say "the vCPUs have no partition of host CPUs: the kernel says $(cat "$1/cpuset.cpus.partition")"
+        rmdir "$1" && mkdir "$1"
+    fi
+}
+
+# divide_scope GROUP CPUS isolated|root: the same below a scope of systemd, which Linux can since 6.7.
+divide_scope() {
+    divided=
+    if [ -e "$1/cpuset.cpus.exclusive" ] && mkdir "$1/vcpus" && echo threaded >"$1/vcpus/cgroup.type" &&
+        echo +cpuset >"$1/cgroup.subtree_control" && echo "$2" >"$1/cpuset.cpus.exclusive" &&
+        echo "$2" >"$1/vcpus/cpuset.cpus" && echo "$2" >"$1/vcpus/cpuset.cpus.exclusive" &&
+        echo "$3" >"$1/vcpus/cpuset.cpus.partition" && [ "$(cat "$1/vcpus/cpuset.cpus.partition")" = "$3" ]; then
+        divided=$1/vcpus
+    else
+        say 'the vCPUs have no partition of host CPUs, which takes Linux 6.7 below a scope of systemd'
+        [ ! -d "$1/vcpus" ] || rmdir "$1/vcpus"
+    fi
+}
+
+# join_group FIRST OTHER: the shell that runs this is in the group FIRST, or in OTHER if that is empty.
+join_group() {
+    sh -c 'echo "$PPID"' >"${1:-$2}/cgroup.procs"
+}
+
+# seclude_threads THREADS: into the partition, if there is one.
+seclude_threads() {
+    [ -n "$divided" ] || return 0
+    printf '%s\n' "$1" | while read -r key thread; do
+        echo "$thread" >"$divided/cgroup.threads" || exit 1
+    done || die 'the vCPUs cannot be moved into their partition'
+}
+
 # new_tap NAME BRIDGE MTU OWNER QUEUES: an empty word where there is nothing to say.
 new_tap() {
     set -- "$1" "$2" "$3" "$4" "${5:+multi_queue}"
@@ -276,4 +345,20 @@ lockable() {
 copy_template() {
     [ ! -e "$2" ] || return 0
     mkdir -p "$(dirname "$2")" && cp "$1" "$2.new" && mv "$2.new" "$2"
+}
+
+# clock_ahead SECONDS: what a clock shows that is ahead of UTC by as many.
+clock_ahead() {
+    date -u -d "@$(($(date +%s) + $1))" +%Y-%m-%dT%H:%M:%S
+}
+
+# usb_with_serial SERIAL ID: where the device is plugged in, as QEMU takes it; no ID, any.
+usb_with_serial() {
+    for folder in /sys/bus/usb/devices/*; do
+        [ "$(cat "$folder/serial" 2>/dev/null)" = "$1" ] || continue
+        [ -z "$2" ] || [ "$(cat "$folder/idVendor"):$(cat "$folder/idProduct")" = "$2" ] || continue
+        printf '"hostbus":%s,"hostport":"%s"' "$(cat "$folder/busnum")" "$(cat "$folder/devpath")"
+        return 0
+    done
+    return 1
 }

@@ -26,6 +26,18 @@ impl Sheet {
         _ = writeln!(self.body, "{separator}# {}", text.replace('\n', " "));
     }
 
+    /// What `write` writes, with its numbers in the same row, but not yet in its place.
+    pub(super) fn aside(&mut self, write: impl FnOnce(&mut Self)) -> String {
+        let before = std::mem::take(&mut self.body);
+        write(self);
+        std::mem::replace(&mut self.body, before)
+    }
+
+    /// `lines` within something.
+    pub(super) fn within(&mut self, lines: &str) {
+        lines.lines().for_each(|line| self.line(format!("    {line}")));
+    }
+
     /// From here on `lines` are owed.
     pub(super) fn owe(&mut self, lines: Vec<String>) {
         let number = self.number(lines);

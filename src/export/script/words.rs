@@ -1,7 +1,8 @@
 //! The command line of QEMU for a shell, which opens most of what vmrun hands over by its name.
 
+use super::quote::word;
 use crate::export::Gap;
-use crate::plan::{Contents, Descriptor, FIRST_DESCRIPTOR, Tap, TapFrom, UsbWanted};
+use crate::plan::{Arg, Argv, Contents, Descriptor, FIRST_DESCRIPTOR, Origin, Tap, TapFrom, UsbWanted, UsbWhich};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,14 +13,26 @@ const LAST: u32 = 8;
 
 /// QEMU's arguments, and what the shell prepares for them.
 pub(super) struct Prepared {
-    /// Options and their values, in the order in which QEMU gets them.
-    pub(super) options: Vec<Vec<String>>,
+    /// Options and their values as the shell writes them, in the order in which QEMU gets them.
+    pub(super) options: Vec<String>,
+    /// USB devices that the shell looks for when it starts QEMU.
+    pub(super) sought: Vec<Sought>,
     /// Descriptors that it inherits, by number: what is opened, as the shell writes it.
     pub(super) opened: Vec<(u32, Opened)>,
     /// Tap devices that are made, by name.
     pub(super) taps: Vec<(String, Tap)>,
     /// What cannot be had.
     pub(super) gaps: Vec<Gap>,
+}
+
+/// A USB device that is known by its serial number, which QEMU does not know.
+pub(super) struct Sought {
+    /// The number.
+    pub(super) serial: String,
+    /// Vendor and product, `046d:c29b`; empty when they are not known.
+    pub(super) id: String,
+    /// QEMU's device, without the socket that it is plugged in at.
+    pub(super) device: Value,
 }
 
 /// What the shell opens.
@@ -70,25 +83,52 @@ pub(super) fn prepare(contents: &Contents) -> Prepared {
         opened.push((*number, what));
     }
     let mut told = taps.iter().map(|(name, _)| name.clone());
-    let mut options: Vec<Vec<String>> = Vec::new();
-    for arg in contents.argv.args() {
-        let value = arg.value.map(|value| match arg.option.as_str() {
-            "-chardev" => chardev(&value, &numbered, contents),
-            "-netdev" => netdev(&value, &numbered, &mut told),
-            _ => value,
-        });
-        options.push(std::iter::once(arg.option).chain(value).collect());
-    }
-    for usb in contents.usb.iter().filter(|usb| usb.found.is_none()) {
-        match absent(usb) {
-            Some(device) => options.push(vec!["-device".into(), device.to_string()]),
-            None => {
-                let what = "the device is not plugged in, and QEMU knows none by its serial number";
-                gaps.push(Gap::new(&usb.at, what));
-            }
+    let sought: Vec<Sought> = contents.usb.iter().filter_map(Sought::of).collect();
+    let mut options: Vec<String> = Vec::new();
+    for Arg { option, value, .. } in with_clock(contents).args() {
+        if option == "-device" && sought.iter().any(|sought| value.as_deref().is_some_and(|value| sought.is(value))) {
+            continue;
         }
+        let value = value.map(|value| match option.as_str() {
+            "-chardev" => word(&chardev(&value, &numbered, contents)),
+            "-netdev" => word(&netdev(&value, &numbered, &mut told)),
+            "-rtc" => rtc(&value, contents),
+            _ => word(&value),
+        });
+        options.push(std::iter::once(word(&option)).chain(value).collect::<Vec<_>>().join(" "));
     }
-    Prepared { options, opened, taps, gaps }
+    for usb in contents.usb.iter().filter(|usb| usb.which.serial.is_none() && usb.found.is_none()) {
+        let device = absent(usb).map(|device| format!("-device {}", word(&device.to_string())));
+        options.extend(device);
+    }
+    for usb in contents.usb.iter().filter(|usb| usb.which.serial.is_some()) {
+        let what = "it is looked for when QEMU is started, and does not come when it is plugged in later";
+        gaps.push(Gap::new(&usb.at, what));
+    }
+    Prepared { options, sought, opened, taps, gaps }
+}
+
+/// Stands for what the guest's clock shows when QEMU is started.
+const CLOCK: &str = "@clock@";
+
+/// The command line with a mark where the guest's clock starts, if that is where the guest set it.
+fn with_clock(contents: &Contents) -> Argv {
+    let mut argv = contents.argv.clone();
+    if contents.clock.is_some_and(|clock| clock.ahead.is_some()) {
+        argv.rtc.set("base", CLOCK, Origin::derived("clock.keep", "the guest set it"));
+    }
+    argv
+}
+
+fn rtc(value: &str, contents: &Contents) -> String {
+    let ahead = contents.clock.and_then(|clock| clock.ahead);
+    let quoted = |part: &str| if part.is_empty() { String::new() } else { word(part) };
+    match (value.split_once(CLOCK), ahead) {
+        (Some((head, rest)), Some(ahead)) => {
+            format!("{}\"$(clock_ahead {ahead})\"{}", quoted(head), quoted(rest))
+        }
+        _ => word(value),
+    }
 }
 
 /// A socket that vmrun would open: the monitor is two pipes, which a shell can use; another one QEMU makes itself.
@@ -170,6 +210,34 @@ fn tap_name(contents: &Contents, index: usize, tap: &Tap) -> String {
             let plain = contents.name.as_str().chars().filter(char::is_ascii_alphanumeric);
             format!("vm{index}-{}", plain.take(10).collect::<String>())
         }
+    }
+}
+
+impl Sought {
+    fn of(usb: &UsbWanted) -> Option<Self> {
+        let UsbWhich { id, port: _, serial } = &usb.which;
+        let id = id.map_or(String::new(), |id| id.to_string());
+        Some(Self { serial: serial.clone()?, id, device: usb.device.clone() })
+    }
+
+    /// Whether `value` is the same device where it was plugged in when this was planned.
+    fn is(&self, value: &str) -> bool {
+        serde_json::from_str::<Value>(value).is_ok_and(|device| device["id"] == self.device["id"])
+    }
+
+    /// Lines that add it to the arguments.
+    pub(super) fn lines(&self) -> String {
+        let Self { serial, id, device } = self;
+        let json = device.to_string();
+        let open = json.strip_suffix('}').unwrap_or(&json);
+        format!(
+            "    if place=$(usb_with_serial {} {}); then\n        set -- \"$@\" -device {}\"$place}}\"\n    else\n        \
+             say {}\n    fi\n",
+            word(serial),
+            word(id),
+            word(&format!("{open},")),
+            word(&format!("the USB device with serial number {serial} is not plugged in")),
+        )
     }
 }
 

@@ -102,7 +102,12 @@ impl Line<'_> {
                 cpu.ask("a variable stood in the place of a flag:", "flags = [\"+…\"]");
             }
             (name, None) if switch => cpu.add("flags", format!("{}{name}", if on { '+' } else { '-' })),
-            (name, None) => opt.lost(format!("{name}={value}: only flags can be added or taken away")),
+            // QEMU makes such settings of what stands behind a model itself. `target/i386/cpu.c`, `x86_cpu_parse_featurestr`.
+            (name, None) => {
+                let model = cpu.text("model").unwrap_or("host").to_owned();
+                self.args.extend(["-global".to_owned(), format!("{model}-x86_64-cpu.{name}={value}")]);
+                opt.translated(format!("{name}={value}: passed on in [qemu] args, as a setting of the CPU"));
+            }
         }
     }
 

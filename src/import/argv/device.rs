@@ -65,7 +65,7 @@ impl Line<'_> {
                     display.set("usb_redirect", count + 1);
                     opt.rest();
                 } else {
-                    opt.lost("without SPICE nothing redirects USB devices");
+                    opt.needless("without SPICE nothing redirects USB devices");
                 }
             }
             _ if driver.starts_with("virtio-scsi") => {

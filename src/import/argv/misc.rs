@@ -183,6 +183,10 @@ impl Line<'_> {
                 self.page.table("clock").set("lost_tick_policy", value);
             }
             "cfi.pflash01.secure" => {}
+            "ICH9-LPC.noreboot" => match off {
+                true => opt.needless("the chipset's watchdog is held anyway"),
+                false => self.page.table("watchdog").set("model", "itco"),
+            },
             "cpu.kvm" => self.page.table("cpu").set("hide_kvm", !is_on(&value)),
             _ => {
                 opt.rest();

@@ -67,13 +67,14 @@ impl Opt {
         !self.fates.borrow().is_empty()
     }
 
-    /// The value of `key`; dashes and underscores are one. The last one counts.
+    /// The value of `key`; dashes and underscores are one. The last one counts, but of `id` the first. QEMU:
+    /// `util/qemu-option.c`, `opts_parse_id`.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         let wanted = key.replace('_', "-");
         let mut found = None;
         for pair in self.pairs.iter().filter(|pair| pair.key.replace('_', "-") == wanted) {
             pair.seen.set(true);
-            found = Some(pair.value.as_str());
+            found = found.filter(|_| key == "id").or(Some(pair.value.as_str()));
         }
         found
     }

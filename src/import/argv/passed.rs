@@ -16,6 +16,9 @@ impl Line<'_> {
         if opt.get("ramfb").is_some_and(is_on) {
             table.set("ramfb", true);
         }
+        let own = ["sysfsdev", "id", "multifunction", "iommufd"];
+        let others = opt.rest().into_iter().filter(|(key, _)| !own.contains(&key.as_str()));
+        others.for_each(|(key, value)| table.property(&key, &value));
     }
 
     pub(super) fn vfio(&mut self, opt: &Opt) {

@@ -134,6 +134,9 @@ fn name(device: &Element, domain: &mut Domain) -> Option<String> {
         "hostdev" if device.attr("type") == Some("pci") => {
             format!("pci {}", hostdev::bdf(device.at("source/address")?)?)
         }
+        "hostdev" if device.attr("type") == Some("mdev") => {
+            format!("mdev {}", device.at("source/address")?.attr("uuid")?.to_lowercase())
+        }
         "controller" => match device.attr("type")? {
             "usb" => usb(device, domain)?,
             "scsi" => "disk virtio-scsi-pci".into(),

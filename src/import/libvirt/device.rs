@@ -128,7 +128,8 @@ fn watchdog(watchdog: &Element, domain: &mut Domain) {
     placed(watchdog);
     let action = watchdog.attr("action").unwrap_or("reset").to_owned();
     match watchdog.attr("model").unwrap_or("i6300esb") {
-        model @ ("i6300esb" | "ib700") => {
+        "itco" if !domain.q35 => watchdog.lost("only a q35 has that watchdog"),
+        model @ ("i6300esb" | "ib700" | "itco") => {
             let table = domain.page.table("watchdog");
             table.set("model", model);
             match action.as_str() {
@@ -139,7 +140,6 @@ fn watchdog(watchdog: &Element, domain: &mut Domain) {
                 action => table.set("action", action),
             }
         }
-        "itco" => watchdog.lost("the chipset's own watchdog is not armed"),
         other => watchdog.lost(format!("vmrun has no watchdog `{other}`")),
     }
 }

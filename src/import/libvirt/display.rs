@@ -186,7 +186,7 @@ fn redirection(devices: &Element, domain: &mut Domain) {
         device.all("boot").for_each(|boot| boot.lost("a redirected device is not booted from"));
         match device.attr("type") {
             Some("spicevmc") if domain.spice => count += 1,
-            Some("spicevmc") => device.lost("without SPICE nothing redirects USB devices"),
+            Some("spicevmc") => device.needless("without SPICE nothing redirects USB devices"),
             _ => device.lost("USB devices are redirected by SPICE"),
         }
         device.all("source").for_each(Element::take);

@@ -28,6 +28,7 @@ use super::page::{Page, guest_name};
 use super::report::{Fate, Report};
 use super::xml::{self, Element};
 use crate::plan::{Class, Problem};
+use uuid::Uuid;
 
 /// The profile that a domain becomes.
 struct Domain {
@@ -136,7 +137,17 @@ fn identity(root: &Element, domain: &mut Domain) {
     }
     if let Some(uuid) = root.text_of("uuid") {
         domain.uuid = Some(uuid.to_owned());
-        domain.page.top().set("uuid", uuid);
+        match Uuid::try_parse(uuid) {
+            Ok(_) => domain.page.top().set("uuid", uuid),
+            Err(_) => {
+                root.children.iter().filter(|child| child.name == "uuid").for_each(|element| {
+                    element.asked("which UUID the guest has");
+                });
+                let question =
+                    format!("`{uuid}` is no UUID. Windows takes the guest for another machine without its own:");
+                domain.page.top().ask(&question, "uuid = \"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\"");
+            }
+        }
     } else {
         domain.page.top().comment("The file has no uuid; libvirt made one up when it defined the guest. To keep it,");
         domain.page.top().comment("`virsh domuuid NAME` tells it:   uuid = \"…\"");

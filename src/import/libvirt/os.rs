@@ -96,6 +96,12 @@ fn firmware(os: &Element, domain: &mut Domain) {
     let rom = loader.is_some_and(|loader| matches!(loader.attr("type"), Some("rom") | None)) && nvram.is_none();
     let secure = loader.and_then(|loader| loader.flag("secure")).or_else(|| feature("secure-boot"));
     let keys = feature("enrolled-keys");
+    for feature in features.into_iter().flat_map(|features| features.all("feature")) {
+        // By a path, the image says what it has; without one, these are what it is chosen by.
+        if path.is_some() || !matches!(feature.attr("name"), Some("secure-boot" | "enrolled-keys")) {
+            feature.needless("the firmware's image, and its store, say what they have");
+        }
+    }
     if let Some(loader) = loader {
         loader.attr("readonly");
         for name in ["stateless"] {

@@ -94,7 +94,7 @@ fn channel(channel: &Element, domain: &mut Domain) {
             domain.page.table("display").set("agent", true);
             source.into_iter().for_each(Element::take);
         }
-        (_, "com.redhat.spice.0") => channel.lost("without SPICE no agent of it is asked"),
+        (_, "com.redhat.spice.0") => channel.needless("without SPICE no agent of it is asked"),
         ("spiceport", "org.spice-space.webdav.0") => channel.lost("folders are shared by [[share]], not by SPICE"),
         (kind, name) => {
             channel.take();

@@ -3,6 +3,7 @@
 use super::Domain;
 use crate::import::argv::{self, Place, Word};
 use crate::import::report::{Fate, Report};
+use crate::import::table::Table;
 use crate::import::xml::{Element, number};
 
 /// Whether functions of the host are passed past libvirt.
@@ -17,7 +18,21 @@ pub(super) fn import(root: &Element, domain: &mut Domain, report: &mut Report) {
     let mut words = Vec::new();
     let mut env = Vec::new();
     for line in root.all("qemu:commandline") {
-        for child in line.each() {
+        let all: Vec<_> = line.each().collect();
+        let mut done = 0;
+        for (at, child) in all.iter().enumerate() {
+            let value = |child: &Element| child.attr("value").unwrap_or_default().to_owned();
+            let next = all.get(at + 1).map(|next| value(next)).filter(|_| value(child) == "-set");
+            if at < done {
+                continue;
+            }
+            if next.is_some_and(|setting| set_by_alias(&setting, root, domain)) {
+                all[at..at + 2]
+                    .iter()
+                    .for_each(|arg| arg.translated("a key, or one of the properties, of that device"));
+                done = at + 2;
+                continue;
+            }
             match child.name.as_str() {
                 "qemu:arg" => {
                     words.push(Word::plain(child.attr("value").unwrap_or_default(), child.line));
@@ -48,9 +63,8 @@ pub(super) fn import(root: &Element, domain: &mut Domain, report: &mut Report) {
     }
 }
 
-/// Properties of the device that has an alias: those of passed functions that a profile has keys for.
-fn overridden(device: &Element, root: &Element, domain: &mut Domain, report: &mut Report) {
-    let alias = device.attr("alias").unwrap_or_default();
+/// The table of the passed device that libvirt calls `alias`, and whether it is a mediated one.
+fn table_of<'d>(alias: &str, root: &Element, domain: &'d mut Domain) -> Option<(&'d mut Table, bool)> {
     let hostdevs = root.at("devices").into_iter().flat_map(|devices| devices.all("hostdev"));
     let named = |hostdev: &&Element| {
         let own = hostdev.child("alias").and_then(|alias| alias.attr("name"));
@@ -58,19 +72,22 @@ fn overridden(device: &Element, root: &Element, domain: &mut Domain, report: &mu
     };
     let numbered = alias.strip_prefix("hostdev").and_then(|number| number.parse::<usize>().ok());
     let all: Vec<_> = hostdevs.collect();
-    let found = all.iter().copied().find(named).or_else(|| all.get(numbered?).copied());
-    let host = found
-        .and_then(|found| found.child("source"))
-        .and_then(|source| source.child("address"))
-        .and_then(super::hostdev::bdf);
+    let found = all.iter().copied().find(named).or_else(|| all.get(numbered?).copied())?;
+    let address = found.child("source").and_then(|source| source.child("address"))?;
+    let (list, key, name) = match address.attr("uuid") {
+        Some(uuid) => ("mdev", "uuid", uuid.to_owned()),
+        None => ("pci", "host", super::hostdev::bdf(address)?),
+    };
+    let table = domain.page.list(list).iter_mut().find(|table| table.text(key) == Some(&name))?;
+    Some((table, list == "mdev"))
+}
+
+fn overridden(device: &Element, root: &Element, domain: &mut Domain, report: &mut Report) {
+    let alias = device.attr("alias").unwrap_or_default();
     for property in device.all("qemu:frontend").flat_map(|frontend| frontend.all("qemu:property")) {
         let (name, value) = (property.attr("name").unwrap_or_default(), property.attr("value").unwrap_or_default());
         property.attr("type");
-        let place = host
-            .as_deref()
-            .and_then(|host| domain.page.list("pci").iter_mut().find(|table| table.text("host") == Some(host)));
-        let done = place.is_some_and(|table| set(table, name, value));
-        if done {
+        if table_of(alias, root, domain).is_some_and(|(table, mediated)| set(table, mediated, name, value)) {
             report.note(property.line, format!("{alias}.{name}={value}"), Fate::Kept);
         } else {
             property.lost(format!("`{name}` of `{alias}` is not to be had"));
@@ -78,15 +95,30 @@ fn overridden(device: &Element, root: &Element, domain: &mut Domain, report: &mu
     }
 }
 
+/// `-set device.ALIAS.NAME=VALUE` for a device that libvirt made; `false` when it is none that the profile has.
+fn set_by_alias(setting: &str, root: &Element, domain: &mut Domain) -> bool {
+    let taken = setting.strip_prefix("device.").and_then(|rest| rest.split_once('='));
+    let Some((path, value)) = taken else { return false };
+    let Some((alias, name)) = path.split_once('.') else { return false };
+    table_of(alias, root, domain).is_some_and(|(table, mediated)| set(table, mediated, name, value))
+}
+
 /// A property of vfio-pci by its key; `false` when there is none.
-fn set(table: &mut crate::import::table::Table, name: &str, value: &str) -> bool {
+fn set(table: &mut Table, mediated: bool, name: &str, value: &str) -> bool {
+    let on = matches!(value, "on" | "true" | "yes");
     let spoof = match name {
+        "display" | "ramfb" if mediated => {
+            table.set(name, on);
+            return true;
+        }
+        // The one that ramfb takes.
+        "driver" => return mediated && value == "vfio-pci-nohotplug",
         "x-pci-vendor-id" => "vendor_id",
         "x-pci-device-id" => "device_id",
         "x-pci-sub-vendor-id" => "sub_vendor_id",
         "x-pci-sub-device-id" => "sub_device_id",
         "x-vga" => {
-            table.set("x_vga", matches!(value, "on" | "true" | "yes"));
+            table.set("x_vga", on);
             return true;
         }
         _ => {

@@ -81,7 +81,10 @@ impl Variables {
             let (plain, default) =
                 name.split_once(":-").map_or((name.as_str(), None), |(plain, default)| (plain, Some(default)));
             let plain = plain.trim_end_matches("[@]").trim_end_matches("[*]");
-            match self.known.get(plain).map(|values| values.join(" ")).or(default.map(str::to_owned)) {
+            let known = self.known.get(plain).map(|values| values.join(" "));
+            // `:-` stands in for what is empty, too.
+            let known = known.filter(|value| default.is_none() || !value.is_empty());
+            match known.or(default.map(str::to_owned)) {
                 Some(value) if out.len() + value.len() < LONGEST => out.push_str(&value),
                 _ => {
                     out.push_str(&rest[at..rest.len() - left.len()]);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Serial number of a disk: 1 to 36 printable ASCII characters; only USB disks hold more than 20.
+/// Serial number of a disk: 1 to 36 printable ASCII characters; only SCSI and USB disks hold more than 20.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String", extend("pattern" = r"^[!-~]{1,36}$", "examples" = ["WD-1234567"]))]
@@ -17,7 +17,7 @@ impl TryFrom<String> for Serial {
         match text.len() {
             1..=36 if printable => Ok(Self(text)),
             n => Err(format!(
-                "`{}` is {n} bytes; a serial number is 1 to 20 printable ASCII characters, on usb up to 36",
+                "`{}` is {n} bytes; a serial number is 1 to 20 printable ASCII characters, on scsi and usb up to 36",
                 text.escape_debug()
             )),
         }

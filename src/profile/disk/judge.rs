@@ -117,16 +117,17 @@ impl Disk {
         })
     }
 
-    /// A virtio disk and an `NVMe` controller hold 20 bytes, and so does ATA's IDENTIFY DEVICE.
+    /// A virtio disk and an `NVMe` controller hold 20 bytes, and so does ATA's IDENTIFY DEVICE; SCSI's VPD page 0x80, which a
+    /// USB disk has too, 36 of QEMU's. QEMU: `hw/scsi/scsi-disk.c`, `scsi_disk_emulate_vpd_page`.
     fn judge_serial(&self) -> Option<Refusal<'static>> {
         let Serial(serial) = self.serial.as_ref()?;
         let bus = self.bus();
-        let most = if bus == Bus::Usb { 36 } else { 20 };
+        let most = if matches!(bus, Bus::Usb | Bus::Scsi) { 36 } else { 20 };
         (serial.len() > most).then(|| Refusal {
             name: "serial",
             what: format!("`{serial}` is {} bytes; a disk on {bus} shows {most}", serial.len()),
             why: "",
-            fix: "a shorter serial, or bus = \"usb\", which shows 36",
+            fix: "a shorter serial, or bus = \"scsi\", which shows 36",
         })
     }
 

@@ -8,7 +8,7 @@ mod group;
 mod iommufd;
 mod near;
 mod place;
-mod property;
+pub(in crate::profile) mod property;
 mod rebar;
 mod reset;
 mod rom;
@@ -143,7 +143,7 @@ impl Pci {
             draft.refuse(Problem::new(Class::Invalid, format!("{key}.rombar"), what).fix("leave rombar out"));
         }
         virtual_function::judge(self, key, draft);
-        property::judge(self, key, scene, draft);
+        property::judge(&self.properties, &property::OWN, key, scene, draft);
     }
 }
 
@@ -190,7 +190,7 @@ impl Passed<'_> {
         if self.table.iommufd {
             device["iommufd"] = json!(iommufd::ID);
         }
-        property::onto(self.table, &mut device);
+        property::onto(&self.table.properties, &mut device);
         draft.contents.argv.device(&device, Origin::given(key));
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Source: QEMU `hw/vfio/pci.c`, `vfio_pci_dev_properties`.
 
-use super::Pci;
 use crate::host::Names;
 use crate::plan::{Class, Draft, Problem};
 use crate::profile::scene::Scene;
@@ -10,6 +9,7 @@ use crate::profile::source::nearest;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The device that they are of.
 const DEVICE: &str = "vfio-pci";
@@ -17,14 +17,14 @@ const DEVICE: &str = "vfio-pci";
 /// Value of a property.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a property is true or false, a whole number or a text")]
-pub(super) enum Property {
+pub(in crate::profile) enum Property {
     Switch(bool),
     Number(i64),
     Text(String),
 }
 
 /// Properties that are written anyway, with the key that they follow from.
-const OWN: [(&str, &str); 16] = [
+pub(super) const OWN: [(&str, &str); 16] = [
     ("addr", "addr"),
     ("bus", "addr"),
     ("driver", "driver"),
@@ -43,11 +43,18 @@ const OWN: [(&str, &str); 16] = [
     ("x-vga", "x_vga"),
 ];
 
-pub(super) fn judge(table: &Pci, key: &str, scene: &Scene, draft: &mut Draft) {
-    for name in table.properties.keys() {
+/// Notes problems of the `properties` of the table at `key`, of which those of `own` follow from other keys.
+pub(in crate::profile) fn judge(
+    properties: &BTreeMap<String, Property>,
+    own: &[(&str, &str)],
+    key: &str,
+    scene: &Scene,
+    draft: &mut Draft,
+) {
+    for name in properties.keys() {
         if let Some(problem) = lacking(name, key, scene) {
             draft.refuse(problem);
-        } else if let Some((_, own)) = OWN.iter().find(|(property, _)| property == name) {
+        } else if let Some((_, own)) = own.iter().find(|(property, _)| property == name) {
             let what = format!("{name} follows from {own}");
             let problem = Problem::new(Class::Invalid, format!("{key}.properties"), what);
             draft.refuse(problem.fix(format!("leave {name} out")));
@@ -68,8 +75,9 @@ fn lacking(name: &str, key: &str, scene: &Scene) -> Option<Problem> {
     Some(Problem::new(Class::Missing, format!("{key}.properties"), what).fix(fix.unwrap_or(list)))
 }
 
-pub(super) fn onto(table: &Pci, device: &mut Value) {
-    for (name, value) in &table.properties {
+/// Gives QEMU's device the `properties`.
+pub(in crate::profile) fn onto(properties: &BTreeMap<String, Property>, device: &mut Value) {
+    for (name, value) in properties {
         device[name.as_str()] = match value {
             Property::Switch(on) => json!(on),
             Property::Number(number) => json!(number),

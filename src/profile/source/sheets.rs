@@ -90,6 +90,15 @@ impl Sheets {
         self.sheets.first().map_or("", |sheet| &sheet.name)
     }
 
+    /// The text of the profile's own file, if nothing lies below or above it.
+    #[must_use]
+    pub fn alone(&self) -> Option<&str> {
+        match &self.sheets[..] {
+            [only] => Some(&self.text[only.range.clone()]),
+            _ => None,
+        }
+    }
+
     /// The files among the texts, as absolute paths.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
         self.sheets.iter().filter_map(|Sheet { name, kind, .. }| match kind {
