@@ -88,3 +88,37 @@ fn quickemus_further_words_are_its_guests() {
     let mac = made("m.conf", &conf.replace("linux", "macos"));
     assert_eq!(fate(&mac.report, "guest_os"), "to decide");
 }
+
+#[test]
+fn a_command_line_out_of_libvirts_log_is_read_behind_its_variables() {
+    let log = "LC_ALL=C PATH=/usr/sbin:/usr/bin HOME=/var/lib/libvirt/qemu/domain-1-win /usr/bin/qemu-system-x86_64 -name guest=win \
+               -machine pc-q35-6.2,accel=kvm -m 4096 -drive id=a,id=b,file=/vm/a.raw,format=raw,if=none -device virtio-blk-pci,drive=a\n";
+    has(&made("vm.sh", log), &["name = \"win\"", "type = \"pc-q35-6.2\"", "file = \"/vm/a.raw\""]);
+}
+
+#[test]
+fn a_default_stands_in_for_a_variable_that_is_empty() {
+    let script = "CPU=\nqemu-system-x86_64 -m 1G -cpu ${CPU:-host,vendor=GenuineIntel}\n";
+    let cpu = made("vm.sh", script);
+    has(&cpu, &["model = \"host\"", "args = [\"-global\", \"host-x86_64-cpu.vendor=GenuineIntel\"]"]);
+    assert!(cpu.report.is_complete(), "{:?}", cpu.report);
+}
+
+#[test]
+fn a_second_guest_in_a_script_is_told_and_no_companion() {
+    let two = made("vm.sh", "sudo qemu-system-x86_64 -m 1G &\nsudo qemu-system-x86_64 -m 2G &\n");
+    assert!(!two.profile.contains("[[service]]"), "{}", two.profile);
+    assert!(!two.report.is_complete());
+}
+
+#[test]
+fn what_is_no_uuid_is_asked_for_and_what_libvirt_adds_without_need_is_no_loss() {
+    let xml = "<domain type='kvm'><name>a</name><uuid>YOUR-UUID</uuid><memory>1048576</memory><os><type machine='q35'>hvm</type></os>\
+               <devices><watchdog model='itco' action='reset'/><redirdev bus='usb' type='spicevmc'/></devices></domain>";
+    let domain = made("a.xml", xml);
+    has(&domain, &["# uuid = \"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\"", "model = \"itco\""]);
+    let entries = &domain.report.entries;
+    let open: Vec<_> =
+        entries.iter().filter(|entry| !entry.fate.is_settled()).map(|entry| entry.what.as_str()).collect();
+    assert_eq!(open, ["domain/uuid"]);
+}

@@ -176,6 +176,11 @@ def cpu(line):
             key, value = (key[1:], "off") if key.startswith("-") else (key.lstrip("+"), "on")
         flags[key.replace("_", "-")] = number(flag(value))
     model = parts[0]
+    for setting in line.all("global"):
+        # What stands behind a model is a setting of that CPU. QEMU: x86_cpu_parse_featurestr().
+        name, _, value = setting.partition("=")
+        if name.startswith(model + "-x86_64-cpu."):
+            flags[name.rpartition(".")[2].replace("_", "-")] = number(flag(value))
     if model in ("host", "max"):
         # QEMU: x86_cpu_expand_features(): what is migratable has no invtsc.
         movable = flags.pop("migratable", "on") == "on"
