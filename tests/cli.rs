@@ -26,7 +26,9 @@ const COMMAND_LINES: &[(&str, &[&str])] = &[
     ("no_such_option", &["plan", "good.toml", "--argw"]),
     ("no_profile", &["plan"]),
     ("lines_without_argv", &["plan", "good.toml", "--lines"]),
-    ("argv_as_json", &["plan", "good.toml", "--argv", "--json"]),
+    ("two_words", &["check", "good.toml", "variants.toml"]),
+    ("no_number", &["new", "games", "--cores", "six"]),
+    ("no_address", &["pci", "msi", "1:zz"]),
     ("no_such_color", &["--color", "red", "check", "good.toml"]),
     ("no_such_file", &["check", "gone.toml"]),
     ("a_folder", &["check", "."]),
@@ -185,6 +187,15 @@ fn every_wrong_command_line_is_told_as_its_golden_says() {
     let told = COMMAND_LINES.iter().map(|(name, words)| held(&format!("{name}.err"), &told(words)));
     let differing: Vec<_> = told.flatten().collect();
     assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
+fn a_wrong_command_line_that_asks_for_json_is_answered_in_json() {
+    let output = output(&["plan", "good.toml", "--argv", "--json"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), ""));
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(answer["exit"], 2);
+    assert_eq!(answer["problems"][0]["what"], "--argv and --json are not taken together");
 }
 
 #[test]
@@ -401,7 +412,7 @@ fn an_answer_that_cannot_be_written_is_told() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = vmrun(&["plan", "good.toml", "--host", "host.json"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).starts_with("vmrun: cannot write to standard output: "));
+    assert!(text(&output.stderr).starts_with("error: standard output cannot be written: "));
 }
 
 #[test]

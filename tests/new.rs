@@ -313,6 +313,47 @@ fn profiles_are_listed_and_completed_by_name() {
 }
 
 #[test]
+fn each_shell_completes_names_of_profiles_as_its_user_set_it_up() {
+    let home = with_profile();
+    fs::rename(home.profile("a"), home.profile("games")).unwrap();
+    let folder = Path::new(env!("CARGO_BIN_EXE_vmrun")).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    // What the Tab key does: bash calls the function that `complete` names, fish prints its candidates, and zsh, which
+    // completes on a terminal only, gets one.
+    let bash = "source <(COMPLETE=bash vmrun)
+                COMP_WORDS=(vmrun run ga) COMP_CWORD=2 COMP_TYPE=9
+                read -ra set <<<\"$(complete -p vmrun)\"
+                while [[ ${set[0]} != -F ]]; do set=(\"${set[@]:1}\"); done
+                \"${set[1]}\" vmrun ga run
+                printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let fish = "COMPLETE=fish vmrun | source; complete --do-complete 'vmrun run ga'";
+    let zsh = "zmodload zsh/zpty
+               zpty shell zsh -f
+               zpty -w shell 'PS1=; autoload -U compinit; compinit -u -D; source <(COMPLETE=zsh vmrun); print rea\"\"dy'
+               zpty -r shell said '*ready*'
+               zpty -w -n shell $'vmrun run ga\\t'
+               zpty -r shell said '*vmrun run games*'
+               print -r - $said";
+    for (shell, words) in [("bash", &["--norc", "-c"][..]), ("fish", &["--no-config", "-c"]), ("zsh", &["-f", "-c"])] {
+        let script = match shell {
+            "bash" => bash,
+            "fish" => fish,
+            _ => zsh,
+        };
+        let mut command = Command::new("timeout");
+        command
+            .arg("120")
+            .arg(shell)
+            .args(words)
+            .arg(script)
+            .envs(home.vmrun().get_envs().filter_map(|(k, v)| Some((k, v?))));
+        let output = command.env("PATH", &path).current_dir(home.0.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("games"), "{shell}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
 fn a_name_that_nobody_has_is_told_with_the_places_that_were_looked_in() {
     let home = with_profile();
     let asked = home.run(&["check", "nosuch"]);

@@ -2,8 +2,8 @@
 
 use super::load::Loaded;
 use super::output::Output;
-use super::render::edits;
-use super::render::plan::{self, Against};
+use super::plan::against;
+use super::render::{edits, plan};
 
 /// The difference between the plans of two texts of a profile for this host, as a unified diff with terminal colours; empty
 /// when the plan stays the same. Without a text before, everything is new.
@@ -15,12 +15,6 @@ pub(super) fn diff(was: Option<&Loaded>, is: &Loaded, output: Output) -> String 
 /// The plan for this host, without colours and without the line of each key, which moves with every other.
 fn page(loaded: &Loaded, output: Output) -> String {
     let planned = loaded.plan_here();
-    let against = Against {
-        keys: &loaded.keys,
-        sheets: &loaded.sheets,
-        host: &planned.host,
-        problems: planned.problems(),
-        lines: false,
-    };
+    let against = against(loaded, &planned, false);
     anstream::adapter::strip_str(&plan::text(planned.contents(), &against, output.width)).to_string()
 }

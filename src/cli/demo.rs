@@ -2,8 +2,9 @@
 
 use super::args::{Demo, Then};
 use super::load::{Loaded, Rejected};
-use super::output::{Output, Weight};
+use super::output::Output;
 use super::progress::{Progress, millis};
+use super::refuse::refuse_with;
 use super::render::table;
 use super::run::{accepted, carry_out};
 use super::{Exit, ending};
@@ -38,8 +39,8 @@ pub(super) fn run(args: &Demo, output: Output) -> Exit {
     let (image, path) = match in_memory() {
         Ok(made) => made,
         Err(error) => {
-            output.say(Weight::Error, &format!("vmrun: there is no memory for the demo guest: {error}"));
-            return Exit::Internal;
+            let what = format!("there is no memory for the demo guest: {error}");
+            return refuse_with(Exit::Internal, what, "free -m   # end what takes the memory", output);
         }
     };
     let exit = match loaded(args, path) {

@@ -3,7 +3,7 @@
 use super::args::{Edit, Layers};
 use super::load::{Loaded, Rejected};
 use super::output::{Output, Weight};
-use super::refuse::refuse;
+use super::refuse::{SILENT, refuse};
 use super::render::finding;
 use super::{Exit, becomes, profiles};
 use crate::plan::{Class, Problem};
@@ -173,7 +173,9 @@ fn answer(question: &str) -> Result<String, Box<Problem>> {
         // The terminal is gone: what was written is kept.
         Ok(0) => Ok("k".to_owned()),
         Ok(_) => Ok(answer.trim().to_owned()),
-        Err(error) => Err(Box::new(Problem::new(Class::Missing, "", format!("the terminal does not answer: {error}")))),
+        Err(error) => Err(Box::new(
+            Problem::new(Class::Missing, "", format!("the terminal does not answer: {error}")).fix(SILENT),
+        )),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::Exit;
 use super::args::Explain;
-use super::output::{Output, Weight};
+use super::output::Output;
+use super::refuse::refuse_with;
 use super::render::reference::{self, Entry};
 use crate::profile::reference::{Key, Reference, Table, schema};
 
@@ -19,8 +20,8 @@ pub(super) fn run(args: &Explain, output: Output) -> Exit {
     if let Some((table, key)) = reference.key(&path).or_else(|| lone(&path, &reference)) {
         return answer(&Entry::Key(table, key), output);
     }
-    output.say(Weight::Error, &unknown(asked, &path, &reference));
-    Exit::Usage
+    let what = format!("a profile has no `{}`", asked.escape_debug());
+    refuse_with(Exit::Usage, what, near(&path, &reference), output)
 }
 
 fn answer(entry: &Entry<'_>, output: Output) -> Exit {
@@ -51,14 +52,13 @@ fn homes(name: &str, reference: &Reference) -> Vec<String> {
     reference.paths().into_iter().filter(last).collect()
 }
 
-fn unknown(asked: &str, path: &str, reference: &Reference) -> String {
-    let shown = asked.escape_debug();
-    let help = match (&homes(path, reference)[..], reference.nearest(path)) {
-        ([], Some(meant)) => format!("did you mean `{meant}`?"),
-        ([], None) => "`vmrun explain` lists the tables".to_owned(),
+/// What may be meant by `path`, which is no table and no key.
+fn near(path: &str, reference: &Reference) -> String {
+    match (&homes(path, reference)[..], reference.nearest(path)) {
+        ([], Some(meant)) => format!("vmrun explain {meant}   # did you mean this?"),
+        ([], None) => "vmrun explain   # lists the tables".to_owned(),
         (homes, _) => format!("it is a key of several tables: {}", homes.join(", ")),
-    };
-    format!("error: a profile has no `{shown}`\n  help: {help}")
+    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ mod run;
 mod save;
 mod schema;
 mod trust;
+mod usage;
 mod why;
 
 use crate::plan::Class;
@@ -163,9 +164,10 @@ impl From<Class> for Exit {
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     // A shell that asks what a word may be gets its answer here, and the process ends.
     CompleteEnv::with_factory(args::command).complete();
-    let cli = match parse(words.into_iter().collect()) {
+    let words: Vec<_> = words.into_iter().collect();
+    let cli = match parse(words.clone()) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage::refuse(&error, &words),
     };
     let output = Output::new(cli.global);
     broken::leave_at_once(&cli.command, output);
@@ -250,11 +252,4 @@ fn profile_at(words: &[OsString], error: &clap::Error) -> Option<usize> {
     let path = Path::new(&words[at]);
     let is_one = path.extension() == Some(OsStr::new("toml")) || path.is_file() || profiles::named(path).is_some();
     is_one.then_some(at)
-}
-
-/// Prints what clap says: help and version, or what is wrong with the command line.
-fn usage(error: &clap::Error) -> Exit {
-    // Nobody is left to tell when this fails.
-    _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Good }
 }

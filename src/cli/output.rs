@@ -66,7 +66,7 @@ impl Output {
         }
         match written {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                self.say(Weight::Error, &format!("vmrun: cannot write to standard output: {error}"));
+                self.say(Weight::Error, &format!("error: standard output cannot be written: {error}"));
                 Exit::Internal
             }
             Err(_) | Ok(()) => exit,

@@ -26,15 +26,14 @@ pub(super) fn run(args: &Plan, output: Output) -> Exit {
     shown
 }
 
+/// What the plan of a profile is shown against, with its name and lines or without.
+pub(super) fn against<'a>(loaded: &'a Loaded, planned: &'a Planned, lines: bool) -> Against<'a> {
+    Against { keys: &loaded.keys, sheets: &loaded.sheets, host: &planned.host, problems: planned.problems(), lines }
+}
+
 fn text(args: &Plan, loaded: &Loaded, planned: &Planned, width: usize) -> String {
     let contents = planned.contents();
-    let against = Against {
-        keys: &loaded.keys,
-        sheets: &loaded.sheets,
-        host: &planned.host,
-        problems: planned.problems(),
-        lines: true,
-    };
+    let against = against(loaded, planned, true);
     match (args.argv, args.lines) {
         (false, _) => plan::text(contents, &against, width),
         (true, false) => argv::line(contents),

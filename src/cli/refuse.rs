@@ -11,9 +11,16 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 
+/// What to do about a terminal that does not answer.
+pub(super) const SILENT: &str = "run it on a terminal; over ssh: ssh -t HOST vmrun …";
+
 /// Tells `problems` in the way they are told of profiles; ends with the code of the worst.
 pub(super) fn refuse(problems: &[Problem], output: Output) -> Exit {
-    let exit = problems.iter().map(|problem| problem.class).min().map_or(Exit::Internal, Exit::from);
+    refuse_as(problems, problems.iter().map(|problem| problem.class).min().map_or(Exit::Internal, Exit::from), output)
+}
+
+/// The same, and ends with `exit`.
+pub(super) fn refuse_as(problems: &[Problem], exit: Exit, output: Output) -> Exit {
     if output.json {
         let sheets = Sheets::new(String::new(), "/", "");
         let findings = problems.iter().map(|problem| Finding::refusal(problem, &Keys::default())).collect();
@@ -22,6 +29,12 @@ pub(super) fn refuse(problems: &[Problem], output: Output) -> Exit {
     }
     output.say(Weight::Error, &text(problems));
     exit
+}
+
+/// Tells that `what` cannot be done and what to do about it, and ends with `exit`, which no class of problems has.
+pub(super) fn refuse_with(exit: Exit, what: impl Into<String>, fix: impl Into<String>, output: Output) -> Exit {
+    let class = if exit == Exit::Internal { Class::Missing } else { Class::Invalid };
+    refuse_as(&[Problem::new(class, "", what).fix(fix)], exit, output)
 }
 
 /// Problems that no line of a file is to blame for.

@@ -2,7 +2,8 @@
 
 use super::Exit;
 use super::args::Why;
-use super::output::{Output, Weight};
+use super::output::Output;
+use super::refuse::refuse_with;
 use super::render::doctor as page;
 use crate::doctor::why::{nearest, topic, topics};
 use serde_json::json;
@@ -18,9 +19,10 @@ pub(super) fn run(args: &Why, output: Output) -> Exit {
         return output.answer(&page::topics(&topics, output.width), Exit::Good);
     };
     let Some(topic) = topic(id) else {
-        let help = nearest(id).map_or("`vmrun why` lists all ids".to_owned(), |near| format!("did you mean `{near}`?"));
-        output.say(Weight::Error, &format!("error: nothing here is called `{}`\n  help: {help}", id.escape_debug()));
-        return Exit::Usage;
+        let meant = |near: &str| format!("vmrun why {near}   # did you mean this?");
+        let fix = nearest(id).map_or("vmrun why   # lists all ids".to_owned(), meant);
+        let what = format!("nothing to explain is called `{}`", id.escape_debug());
+        return refuse_with(Exit::Usage, what, fix, output);
     };
     if output.json {
         return output

@@ -52,7 +52,7 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
     let told = booting.told().await.map_err(qemu_failure)?;
     // QEMU has mapped its memory by now, so the pages are the kernel's to count.
     lease.pages_taken().await.map_err(host)?;
-    tell(&Notice::stage("qemu answers", began.elapsed()));
+    tell(&Notice::stage("QEMU answers", began.elapsed()));
 
     let began = Instant::now();
     if let Some(entered) = entered {

@@ -134,11 +134,11 @@ impl Ended {
             Self::Forced => "the guest was forced off".into(),
             Self::Lifeless => "the guest showed no sign of life and was forced off (on.dead_boot)".into(),
             Self::Cancelled => "the start was given up".into(),
-            Self::Died { how, .. } => format!("qemu died: {how}"),
+            Self::Died { how, .. } => format!("QEMU died: {how}"),
             Self::Failed(failure) => failure.what.clone(),
             Self::CompanionLost { why } => format!("{why}, so the guest was ended"),
             Self::Left { qemu: Some(pid) } => format!("the guest runs on without vmrun (pid {pid})"),
-            Self::Left { qemu: None } => "left before qemu was started".into(),
+            Self::Left { qemu: None } => "left before QEMU was started".into(),
         }
     }
 }

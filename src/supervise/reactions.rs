@@ -172,7 +172,7 @@ impl Watch<'_> {
             Action::Terminate => self.terminate(),
             Action::Kill => self.kill(),
             Action::SayStuck => self.warn(format!(
-                "qemu (pid {}) does not end after SIGKILL: a thread of it is stuck in the kernel. Its devices stay claimed, and \
+                "QEMU (process {}) does not end after SIGKILL: a thread of it is stuck in the kernel. Its devices stay claimed, and \
                  nothing is undone, until the kernel lets go of it or the host is rebooted. SIGQUIT (Ctrl-\\) ends this wait; \
                  `vmrun recover {}` does the rest later",
                 self.guest.pid(),
@@ -204,7 +204,7 @@ impl Watch<'_> {
         match timeout(PATIENCE, self.guest.powerdown()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => (self.tell)(&Notice::Warning(format!("the power button cannot be pressed: {error}"))),
-            Err(_) => (self.tell)(&Notice::Warning("qemu does not answer; its main loop may be stuck".into())),
+            Err(_) => (self.tell)(&Notice::Warning("QEMU does not answer; its main loop may be stuck".into())),
         }
     }
 
@@ -212,7 +212,7 @@ impl Watch<'_> {
         self.verdict.force();
         // A QEMU that does not answer is terminated when the time of this rung is over.
         if let Ok(Err(error)) = timeout(PATIENCE, self.guest.quit()).await {
-            (self.tell)(&Notice::Warning(format!("qemu cannot be told to quit: {error}")));
+            (self.tell)(&Notice::Warning(format!("QEMU cannot be told to quit: {error}")));
         }
     }
 

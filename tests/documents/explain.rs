@@ -75,7 +75,7 @@ fn a_key_that_only_one_table_has_needs_no_table() {
 
 #[test]
 fn an_unknown_path_is_refused_with_what_was_meant() {
-    assert!(refusal("cpu.hide_kwm").contains("did you mean `cpu.hide_kvm`?"));
-    assert!(refusal("dsik").contains("did you mean `disk`?"));
-    assert!(refusal("toaster_oven").contains("`vmrun explain` lists the tables"));
+    assert!(refusal("cpu.hide_kwm").contains("fix: vmrun explain cpu.hide_kvm   # did you mean this?"));
+    assert!(refusal("dsik").contains("fix: vmrun explain disk   # did you mean this?"));
+    assert!(refusal("toaster_oven").contains("fix: vmrun explain   # lists the tables"));
 }

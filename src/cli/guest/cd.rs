@@ -55,7 +55,7 @@ async fn chosen(client: &mut Client, drive: Option<&str>) -> Result<String, Refu
         (Some(drive), _) if drives.contains(&drive) => Ok(drive.to_owned()),
         (None, [only]) => Ok((*only).to_owned()),
         (_, []) => Err(Refused::Said("it has no CD-ROM drive; its profile wants  [[disk]]  cdrom = true".into())),
-        (Some(drive), _) => Err(Refused::Said(format!("it has no drive {drive}, but {}", drives.join(", ")))),
+        (Some(drive), _) => Err(Refused::Said(format!("it has no drive {drive}; name one of {}", drives.join(", ")))),
         (None, _) => Err(Refused::Said(format!("it has several drives; say --drive {}", drives.join(" or ")))),
     }
 }

@@ -43,7 +43,8 @@ pub(super) use verb::{Verb, verb};
 pub(super) use verify::verify;
 
 use super::output::{Output, Weight};
-use super::{Exit, place};
+use super::refuse::refuse_with;
+use super::{Exit, place, profiles};
 use crate::apply::{Standing, standing};
 use crate::host::{Caller, Root};
 use crate::qemu::{Events, Qmp, QmpError};
@@ -139,27 +140,43 @@ fn for_guest(name: &GuestName, output: Output, work: impl Future<Output = Result
 }
 
 fn refuse(name: &GuestName, refused: Refused, output: Output) -> Exit {
-    let (exit, text) = match (refused, standing(&run_dir(name))) {
-        (Refused::Said(why), _) => (Exit::Unwilling, why),
+    let (exit, text, fix) = match (refused, standing(&run_dir(name))) {
+        (Refused::Said(why), _) => {
+            let (what, fix) = why.split_once("; ").unwrap_or((&why, ""));
+            (Exit::Unwilling, what.to_owned(), fix.to_owned())
+        }
         (Refused::Away, Standing::Orphan) => (
             Exit::Orphan,
-            format!("it runs without its vmrun, which was killed; `vmrun attach {name}` is with it again"),
+            "it runs without its vmrun, which was killed".to_owned(),
+            format!("vmrun attach {name}   # is with it again"),
         ),
-        (Refused::Away, Standing::Running) => (Exit::InTransition, "it is being started or ended".to_owned()),
-        (Refused::Away, Standing::Stopped | Standing::Owed) => (Exit::Stopped, not_running(name)),
+        (Refused::Away, Standing::Running) => (
+            Exit::InTransition,
+            "it is being started or ended".to_owned(),
+            format!("vmrun status {name}   # tells when it is"),
+        ),
+        (Refused::Away, Standing::Owed) => {
+            let fix = format!("vmrun recover {name}   # puts the host back");
+            (Exit::Stopped, "it does not run, and its last run was cut short".to_owned(), fix)
+        }
+        (Refused::Away, Standing::Stopped) => (Exit::Stopped, "it does not run".to_owned(), not_running(name)),
     };
     if output.json {
-        return output.answer_json(&json!({ "v": 1, "name": name, "error": text, "exit": exit.code() }), exit);
+        return output
+            .answer_json(&json!({ "v": 1, "name": name, "error": text, "fix": fix, "exit": exit.code() }), exit);
     }
-    output.say(Weight::Error, &format!("{name}: {text}"));
-    exit
+    refuse_with(exit, format!("{name}: {text}"), fix, output)
 }
 
+/// What to do about a guest that does not run: name one that does, or start it.
 fn not_running(name: &GuestName) -> String {
     let others: Vec<_> = names().into_iter().filter(|other| other != name).map(|other| other.to_string()).collect();
-    match others.is_empty() {
-        true => "it does not run".to_owned(),
-        false => format!("it does not run; those that do: {}", others.join(", ")),
+    let start = profiles::named(Path::new(name.as_str())).map(|_| format!("vmrun run {name}   # starts it"));
+    let others = (!others.is_empty()).then(|| format!("name one that runs: {}", others.join(", ")));
+    let fixes: Vec<_> = start.into_iter().chain(others).collect();
+    match fixes.is_empty() {
+        true => "vmrun list   # names the profiles that can be started".to_owned(),
+        false => fixes.join("\n"),
     }
 }
 

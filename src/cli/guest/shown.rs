@@ -55,7 +55,7 @@ mod test {
         };
         assert_eq!(line(json!({"note": "the guest reboots"})), "03:44:28  the guest reboots");
         assert_eq!(line(json!({"event": {"event": "STOP", "data": {}}})), "03:44:28  STOP");
-        assert_eq!(line(json!({"stage": {"what": "qemu answers", "took_ms": 40.2}})), "03:44:28  qemu answers (40 ms)");
+        assert_eq!(line(json!({"stage": {"what": "QEMU answers", "took_ms": 40.2}})), "03:44:28  QEMU answers (40 ms)");
         assert_eq!(line(json!({"ended": {"reason": "powered_off"}})), "03:44:28  ended: powered off");
     }
 }

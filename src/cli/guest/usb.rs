@@ -54,7 +54,7 @@ async fn give(name: &GuestName, device: &UsbDevice, output: Output) -> Result<Ex
     }
     qmp.raw("device_add", &properties).await.map_err(|error| match Refused::from(error) {
         Refused::Said(why) if why.contains(BUS) => {
-            Refused::Said(format!("it has no USB controller; its profile wants  [usb_controller]  ({why})"))
+            Refused::Said(format!("it has no USB controller ({why}); its profile wants  [usb_controller]"))
         }
         other => other,
     })?;
@@ -69,7 +69,7 @@ async fn judge_node(name: &GuestName, node: &str) -> Result<(), Refused> {
     match (qemu, owner(node)) {
         (Some((qemu, _)), Some((uid, mode))) if qemu != 0 && qemu != uid && mode & 0o006 != 0o006 => {
             Err(Refused::Said(format!(
-                "QEMU runs as user {qemu}, who may not open {node}; a device that [[usb]] names in the profile is handed over"
+                "QEMU runs as user {qemu}, who may not open {node}; name the device in [[usb]] of the profile, and it is handed over"
             )))
         }
         _ => Ok(()),
@@ -102,7 +102,9 @@ async fn take(name: &GuestName, device: &UsbDevice, output: Output) -> Result<Ex
     };
     qmp.raw("device_del", &json!({ "id": id })).await?;
     if timeout(GOING, deleted(&mut events, &id)).await.is_err() {
-        return Err(Refused::Said(format!("QEMU has not let go of {device} yet; it is asked to")));
+        return Err(Refused::Said(format!(
+            "QEMU has not let go of {device} yet; it is asked to: try again in a moment"
+        )));
     }
     Ok(done(name, &format!("{device} is back with the host"), output))
 }

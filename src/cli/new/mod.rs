@@ -13,7 +13,7 @@ mod verdict;
 use super::args::New;
 use super::load::dumped;
 use super::output::{Output, Weight};
-use super::refuse::refuse;
+use super::refuse::{SILENT, refuse, refuse_with};
 use super::{Exit, place, profiles};
 use crate::host::{Area, Caller, Host, Root, Wants};
 use crate::plan::{Class, Problem};
@@ -45,8 +45,8 @@ pub(super) fn run(args: &New, output: Output) -> Exit {
         }
         Err(End::Wrong(problem)) => refuse(&[*problem], output),
         Err(End::Terminal(error)) => {
-            output.say(Weight::Error, &format!("vmrun: the terminal does not answer: {error}"));
-            Exit::Internal
+            let what = format!("the terminal does not answer: {error}");
+            refuse_with(Exit::Internal, what, SILENT, output)
         }
     }
 }

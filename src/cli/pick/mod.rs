@@ -6,9 +6,9 @@ mod menu;
 mod terminal;
 
 use super::args::{Pick, Run};
-use super::output::{Output, Weight};
+use super::output::Output;
 use super::profiles;
-use super::refuse::refuse;
+use super::refuse::{SILENT, refuse, refuse_with};
 use super::{Exit, run as runner};
 use crate::plan::{Class, Problem};
 use entry::Entry;
@@ -30,8 +30,8 @@ pub(super) fn run(args: &Pick, output: Output) -> Exit {
     let chosen = match choose(&entries) {
         Ok(chosen) => chosen,
         Err(error) => {
-            output.say(Weight::Error, &format!("vmrun: the terminal does not answer: {error}"));
-            return Exit::Internal;
+            let what = format!("the terminal does not answer: {error}");
+            return refuse_with(Exit::Internal, what, SILENT, output);
         }
     };
     match chosen {

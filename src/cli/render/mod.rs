@@ -9,6 +9,7 @@ pub(super) mod import;
 mod json;
 mod layout;
 mod life;
+mod note;
 mod pins;
 pub(super) mod plan;
 pub(super) mod reference;

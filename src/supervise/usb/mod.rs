@@ -232,7 +232,7 @@ impl<'a> UsbWatch<'a> {
         if timeout(LETTING_GO, gone).await.is_ok() {
             (self.tell)(&Notice::Note(format!("{at} ({which}) was pulled out")));
         } else {
-            (self.tell)(&Notice::Warning(format!("{at} ({which}) was pulled out, and qemu does not let go of it")));
+            (self.tell)(&Notice::Warning(format!("{at} ({which}) was pulled out, and QEMU does not let go of it")));
         }
     }
 
