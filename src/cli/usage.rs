@@ -67,7 +67,10 @@ fn problem(error: &clap::Error, words: &[String]) -> Problem {
             let meant = near(&word, commands.iter().chain(&profiles));
             let elsewhere = ELSEWHERE.iter().filter(|(theirs, _)| name == "vmrun" && *theirs == word);
             let known = elsewhere.map(|(_, ours)| (*ours).to_owned());
-            let fixes: Vec<_> = known.chain(meant).filter_map(|it| instead(words, &word, &it)).collect();
+            let mut fixes: Vec<_> = known.chain(meant).filter_map(|it| instead(words, &word, &it)).collect();
+            if fixes.is_empty() && name == "vmrun" {
+                fixes.extend([usage.clone(), "vmrun list   # names the profiles".to_owned()]);
+            }
             (format!("there is no command `{name} {word}`{nor}"), fixes)
         }
         ErrorKind::UnknownArgument if argument.starts_with('-') => {
@@ -113,7 +116,9 @@ fn refused(error: &clap::Error, argument: &str, value: &str) -> (String, Vec<Str
         (None, Some((what, fix))) => (what.to_owned(), Some(fix.to_owned())),
         (None, None) => (said, None),
     };
-    (format!("{argument}: {said}"), fix.into_iter().collect())
+    // An argument without a name says nothing that the value does not.
+    let what = if argument.starts_with('-') { format!("{argument}: {said}") } else { said };
+    (what, fix.into_iter().collect())
 }
 
 /// What clap would have typed, where it knows more than the command in general.
@@ -154,7 +159,9 @@ impl Place {
         let mut name = "vmrun".to_owned();
         // What follows `--` is no command.
         for word in words.iter().skip(1).take_while(|word| *word != "--") {
-            let Some(below) = command.find_subcommand(word).cloned() else { continue };
+            // `vmrun help NAME` is about that command of vmrun's.
+            let below = command.find_subcommand(word).filter(|it| it.get_name() != "help").cloned();
+            let Some(below) = below else { continue };
             name = format!("{name} {}", below.get_name());
             command = below;
         }
@@ -212,6 +219,7 @@ mod test {
         for (typed, meant) in [
             ("vmrun rnu x.toml", "vmrun run x.toml"),
             ("vmrun --json statsu games", "vmrun --json status games"),
+            ("vmrun help rnu", "vmrun help run"),
             ("vmrun start games", "vmrun run games"),
             ("vmrun destroy games", "vmrun stop --force games"),
             ("vmrun rom ispect x", "vmrun rom inspect x"),
@@ -227,6 +235,11 @@ mod test {
         for (typed, what, fix) in [
             ("vmrun run", "`vmrun run` wants <PROFILE>", "vmrun run <PROFILE>"),
             ("vmrun pci msi", "`vmrun pci msi` wants <DEVICE>...", "vmrun pci msi <DEVICE>..."),
+            (
+                "vmrun pci msi 1:zz",
+                "`1:zz` names no PCI device",
+                "write its address (04:00, or 04:00.1 for one function), its place (00:03.1/00), its ids (10de:13c2) or the name of its slot",
+            ),
             ("vmrun list games", "`vmrun list` takes no further word, and `games` is one", "vmrun list [OPTIONS]"),
             ("vmrun new --cores x", "--cores <N>: `x` is no whole number", "vmrun new [NAME] [OPTIONS]"),
             ("vmrun new --cores 0", "--cores <N>: 0 is too few", "vmrun new [NAME] [OPTIONS]"),
