@@ -1,9 +1,9 @@
 //! The plan while it is made, and after.
 
 use super::{
-    Access, Argv, Change, Class, Descriptor, Ending, FIRST_DESCRIPTOR, GuestClock, Hook, Identities, Kept, Lot,
-    NewFile, OnHostShutdown, OnHostSleep, OnPanic, OnReboot, OnTimeout, Opens, Origin, PanicKey, Pins, Problem, Room,
-    RunAs, Seat, Service, Slots, Transparent, UsbWanted,
+    Access, Argv, Change, Class, Descriptor, Ending, EvdevWanted, FIRST_DESCRIPTOR, GuestClock, Hook, Identities, Kept,
+    Lot, NewFile, OnHostShutdown, OnHostSleep, OnPanic, OnReboot, OnTimeout, Opens, Origin, PanicKey, Pins, Problem,
+    Room, RunAs, Seat, Service, Slots, Transparent, UsbWanted,
 };
 use crate::unit::{Bdf, CpuSet, GuestName, Period, Size, Version};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,9 @@ pub struct Contents {
     pub fallback: Option<Box<Plan>>,
     /// USB devices of the host that it gets when they are plugged in.
     pub usb: Vec<UsbWanted>,
+    /// Input devices of the host that it gets, also when they are plugged in again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evdev: Vec<EvdevWanted>,
     /// Files of its own that are made before it starts.
     pub files: Vec<NewFile>,
     /// Changes of the host made before it starts, in order.
@@ -182,6 +185,7 @@ impl Draft {
             transparent: None,
             fallback: None,
             usb: Vec::new(),
+            evdev: Vec::new(),
             files: Vec::new(),
             changes: Vec::new(),
             links_down: Vec::new(),

@@ -5,7 +5,7 @@ use super::scene::Scene;
 use super::setting::Setting;
 use super::usb_controller;
 use crate::host::PathFact;
-use crate::plan::{Access, Class, Draft, Lot, Origin, Problem};
+use crate::plan::{Access, Class, Draft, EvdevWanted, Lot, Origin, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -28,8 +28,8 @@ pub(super) struct Input {
     /// Keys that, held together, hand the device over between host and guest; `ctrl-ctrl` (both control keys) unless
     /// given. QEMU's `grab-toggle`.
     grab_toggle: Option<GrabToggle>,
-    /// Whether the guest needs the device: without it, one that is not plugged in is left out, with a warning. True unless
-    /// given.
+    /// Whether the guest needs the device to start: else one that is not plugged in is left out, with a warning, until it
+    /// is. True unless given. One that is pulled out while the guest runs comes back to it either way.
     required: Option<bool>,
 }
 
@@ -104,12 +104,8 @@ impl Input {
         let key = format!("input[{i}]");
         let path = scene.setting.resolve(device);
         let at = format!("{key}.device");
-        if self.required == Some(false) && *scene.host.path(&path) == PathFact::Missing {
-            return draft.warn(left_out(&path, &at));
-        }
-        judge_device(&path, &at, scene, draft);
-        draft.opens(&at, &path, Access::Write, Lot::Device);
-        let mut object = json!({"qom-type": "input-linux", "id": format!("input{i}"), "evdev": path});
+        let id = format!("input{i}");
+        let mut object = json!({"qom-type": "input-linux", "id": id, "evdev": path});
         if let Some(grab_all) = self.grab_all {
             object["grab_all"] = json!(grab_all);
         }
@@ -119,6 +115,14 @@ impl Input {
         if let Some(toggle) = self.grab_toggle {
             object["grab-toggle"] = json!(toggle.as_str());
         }
+        let found = self.required != Some(false) || *scene.host.path(&path) != PathFact::Missing;
+        let wanted = EvdevWanted { at: key.clone(), id, path: path.clone(), object: object.clone(), found };
+        draft.contents.evdev.push(wanted);
+        if !found {
+            return draft.warn(left_out(&path, &at));
+        }
+        judge_device(&path, &at, scene, draft);
+        draft.opens(&at, &path, Access::Write, Lot::Device);
         draft.contents.argv.object(&object, Origin::given(key));
     }
 
@@ -164,7 +168,7 @@ pub(super) fn draft(inputs: &[Input], scene: &Scene, draft: &mut Draft) {
 
 fn left_out(path: &Path, at: &str) -> Problem {
     let what = format!("{} is not plugged in, and the guest goes without it", path.display());
-    Problem::new(Class::Impossible, at, what).why("QEMU opens such a device when it starts, and never again")
+    Problem::new(Class::Impossible, at, what).why("it is the guest's when it is plugged in")
 }
 
 /// QEMU does not start without the device.

@@ -7,6 +7,7 @@ mod chronicle;
 mod company;
 mod console;
 mod control;
+mod evdev;
 mod hook;
 mod host_cpus;
 mod host_power;

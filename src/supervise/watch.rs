@@ -1,6 +1,7 @@
 //! The loop while QEMU lives: one select over everything that can happen. Nothing in it polls.
 
 use super::company::keep_company;
+use super::evdev::EvdevWatch;
 use super::host_cpus::{switched_off, tell_homeless};
 use super::hot::{self, Hot};
 use super::huge_share::tell_share;
@@ -61,7 +62,8 @@ pub(super) async fn watch(
     let hand = plan.user.as_ref().map(|user| Hand { lease: hands.lease, uid: user.uid });
     let plugged = plugged.handing(hand);
     let plugged = if matches!(arrived, Arrived::Back(_)) { plugged.taken_over() } else { plugged };
-    let mut plugged = pin!(plugged.run());
+    let keyboards = EvdevWatch::new(&plan.evdev, (guest.qmp().clone(), guest.pid()), hands.lease.root().clone(), tell);
+    let mut plugged = pin!(async { tokio::join!(plugged.run(), keyboards.handing(hand).run()).0 });
     let (hot, say_hot) = Hot::new(hands, guest.qmp().clone(), &run.desk);
     let mut hot = pin!(hot.run(matches!(arrived, Arrived::Back(_))));
     let (life, qmp, devices) = (Life::new(plan.dead_boot, &run.state), guest.qmp().clone(), hands.lease.devices());

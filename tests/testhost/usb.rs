@@ -4,6 +4,7 @@ use super::scene::{USER_ID, VMRUN, assert_refused, assert_said, look, profile, r
 use super::script::drivers;
 use crate::host::{self, Host, Layout, Lost};
 use crate::support::setup::{self, Qemu};
+use serde_json::json;
 
 /// Prints vendor and product of each USB device that is no hub, sorted.
 const DEVICES: &str = "cd /sys/bus/usb/devices
@@ -151,6 +152,68 @@ fn a_device_that_is_given_by_hand_is_the_guests_at_once_and_comes_back() {
     assert!(with.contains("it has 0403:6001"), "{with}");
     assert!(with.contains("Product QEMU USB SERIAL"), "{with}");
     assert!(!without.contains("USB SERIAL"), "{without}");
+}
+
+/// The keyboard of [`Layout::USB`], to put back.
+const KEYBOARD: &str = "usb-kbd,id=keyboard,bus=busy.0,port=1";
+
+/// Prints the node of the USB keyboard.
+const NODE: &str = "for event in /sys/class/input/event*; do
+                        if readlink -f $event/device | grep -q /usb; then echo /dev/input/${event##*/}; fi
+                    done";
+
+/// What the guest's QEMU has at first, when the keyboard was pulled out, and when it is in its socket again; and what became
+/// of a key that was pressed then. `more` is of the table `[qemu]`.
+fn keyboard_there_and_back(host: &mut Host, qemu: &Qemu, more: &str) -> Result<[String; 4], Lost> {
+    let node = host.ask(NODE)?;
+    let has = format!(
+        "{THERE}; {VMRUN} qmp wheel '{{\"execute\": \"qom-list\", \"arguments\": {{\"path\": \"/objects\"}}}}' | grep -o 'input[0-9-]*\"' | tr -d '\"'
+         ls -l /proc/[0-9]*/fd 2>/dev/null | grep -o -- '-> {node}.*'; stat -c 'owner %u' {node} 2>/dev/null; true"
+    );
+    start_with(host, qemu, &format!("[[input]]\nkind = \"evdev\"\ndevice = \"{node}\""), more)?;
+    let first = host.ask(&has)?;
+    host.pull("keyboard")?;
+    said(host, &format!("input[0] ({node}) was pulled out"))?;
+    let without = host.ask(&has)?;
+    host.plug(KEYBOARD)?;
+    said(host, &format!("input[0] ({node}) was plugged in, and is the guest's"))?;
+    let with = host.ask(&has)?;
+    host.ask(&format!("{THERE}; {VMRUN} hmp wheel 'trace-event input_event_key_qcode on'"))?;
+    host.outer("send-key", &json!({"keys": [{"type": "qcode", "data": "q"}]}))?;
+    let key = host.ask(&format!(
+        "{THERE}; for wait in $(seq 100); do {VMRUN} logs wheel | grep -o 'key qcode q, down 1' && exit; sleep 0.2; done"
+    ))?;
+    end(host)?;
+    Ok([first, without, with, key])
+}
+
+fn assert_keyboard_came_back([first, without, with, key]: &[String; 4], owner: &str) {
+    let there = |seen: &str| seen.contains("input0") && seen.matches("-> /dev/input/event").count() == 1;
+    assert!(there(first) && first.contains(&format!("owner {owner}")), "{first}");
+    assert!(!without.contains("input0") && !without.contains("->"), "{without}");
+    assert!(there(with) && with.contains(&format!("owner {owner}")) && !with.contains("deleted"), "{with}");
+    assert!(key.contains("key qcode q, down 1"), "{key}");
+}
+
+#[test]
+fn a_keyboard_that_is_pulled_out_is_the_guests_again_when_it_is_plugged_in() {
+    for qemu in setup::qemus() {
+        let seen = host::on(&Layout::USB, |host| keyboard_there_and_back(host, &qemu, ""));
+        assert_keyboard_came_back(&seen, "0");
+    }
+}
+
+#[test]
+fn a_qemu_that_is_no_root_gets_the_keyboard_again_too_and_its_node_goes_back() {
+    let [_, qemu] = setup::qemus();
+    let (seen, owner) = host::on(&Layout::USB, |host| {
+        with_kvm_group(host, |host| {
+            let seen = keyboard_there_and_back(host, &qemu, "\nuser = \"nobody\"")?;
+            Ok((seen, host.ask(&format!("stat -c %u $({NODE})"))?))
+        })
+    });
+    assert_keyboard_came_back(&seen, USER_ID);
+    assert_eq!(owner, "0");
 }
 
 /// In the folder of the guest that wants the serial adapter, with vmrun's own folders in it.

@@ -6,8 +6,8 @@ use super::note::{hanging, notes};
 use super::{life, pins, table};
 use crate::host::Host;
 use crate::plan::{
-    Arg, Change, Contents, Descriptor, FIRST_DESCRIPTOR, Home, NewFile, Room, RunAs, Seat, SeatBy, Tap, TapFrom,
-    UsbFound, UsbWanted,
+    Arg, Change, Contents, Descriptor, EvdevWanted, FIRST_DESCRIPTOR, Home, NewFile, Room, RunAs, Seat, SeatBy, Tap,
+    TapFrom, UsbFound, UsbWanted,
 };
 use crate::profile::source::{Keys, Sheets};
 use anstyle::Style;
@@ -150,6 +150,13 @@ impl Page {
                     format!("{at}: {which}, plugged in at {port}; it comes and goes with its plug")
                 }
                 None => format!("{at}: {which}, not plugged in; it comes when it is"),
+            });
+        }
+        for EvdevWanted { at, path, found, .. } in &contents.evdev {
+            let path = path.display();
+            self.item(&match found {
+                true => format!("{at}: {path}; it comes and goes with its plug"),
+                false => format!("{at}: {path}, not plugged in; it comes when it is"),
             });
         }
         if !contents.interrupts.is_empty() {
