@@ -2,7 +2,7 @@
 //! is read, see [`super::source`]; here stands what that must know of the tables.
 
 use super::source::{Layered, Preset};
-use super::{Profile, guest};
+use super::{Profile, guest, schema};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -37,6 +37,7 @@ impl JsonSchema for Variant {
 }
 
 impl Layered for Profile {
+    const NEWEST: Option<i64> = Some(schema::NEWEST);
     // `tests/golden` plans every case once as a file that another one in another folder extends.
     const PATHS: &'static [&'static str] = &[
         "hooks_dir",

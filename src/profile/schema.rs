@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The version that this vmrun speaks.
-const NEWEST: i64 = 1;
+pub(super) const NEWEST: i64 = 1;
 
 /// A newer one is refused, since its keys may mean something else.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

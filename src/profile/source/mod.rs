@@ -34,6 +34,7 @@ pub use rest::{Rejection, Rest};
 pub use sheets::{Sheets, Shown};
 pub(super) use words::nearest;
 
+use document::{Document, Turn};
 use repair::Repaired;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
@@ -102,6 +103,10 @@ pub trait Layered: DeserializeOwned {
     /// Arrays of tables, each with a key that names an entry: one of the same name in a layer above changes the entry.
     const SAME: &'static [(&'static str, &'static str)] = &[];
 
+    /// The newest `schema` that this vmrun speaks: of a newer one nothing else is judged, since its keys may mean something
+    /// else. `None` for a document without one.
+    const NEWEST: Option<i64> = None;
+
     /// What a guest of the kind `guest` gets unless the profile says otherwise.
     #[must_use]
     fn presets(guest: &str) -> &'static [Preset] {
@@ -117,6 +122,7 @@ pub trait Layered: DeserializeOwned {
 pub fn read<T: Layered>(sheets: &Sheets) -> Result<(T, Keys), Box<Rejection<T>>> {
     let layers = layers::of::<T>(sheets).map_err(|mistakes| Box::new(Rejection::of(mistakes)))?;
     let layers::Layers { mut parsed, others, complete, settled } = layers;
+    let newer = newer::<T>(&parsed.document);
     let presets = preset::fill::<T>(&mut parsed.document);
     let keys = Keys::of(&parsed.document, presets.clone());
     let Repaired { value, left, mut finished } = repair::deserialise::<T>(sheets.whole(), &mut parsed, complete);
@@ -126,6 +132,10 @@ pub fn read<T: Layered>(sheets: &Sheets) -> Result<(T, Keys), Box<Rejection<T>>>
     }
     match value {
         Some(value) if parsed.mistakes.is_empty() => Ok((value, keys)),
+        _ if newer.is_some() => {
+            parsed.mistakes.retain(|mistake| Some(&mistake.span) == newer.as_ref());
+            Err(Box::new(Rejection { finished: true, ..Rejection::of(parsed.mistakes) }))
+        }
         value => {
             let Parsed { document, mistakes, shortened, .. } = parsed;
             let rest =
@@ -133,6 +143,13 @@ pub fn read<T: Layered>(sheets: &Sheets) -> Result<(T, Keys), Box<Rejection<T>>>
             Err(Box::new(Rejection { finished, rest, ..Rejection::of(mistakes) }))
         }
     }
+}
+
+/// Where the document has a `schema` that is newer than any that `T` speaks.
+fn newer<T: Layered>(document: &Document<'_>) -> Option<Range<usize>> {
+    let schema = document.get(&[Turn::Key("schema".to_owned())])?;
+    let version: i64 = schema.get_ref().as_integer()?.as_str().parse().ok()?;
+    (version > T::NEWEST?).then(|| schema.span())
 }
 
 /// The document of a profile that [`read`] takes, with what `T` says about its layers and presets: all texts over each
