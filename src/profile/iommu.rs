@@ -69,7 +69,8 @@ const XTSUP: Version = Version::new(9, 2);
 /// First QEMU with `virtio-iommu-pci,aw-bits`; QEMU 9.0 change log.
 const VIRTIO_AW_BITS: Version = Version::new(9, 0);
 
-/// First QEMU with `intel-iommu,dma-translation`; QEMU 7.1, "Support IR-only mode without DMA translation".
+/// First QEMU with `intel-iommu,dma-translation`; libvirt: `caps_7.1.0_x86_64.xml` of its `tests/qemucapabilitiesdata` has it,
+/// `caps_7.0.0_x86_64.xml` has not.
 const DMA_TRANSLATION: Version = Version::new(7, 1);
 
 /// Device number that QEMU gives to the PCI function of `amd-iommu`: the first that is free, and nothing was there before.

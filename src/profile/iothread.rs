@@ -1,13 +1,12 @@
 //! `disk.iothread`: the thread that does a disk's work.
 
 use super::disk::Disk;
+use super::switch::switch_or_word;
 use crate::plan::{Draft, Origin};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use std::borrow::Cow;
-use std::fmt;
 
 /// Which thread does a disk's work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,27 +133,9 @@ impl JsonSchema for Iothread {
 
 impl<'de> Deserialize<'de> for Iothread {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(IothreadVisitor)
-    }
-}
-
-struct IothreadVisitor;
-
-impl Visitor<'_> for IothreadVisitor {
-    type Value = Iothread;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("true, false, or an id of letters, digits, `-` and `_` that starts with a letter")
-    }
-
-    fn visit_bool<E: de::Error>(self, on: bool) -> Result<Iothread, E> {
-        Ok(if on { Iothread::Own } else { Iothread::Main })
-    }
-
-    fn visit_str<E: de::Error>(self, id: &str) -> Result<Iothread, E> {
-        if !is_id(id) {
-            return Err(E::invalid_value(de::Unexpected::Str(id), &self));
-        }
-        Ok(Iothread::Shared(id.to_owned()))
+        let switch = |on| if on { Self::Own } else { Self::Main };
+        let word = |id: &str| is_id(id).then(|| Self::Shared(id.to_owned()));
+        let expected = "true, false, or an id of letters, digits, `-` and `_` that starts with a letter";
+        switch_or_word(deserializer, expected, switch, word)
     }
 }

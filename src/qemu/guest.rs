@@ -11,15 +11,14 @@ use super::child::Process;
 use super::descriptors::{console_socket, qmp_socket};
 use super::pin::{Pinned, Threads, Told};
 use super::qmp::{Call, Event, Events, Qmp, QmpError, QueryCpus, QueryIothreads, QueryStatus, Status};
-use crate::plan::{Descriptor, Pins, Plan};
+use crate::plan::Pins;
 use crate::process::ProcessId;
 use crate::unit::CpuSet;
 use qapi::Command;
-use qapi::qmp::{cont, quit, set_link, system_powerdown};
+use qapi::qmp::{quit, system_powerdown};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs::File;
-use std::ops::{Deref, DerefMut};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -30,39 +29,20 @@ use tokio::net::UnixStream;
 /// one that ended may take through the socket.
 const ENDING: Duration = Duration::from_secs(5);
 
-/// How long a QEMU that is starting may do nothing at all. Filling huge pages is work, but it may have to wait for a card
-/// that does not come back from a reset, for which the kernel takes a minute. Linux: `PCIE_RESET_READY_POLL_MS`.
-const STILL: Duration = Duration::from_secs(120);
-
 /// How long a QEMU that runs may take to answer a new client.
 const GREETING: Duration = Duration::from_secs(3);
-
-/// A QEMU that was executed and has not answered yet. Killed when dropped.
-#[derive(Debug)]
-pub struct Booting {
-    guest: Guest,
-    vhost: bool,
-    ahead: Vec<Call>,
-    replies: Vec<Value>,
-}
-
-/// A QEMU whose threads are in place and whose guest has not run an instruction. Killed when dropped.
-#[derive(Debug)]
-pub struct Paused {
-    guest: Guest,
-}
 
 /// A QEMU whose guest runs, or ran. It goes on when this is dropped.
 #[derive(Debug)]
 pub struct Guest {
-    process: Process,
-    qmp: Qmp,
-    events: Events,
-    threads: Option<Threads>,
-    connected: bool,
+    pub(super) process: Process,
+    pub(super) qmp: Qmp,
+    pub(super) events: Events,
+    pub(super) threads: Option<Threads>,
+    pub(super) connected: bool,
     /// Whether it has ended, and how, where that can be seen.
-    exited: bool,
-    status: Option<ExitStatus>,
+    pub(super) exited: bool,
+    pub(super) status: Option<ExitStatus>,
     /// The host's end of the guest's serial port.
     pub serial: Option<UnixStream>,
 }
@@ -76,109 +56,6 @@ pub enum News {
     Disconnected,
     /// It has ended; all its events came before. Without a status when it was another vmrun's child.
     Exited(Option<ExitStatus>),
-}
-
-impl Booting {
-    pub(super) fn new(process: Process, qmp: Qmp, events: Events, serial: Option<UnixStream>, plan: &Plan) -> Self {
-        let unplugged = plan.links_down.iter().map(|id| qmp.call(set_link::NAME, &json!({"name": id, "up": false})));
-        let ahead = asked(&qmp).into_iter().chain(unplugged).collect();
-        let vhost = plan.descriptors.contains(&Descriptor::VhostNet);
-        let guest = Guest { process, qmp, events, threads: None, connected: true, exited: false, status: None, serial };
-        Self { guest, vhost, ahead, replies: Vec::new() }
-    }
-
-    /// Process id of QEMU.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.guest.pid()
-    }
-
-    /// Waits until QEMU has told its threads, for as long as it does something: filling huge pages alone may take minutes.
-    ///
-    /// May be dropped and called again until it has succeeded.
-    ///
-    /// # Errors
-    /// [`QemuError::Died`] with what QEMU printed, when it ended instead; [`QemuError::Silent`] when it neither answers
-    /// nor does anything for two minutes; [`QemuError::Qmp`] when it runs and its monitor does not do.
-    pub async fn told(&mut self) -> Result<Told, QemuError> {
-        let Self { guest, ahead, replies, .. } = self;
-        let pid = guest.pid();
-        tokio::select! {
-            biased;
-            told = all(ahead, replies) => match told {
-                Err(QmpError::Closed) => Err(guest.ended_or(QmpError::Closed).await),
-                told => Ok(told?),
-            },
-            status = guest.process.wait() => Err(guest.process.died(status?)),
-            () = stands_still(pid) => Err(QemuError::Silent { pid }),
-        }
-    }
-
-    /// Puts every thread in its place and reads that back; `away` are host CPUs that may be missing, see [`Threads::pin`].
-    ///
-    /// # Errors
-    /// [`QemuError::Pin`]; QEMU has been killed and waited for then.
-    pub async fn pin(mut self, pins: &Pins, told: &Told, away: CpuSet) -> Result<Paused, QemuError> {
-        match Threads::pin(self.pid(), pins, told, self.vhost, away) {
-            Ok(threads) => {
-                self.guest.threads = Some(threads);
-                Ok(Paused { guest: self.guest })
-            }
-            Err(error) => Err(self.guest.given_up(error).await),
-        }
-    }
-
-    /// Kills QEMU and waits for its end. No guest has run.
-    ///
-    /// # Errors
-    /// [`QemuError::Process`].
-    pub async fn kill(mut self) -> Result<Option<ExitStatus>, QemuError> {
-        self.guest.process.kill()?;
-        self.guest.wait().await
-    }
-}
-
-impl Paused {
-    /// Lets the guest run. From now on it outlives vmrun.
-    ///
-    /// # Errors
-    /// [`QemuError::Qmp`], or [`QemuError::Died`] when QEMU ended meanwhile; it has been killed and waited for.
-    pub async fn cont(mut self) -> Result<Guest, QemuError> {
-        match self.guest.qmp.execute(&cont {}).await {
-            Ok(_) => {
-                self.guest.process.release();
-                Ok(self.guest)
-            }
-            Err(QmpError::Closed) => {
-                let error = self.guest.ended_or(QmpError::Closed).await;
-                Err(self.guest.given_up(error).await)
-            }
-            Err(error) => Err(self.guest.given_up(error.into()).await),
-        }
-    }
-
-    /// Kills QEMU and waits for its end. No guest has run.
-    ///
-    /// # Errors
-    /// [`QemuError::Process`].
-    pub async fn abandon(mut self) -> Result<Option<ExitStatus>, QemuError> {
-        self.guest.process.kill()?;
-        self.guest.wait().await
-    }
-}
-
-impl Deref for Paused {
-    type Target = Guest;
-
-    fn deref(&self) -> &Guest {
-        &self.guest
-    }
-}
-
-impl DerefMut for Paused {
-    fn deref_mut(&mut self) -> &mut Guest {
-        &mut self.guest
-    }
 }
 
 impl Guest {
@@ -346,7 +223,7 @@ impl Guest {
     }
 
     /// The better reason for a closed monitor: that QEMU ended.
-    async fn ended_or(&mut self, closed: QmpError) -> QemuError {
+    pub(super) async fn ended_or(&mut self, closed: QmpError) -> QemuError {
         match tokio::time::timeout(ENDING, self.process.wait()).await {
             Ok(Ok(status)) => self.process.died(status),
             Ok(Err(error)) => error,
@@ -355,7 +232,7 @@ impl Guest {
     }
 
     /// Kills a QEMU whose guest has not run, waits for its end, and hands `error` on.
-    async fn given_up(mut self, error: QemuError) -> QemuError {
+    pub(super) async fn given_up(mut self, error: QemuError) -> QemuError {
         match self.process.kill() {
             Ok(()) => self.process.wait().await.err().unwrap_or(error),
             Err(worse) => worse,
@@ -364,29 +241,15 @@ impl Guest {
 }
 
 /// The handshake and what is to be known of a QEMU, handed to it at once.
-fn asked(qmp: &Qmp) -> Vec<Call> {
+pub(super) fn asked(qmp: &Qmp) -> Vec<Call> {
     ["qmp_capabilities", QueryCpus::NAME, QueryIothreads::NAME].map(|name| qmp.call(name, &json!({}))).into()
 }
 
-async fn all(ahead: &mut [Call], replies: &mut Vec<Value>) -> Result<Told, QmpError> {
+pub(super) async fn all(ahead: &mut [Call], replies: &mut Vec<Value>) -> Result<Told, QmpError> {
     for call in ahead.iter_mut().skip(replies.len()) {
         replies.push(call.await?);
     }
     Ok(Told { vcpus: read(QueryCpus::NAME, &replies[1])?, iothreads: read(QueryIothreads::NAME, &replies[2])? })
-}
-
-/// Returns when process `pid` has done nothing between two looks.
-async fn stands_still(pid: u32) {
-    let Some(id) = ProcessId::of(pid) else { return std::future::pending().await };
-    let mut before = None;
-    loop {
-        let done = id.done();
-        if done.is_some() && done == before {
-            return;
-        }
-        before = done;
-        tokio::time::sleep(STILL).await;
-    }
 }
 
 fn read<'a, T: Deserialize<'a>>(command: &str, reply: &'a Value) -> Result<T, QmpError> {

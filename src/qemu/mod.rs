@@ -15,14 +15,16 @@ mod person;
 mod pin;
 mod qmp;
 mod spawn;
+mod start;
 mod tap;
 
 pub use descriptors::{QMP_SOCKET, qmp_socket};
 pub use error::QemuError;
-pub use guest::{Booting, Guest, News, Paused};
+pub use guest::{Guest, News};
 pub use pin::{Pinned, Thread, Threads, Told, is_in_place, stay_off};
 pub use qmp::{
     Call, Event, Events, Iothread, Qmp, QmpError, QueryCpus, QueryIothreads, QueryStatus, QueryVersion, RunState,
     Status, Vcpu, Version, VersionNumbers,
 };
 pub use spawn::spawn;
+pub use start::{Booting, Paused};

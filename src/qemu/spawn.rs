@@ -3,8 +3,8 @@
 use super::QemuError;
 use super::child::Process;
 use super::descriptors::{Opened, open};
-use super::guest::Booting;
 use super::qmp::Qmp;
+use super::start::Booting;
 use crate::plan::Plan;
 use std::fs::File;
 use std::os::fd::OwnedFd;

@@ -1,5 +1,6 @@
 //! One change of the host, whole: what was, and what shall be. What a kind of change is made of stands in its own file.
 
+mod about;
 mod bridge;
 mod driver;
 mod framebuffer;
@@ -14,6 +15,7 @@ mod rebar;
 mod share;
 mod slices;
 mod unit;
+mod verbs;
 
 #[cfg(test)]
 mod test;
@@ -25,7 +27,7 @@ pub use share::{Grant, RESCTRL};
 pub use slices::Confinement;
 pub use unit::{Test, UnitState};
 
-use super::{Command, Step};
+use super::Command;
 use crate::unit::{Bdf, CpuSet, HostAddress, Mac, Size};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -304,110 +306,6 @@ impl Change {
         match self.clone() {
             Self::Driver { bdf, from, to } => Self::Driver { bdf, from, to: Binding { stays: false, ..to } },
             other => other,
-        }
-    }
-
-    /// The kernel verbs that make the change. Performed again, or after some of them were, they end in the same state.
-    #[must_use]
-    pub fn steps(&self) -> Vec<Step> {
-        match self {
-            Self::HugePages { node, size, pages, .. } => huge_pages::steps(*node, *size, *pages),
-            Self::Unit { unit, user, from: _, to } => unit::steps(unit, user.as_deref(), *to),
-            Self::Macvtap { name, parent, mac, mode, mtu, from: _, to } => match to {
-                Presence::Present => vec![macvtap::add(name, parent, *mac, mode, *mtu)],
-                Presence::Absent => vec![macvtap::remove(name)],
-            },
-            Self::Bridge { name, address, mtu, from: _, to } => bridge::steps(name, *address, *mtu, *to),
-            Self::Hook { name: _, run, back: _ } => run.iter().cloned().map(Step::Run).collect(),
-            Self::Module { name, from: _, to } => module::steps(name, *to),
-            Self::Mdev { uuid, parent, kind, from: _, to } => mdev::steps(*uuid, parent, kind, *to),
-            Self::Driver { bdf, from, to } => driver::steps(*bdf, from, to),
-            Self::Owner { path, from, to } => owner::steps(path, *from, *to),
-            Self::Holders { bdf, from: _, to } => match to {
-                Presence::Present => Vec::new(),
-                Presence::Absent => vec![Step::AwaitClosed(*bdf)],
-            },
-            Self::Attribute { path, from, to } | Self::Shared { path, from, to } => {
-                vec![Step::Write { path: path.clone(), was: from.clone(), value: to.clone() }]
-            }
-            Self::Rebar { bdf, bar, from, to } => rebar::steps(*bdf, *bar, *from, *to),
-            Self::Framebuffer { device, driver, from: _, to } => framebuffer::steps(device, driver, *to),
-            Self::Masks { cpus, masks } => masks::steps(cpus, masks),
-            Self::Slices { cpus, all, units } => slices::steps(cpus, all, units),
-            Self::Gather { cpus, all, groups, others, from: _, to } => gather::steps(cpus, all, groups, *others, *to),
-            Self::Group { path, from: _, to } => gather::group(path, *to),
-            Self::Share { group, grants, from: _, to } => share::steps(group, grants, *to),
-        }
-    }
-
-    /// The PCI function that it moves or alters as its owner.
-    #[must_use]
-    pub fn device(&self) -> Option<Bdf> {
-        match self {
-            Self::Driver { bdf, .. } | Self::Rebar { bdf, .. } => Some(*bdf),
-            Self::HugePages { .. }
-            | Self::Unit { .. }
-            | Self::Macvtap { .. }
-            | Self::Bridge { .. }
-            | Self::Hook { .. }
-            | Self::Module { .. }
-            | Self::Mdev { .. }
-            | Self::Owner { .. }
-            | Self::Holders { .. }
-            | Self::Attribute { .. }
-            | Self::Framebuffer { .. }
-            | Self::Shared { .. }
-            | Self::Masks { .. }
-            | Self::Slices { .. }
-            | Self::Gather { .. }
-            | Self::Group { .. }
-            | Self::Share { .. } => None,
-        }
-    }
-
-    /// The PCI function that it touches.
-    #[must_use]
-    pub fn touches(&self) -> Option<Bdf> {
-        let of_path = |path: &str| path.strip_prefix("/sys/bus/pci/devices/")?.split('/').next()?.parse().ok();
-        match self {
-            Self::Attribute { path, .. } | Self::Shared { path, .. } => of_path(path),
-            other => other.device(),
-        }
-    }
-
-    /// Whether it is about the PCI function `bdf` alone: its driver, what its files in sysfs say, who has it open.
-    #[must_use]
-    pub fn concerns(&self, bdf: Bdf) -> bool {
-        let its_holders = matches!(self, Self::Holders { bdf: own, .. } if *own == bdf);
-        let folder = format!("/sys/bus/pci/devices/{bdf}/");
-        let its_file = matches!(self, Self::Attribute { path, .. } if path.starts_with(&folder));
-        self.device() == Some(bdf) || its_holders || its_file
-    }
-
-    /// How to find out that the host already is as `to` says; then there is nothing to change, nor to undo. `None` where
-    /// the steps see it themselves.
-    #[must_use]
-    pub fn already(&self) -> Option<Test> {
-        match self {
-            Self::Unit { unit, user, from: _, to } => Some(unit::test(unit, user.as_deref(), *to)),
-            Self::HugePages { .. }
-            | Self::Macvtap { .. }
-            | Self::Bridge { .. }
-            | Self::Hook { .. }
-            | Self::Module { .. }
-            | Self::Mdev { .. }
-            | Self::Driver { .. }
-            | Self::Owner { .. }
-            | Self::Holders { .. }
-            | Self::Attribute { .. }
-            | Self::Rebar { .. }
-            | Self::Framebuffer { .. }
-            | Self::Shared { .. }
-            | Self::Masks { .. }
-            | Self::Slices { .. }
-            | Self::Gather { .. }
-            | Self::Group { .. }
-            | Self::Share { .. } => None,
         }
     }
 }

@@ -1,11 +1,10 @@
 //! `memory.hugepages`: from which pages guest memory is made.
 
+use crate::profile::switch::switch_or_word;
 use crate::unit::Size;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
-use std::fmt;
 
 /// Pages of 2 MiB, which every x86-64 CPU has.
 pub(super) const PAGE_2M: Size = Size::from_bytes(2 << 20);
@@ -42,29 +41,14 @@ impl JsonSchema for Hugepages {
 
 impl<'de> Deserialize<'de> for Hugepages {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(HugepagesVisitor)
-    }
-}
-
-struct HugepagesVisitor;
-
-impl Visitor<'_> for HugepagesVisitor {
-    type Value = Hugepages;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("true, false, \"2M\", \"1G\", \"auto\" or \"thp\"")
-    }
-
-    fn visit_bool<E: de::Error>(self, on: bool) -> Result<Hugepages, E> {
-        Ok(if on { Hugepages::Pool(PAGE_2M) } else { Hugepages::Off })
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Hugepages, E> {
-        match (text, text.parse()) {
-            ("auto", _) => Ok(Hugepages::Auto),
-            ("thp", _) => Ok(Hugepages::Thp),
-            (_, Ok(size @ (PAGE_2M | PAGE_1G))) => Ok(Hugepages::Pool(size)),
-            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-        }
+        let switch = |on| if on { Self::Pool(PAGE_2M) } else { Self::Off };
+        let word = |text: &str| match (text, text.parse()) {
+            ("auto", _) => Some(Self::Auto),
+            ("thp", _) => Some(Self::Thp),
+            (_, Ok(size @ (PAGE_2M | PAGE_1G))) => Some(Self::Pool(size)),
+            _ => None,
+        };
+        let expected = "true, false, \"2M\", \"1G\", \"auto\" or \"thp\"";
+        switch_or_word(deserializer, expected, switch, word)
     }
 }

@@ -5,12 +5,11 @@ use crate::host::Host;
 use crate::plan::{Class, Draft, Origin, Problem};
 use crate::profile::numa::Numa;
 use crate::profile::scene::Scene;
+use crate::profile::switch::switch_or_word;
 use crate::unit::{Bdf, Size, Version};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
-use std::fmt;
 
 const AT: &str = "memory.locked";
 
@@ -45,25 +44,9 @@ impl JsonSchema for Locked {
 
 impl<'de> Deserialize<'de> for Locked {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LockedVisitor)
-    }
-}
-
-struct LockedVisitor;
-
-impl Visitor<'_> for LockedVisitor {
-    type Value = Locked;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("true, false or \"on-fault\"")
-    }
-
-    fn visit_bool<E: de::Error>(self, on: bool) -> Result<Locked, E> {
-        Ok(if on { Locked::On } else { Locked::Off })
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Locked, E> {
-        if text == "on-fault" { Ok(Locked::OnFault) } else { Err(E::invalid_value(de::Unexpected::Str(text), &self)) }
+        let switch = |on| if on { Self::On } else { Self::Off };
+        let word = |text: &str| (text == "on-fault").then_some(Self::OnFault);
+        switch_or_word(deserializer, "true, false or \"on-fault\"", switch, word)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Huge pages: which size, how many are missing, on which node.
 
+use super::Memory;
 use super::forecast::{can_be_made, hopeless, warn};
 use super::hugepages::{Hugepages, PAGE_1G, PAGE_2M};
+use super::judge::{judge_available, judge_multiple};
 use super::part::Part;
-use super::{Memory, judge_available, judge_multiple};
 use crate::host::{Host, Node};
 use crate::plan::{Change, Class, Draft, Problem};
 use crate::unit::Size;

@@ -1,13 +1,17 @@
 //! `[cpu]`: model, topology and what the guest learns about its hypervisor.
 
-use super::host_vendor::HostVendor;
-use super::hyperv::Hyperv;
-use super::pinning::{Given, Guest, Pinning, Shape, Site, short_or_table, short_or_table_schema};
-use super::scene::Scene;
-use super::smp_cache::SmpCache;
+mod names;
+mod topology;
+
 use crate::host::Host;
 use crate::plan::{Class, Draft, Origin, Problem};
-use crate::unit::{CpuSet, HvVendorId, Version};
+use crate::profile::host_vendor::HostVendor;
+use crate::profile::hyperv::Hyperv;
+use crate::profile::pinning::{Given, Guest, Pinning, Shape, Site, short_or_table, short_or_table_schema};
+use crate::profile::scene::Scene;
+use crate::profile::smp_cache::SmpCache;
+use crate::unit::{CpuSet, HvVendorId};
+use names::{Flag, Model};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::num::NonZeroU32;
@@ -15,7 +19,7 @@ use std::num::NonZeroU32;
 /// The guest's vCPUs: how many, how they look to the guest, and what it learns of its hypervisor. QEMU's `-cpu` and `-smp`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Cpu {
+pub(in crate::profile) struct Cpu {
     /// CPU that the guest sees. `host` is the host's own, and becomes `max` without KVM; the others are those that
     /// `qemu-system-x86_64 -cpu help` prints.
     #[schemars(extend("default" = "host"))]
@@ -65,145 +69,43 @@ pub(super) struct Cpu {
     smp_cache: SmpCache,
     #[serde(default, deserialize_with = "short_or_table")]
     #[schemars(schema_with = "short_or_table_schema")]
-    pub(super) pinning: Pinning,
+    pub(in crate::profile) pinning: Pinning,
     /// Topology that follows from the pins, where the profile gives none.
     #[serde(skip)]
     shape: Option<Shape>,
 }
 
-/// First QEMU with modules; QEMU 9.1 change log.
-const MODULES: Version = Version::new(9, 1);
-
-/// Beginnings of models that are not Intel's without KVM: they have no leaf 0x1f. QEMU: `builtin_x86_defs`,
-/// `target/i386/cpu.c`.
-const OTHER_VENDORS: [&str; 8] = ["EPYC", "Opteron", "Dhyana", "phenom", "athlon", "qemu", "max", "host"];
-
-/// A name of letters, digits, `-`, `_` and `.`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9._-]+$", "examples" = ["host", "max", "EPYC"]))]
-struct Model(String);
-
-impl Default for Model {
-    fn default() -> Self {
-        Self("host".into())
-    }
-}
-
-impl TryFrom<String> for Model {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-        if text.is_empty() || text.contains(odd) {
-            return Err(format!(
-                "`{}` is not a CPU model; write host, max, or a name that `qemu -cpu help` prints",
-                text.escape_debug()
-            ));
-        }
-        Ok(Self(text))
-    }
-}
-
-/// `+` and the feature adds it, `-` and the feature takes it away.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String", extend("pattern" = r"^[+-][A-Za-z0-9._-]+$", "examples" = ["+invtsc", "-amd-stibp"]))]
-struct Flag {
-    name: String,
-    on: bool,
-}
-
-impl TryFrom<String> for Flag {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let shape =
-            || format!("`{text}` is not a CPU flag; write +NAME to add it or -NAME to take it away, like +invtsc");
-        let on = match text.chars().next() {
-            Some('+') => true,
-            Some('-') => false,
-            _ => return Err(shape()),
-        };
-        let name = text[1..].replace('_', "-");
-        let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
-        if name.is_empty() || name.contains(odd) {
-            return Err(shape());
-        }
-        match name.as_str() {
-            "kvm" => Err("the flag kvm has a key of its own: hide_kvm = true".into()),
-            hv if hv.starts_with("hv-") => {
-                Err(format!("the flag {hv} has a key of its own: hv, hv_spinlocks or hv_vendor_id"))
-            }
-            _ => Ok(Self { name, on }),
-        }
-    }
-}
-
-/// First APIC id that takes x2APIC: an interrupt to it reaches every vCPU in the PC of old. QEMU: `x86_cpus_init`.
-const FIRST_WIDE_APIC_ID: u64 = 255;
-
 impl Cpu {
-    /// Product of the topology.
-    pub(super) fn vcpus(&self) -> u32 {
-        self.topology().into_iter().map(|(_, count)| count).fold(1, u32::saturating_mul)
-    }
-
-    /// APIC id of the last vCPU: each level of the topology has bits of its own. QEMU: `include/hw/i386/topology.h`.
-    pub(super) fn highest_apic_id(&self) -> u64 {
-        let levels = self.topology().into_iter().rev().map(|(_, count)| u64::from(count));
-        let (_, id) = levels.fold((0_u32, 0_u64), |(shift, id), count| {
-            let part = (count - 1).checked_shl(shift).unwrap_or(u64::MAX);
-            (shift + count.next_power_of_two().trailing_zeros(), id.saturating_add(part))
-        });
-        id
-    }
-
-    /// Whether a vCPU has an APIC id that takes x2APIC.
-    pub(super) fn is_wide(&self) -> bool {
-        self.highest_apic_id() >= FIRST_WIDE_APIC_ID
-    }
-
     /// Why interrupt controllers must be split between kernel and QEMU, when there are vCPUs beyond the 255th.
-    pub(super) fn split(&self) -> Option<Origin> {
+    pub(in crate::profile) fn split(&self) -> Option<Origin> {
         let why = "devices interrupt the vCPUs beyond the 255th only through QEMU";
         self.is_wide().then(|| Origin::derived("cpu", why))
     }
 
     /// Whether `flags` says something of the CPU feature `name`.
-    pub(super) fn has_flag(&self, name: &str) -> bool {
+    pub(in crate::profile) fn has_flag(&self, name: &str) -> bool {
         self.flags.iter().any(|flag| flag.name == name)
     }
 
     /// Where `flags` takes the CPU feature `name` away.
-    pub(super) fn takes_away(&self, name: &str) -> Option<String> {
+    pub(in crate::profile) fn takes_away(&self, name: &str) -> Option<String> {
         let i = self.flags.iter().position(|flag| flag.name == name && !flag.on)?;
         Some(format!("cpu.flags[{i}]"))
     }
 
-    pub(super) fn threads(&self) -> u32 {
-        self.threads.map(NonZeroU32::get).or(self.shape.map(|shape| shape.threads)).unwrap_or(1)
-    }
-
     /// Host CPUs that vCPUs are pinned to; empty without pins.
-    pub(super) fn pinned(&self) -> CpuSet {
+    pub(in crate::profile) fn pinned(&self) -> CpuSet {
         self.pinning.pinned()
     }
 
     /// Host CPUs that the vCPUs in `vcpus` are pinned to.
-    pub(super) fn pinned_of(&self, vcpus: &CpuSet) -> CpuSet {
+    pub(in crate::profile) fn pinned_of(&self, vcpus: &CpuSet) -> CpuSet {
         self.pinning.pinned_of(vcpus)
-    }
-
-    /// The same with one socket, die and module of `cores` cores with `threads` sibling threads each.
-    pub(super) fn with_topology(self, cores: u32, threads: u32) -> Self {
-        let (cores, threads) = (NonZeroU32::new(cores), NonZeroU32::new(threads));
-        Self { sockets: None, dies: None, modules: None, cores, threads, shape: None, ..self }
     }
 
     /// The same with the host CPUs and the topology that `"auto"` means on this host; notes a problem when it cannot give
     /// them.
-    pub(super) fn placed(&self, site: &Site, host: &Host, draft: &mut Draft) -> Self {
+    pub(in crate::profile) fn placed(&self, site: &Site, host: &Host, draft: &mut Draft) -> Self {
         let above = [self.sockets, self.dies, self.modules, self.cores].into_iter().flatten().map(NonZeroU32::get);
         let cores = above.reduce(u32::saturating_mul);
         let given = Given { cores, threads: self.threads.map(NonZeroU32::get) };
@@ -212,24 +114,11 @@ impl Cpu {
     }
 
     /// The same without pins of iothreads, for a guest without disks.
-    pub(super) fn without_iothread_pins(self) -> Self {
+    pub(in crate::profile) fn without_iothread_pins(self) -> Self {
         Self { pinning: self.pinning.without_iothreads(), ..self }
     }
 
-    fn topology(&self) -> [(&'static str, u32); 5] {
-        let count = |level: Option<NonZeroU32>, follows: fn(Shape) -> u32| {
-            level.map(NonZeroU32::get).or(self.shape.map(follows)).unwrap_or(1)
-        };
-        [
-            ("sockets", count(self.sockets, |shape| shape.sockets)),
-            ("dies", count(self.dies, |shape| shape.dies)),
-            ("modules", count(self.modules, |_| 1)),
-            ("cores", count(self.cores, |shape| shape.cores)),
-            ("threads", self.threads()),
-        ]
-    }
-
-    pub(super) fn draft(&self, scene: &Scene, draft: &mut Draft) {
+    pub(in crate::profile) fn draft(&self, scene: &Scene, draft: &mut Draft) {
         let Self {
             model,
             sockets: _,
@@ -317,62 +206,6 @@ impl Cpu {
         );
     }
 
-    fn draft_topology(&self, scene: &Scene, draft: &mut Draft) {
-        let vcpus = self.vcpus();
-        draft.contents.vcpus = vcpus;
-        draft.contents.argv.smp.head(vcpus.to_string(), Origin::derived("cpu", "the product of the topology"));
-        for (level, count) in self.topology() {
-            // Older versions do not know it, and one is none.
-            if level == "modules" && count == 1 {
-                continue;
-            }
-            draft.contents.argv.smp.set(level, count.to_string(), self.origin(level));
-        }
-        let modules = self.modules.filter(|modules| modules.get() > 1);
-        if let (Some(_), Some(version)) = (modules, scene.version.filter(|version| *version < MODULES)) {
-            draft.refuse(
-                Problem::new(Class::Impossible, "cpu.modules", format!("QEMU {version} knows no modules"))
-                    .why(format!("QEMU {MODULES} is the first that does"))
-                    .fix("leave modules out, and give all cores of a die as cores"),
-            );
-        }
-        let online = scene.host.online().len();
-        if usize::try_from(vcpus).is_ok_and(|vcpus| vcpus > online) && online > 0 {
-            draft.warn(
-                Problem::new(Class::Impossible, "cpu", format!("{vcpus} vCPUs share {online} host CPUs"))
-                    .why("a vCPU that waits for a host CPU while it holds a lock stalls the others"),
-            );
-        }
-    }
-
-    /// Keeps QEMU alive where it translates an Intel CPU that has dies or modules: there leaf 0x1f is the last one, any
-    /// leaf beyond the last is answered from it whatever the subleaf, and SeaBIOS and others ask for one. QEMU:
-    /// `encode_topo_cpuid1f`, `target/i386/cpu.c`: assertion `count <= CPU_TOPOLOGY_LEVEL_SOCKET`.
-    fn draft_level(&self, scene: &Scene, draft: &mut Draft) {
-        let has = |level: &str| self.topology().iter().any(|(name, count)| *name == level && *count > 1);
-        let level = ["dies", "modules"].into_iter().find(|level| has(level));
-        let others = OTHER_VENDORS.iter().any(|start| self.model.0.starts_with(start));
-        if let Some(level) = level.filter(|_| !scene.kvm() && !others && scene.qemu_is(MODULES)) {
-            let why = "else a guest that asks for a leaf beyond the last ends QEMU 9.1 and newer by an assertion";
-            draft.contents.argv.cpu.set("min-level", "0x20", Origin::derived(format!("cpu.{level}"), why));
-        }
-    }
-
-    fn origin(&self, level: &str) -> Origin {
-        let given = match level {
-            "sockets" => self.sockets,
-            "dies" => self.dies,
-            "modules" => self.modules,
-            "cores" => self.cores,
-            _ => self.threads,
-        };
-        match self.shape.filter(|_| given.is_none()) {
-            Some(_) => Origin::derived("cpu.pinning", "the topology is that of the vCPUs' host cores")
-                .read_in("/sys/devices/system/cpu/cpu*/topology"),
-            None => Origin::given(format!("cpu.{level}")),
-        }
-    }
-
     fn draft_host_model(&self, scene: &Scene, draft: &mut Draft) {
         let cpu = &mut draft.contents.argv.cpu;
         // A guest with a passed device cannot migrate anyway; `migratable=on` would hide flags like invtsc.
@@ -392,7 +225,13 @@ impl Cpu {
         }
     }
 
-    pub(super) fn draft_pinning(&self, iothreads: &[String], site: &Site, scene: &Scene, draft: &mut Draft) {
+    pub(in crate::profile) fn draft_pinning(
+        &self,
+        iothreads: &[String],
+        site: &Site,
+        scene: &Scene,
+        draft: &mut Draft,
+    ) {
         let [(_, sockets), (_, dies), ..] = self.topology();
         let guest = Guest { vcpus: self.vcpus(), threads: self.threads(), dies: sockets.saturating_mul(dies) };
         self.pinning.draft(guest, iothreads, site, scene, draft);
