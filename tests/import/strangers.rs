@@ -100,7 +100,7 @@ fn a_command_line_out_of_libvirts_log_is_read_behind_its_variables() {
 fn a_default_stands_in_for_a_variable_that_is_empty() {
     let script = "CPU=\nqemu-system-x86_64 -m 1G -cpu ${CPU:-host,vendor=GenuineIntel}\n";
     let cpu = made("vm.sh", script);
-    has(&cpu, &["model = \"host\"", "args = [\"-global\", \"host-x86_64-cpu.vendor=GenuineIntel\"]"]);
+    has(&cpu, &["model = \"host\"", "    \"-global\",", "    \"host-x86_64-cpu.vendor=GenuineIntel\","]);
     assert!(cpu.report.is_complete(), "{:?}", cpu.report);
 }
 
