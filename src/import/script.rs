@@ -157,6 +157,14 @@ fn is_assignment(word: &str) -> bool {
     name.is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
+/// Whether an assignment is of a variable that every program has, as libvirt gives them to its QEMU.
+fn is_of_the_shell(word: &str) -> bool {
+    let name = word.split_once('=').map_or(word, |(name, _)| name);
+    let own = ["HOME", "PATH", "USER", "LOGNAME", "SHELL", "TERM", "LANG"];
+    let folders = ["XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"];
+    name.starts_with("LC_") || own.contains(&name) || folders.contains(&name)
+}
+
 /// What stands before QEMU in its command: programs that set something and then start it.
 fn wrapped(words: &[Word], env: &mut Vec<(String, String, usize)>, page: &mut Page, report: &mut Report) {
     let text: Vec<_> = words.iter().map(|word| word.text.as_str()).collect();
@@ -201,6 +209,9 @@ fn wrapped(words: &[Word], env: &mut Vec<(String, String, usize)>, page: &mut Pa
                 }
             }
             "nice" | "ionice" => Fate::Lost("cpu.pinning.nice sets the priority of vCPUs".into()),
+            _ if is_assignment(&word.text) && is_of_the_shell(&word.text) => {
+                Fate::Needless("QEMU inherits that of whoever starts vmrun".into())
+            }
             _ if is_assignment(&word.text) => {
                 if let Some((key, value)) = word.text.split_once('=') {
                     env.push((key.to_owned(), value.to_owned(), word.line));

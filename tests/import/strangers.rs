@@ -93,7 +93,9 @@ fn quickemus_further_words_are_its_guests() {
 fn a_command_line_out_of_libvirts_log_is_read_behind_its_variables() {
     let log = "LC_ALL=C PATH=/usr/sbin:/usr/bin HOME=/var/lib/libvirt/qemu/domain-1-win /usr/bin/qemu-system-x86_64 -name guest=win \
                -machine pc-q35-6.2,accel=kvm -m 4096 -drive id=a,id=b,file=/vm/a.raw,format=raw,if=none -device virtio-blk-pci,drive=a\n";
-    has(&made("vm.sh", log), &["name = \"win\"", "type = \"pc-q35-6.2\"", "file = \"/vm/a.raw\""]);
+    let guest = made("vm.sh", log);
+    has(&guest, &["name = \"win\"", "type = \"pc-q35-6.2\"", "file = \"/vm/a.raw\""]);
+    assert!(!guest.profile.contains("PATH"), "{}", guest.profile);
 }
 
 #[test]
