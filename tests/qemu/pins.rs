@@ -15,6 +15,7 @@ for_each_qemu! {
     vcpus_in_one_thread_are_refused_and_qemu_is_gone
     a_host_cpu_that_is_not_there_is_noticed_by_reading_back
     a_real_time_vcpu_does_not_hand_its_class_on
+    a_vcpu_whose_place_is_switched_off_has_its_class_and_waits_elsewhere
     a_newcomer_with_a_vcpus_mask_is_moved
     a_vhost_worker_outside_of_qemu_is_found_by_its_name
     a_qemu_that_has_ended_has_no_newcomers
@@ -85,6 +86,19 @@ async fn a_host_cpu_that_is_not_there_is_noticed_by_reading_back(qemu: (&str, &s
     let run = Run::new(qemu).tcg().pins(Pins { vcpus: vec![on("0,900")], ..Pins::default() });
     let refusal = run.paused().await.unwrap_err().to_string();
     assert!(refusal.contains("vCPU 0") && refusal.contains("0,900") && refusal.contains("gave 0;"), "{refusal}");
+}
+
+async fn a_vcpu_whose_place_is_switched_off_has_its_class_and_waits_elsewhere(qemu: (&str, &str)) {
+    let vcpus = vec![Placement { cpus: Some("900".parse().unwrap()), sched: Sched::Fifo(3) }];
+    let run = Run::new(qemu).tcg().pins(Pins { vcpus, ..Pins::default() });
+    let mut booting = run.spawn().unwrap();
+    let told = booting.told().await.unwrap();
+    let paused = booting.pin(&run.plan().pins, &told, "900".parse().unwrap()).await.unwrap();
+    let vcpu = paused.threads().iter().find(|thread| thread.what == Thread::Vcpu(0)).unwrap();
+    assert_eq!(vcpu.cpus.to_string(), "900", "its place is known");
+    let said = Command::new("chrt").args(["-p", &vcpu.tid.to_string()]).output().unwrap().stdout;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("SCHED_FIFO") && said.contains("priority: 3"), "{said}");
 }
 
 async fn a_real_time_vcpu_does_not_hand_its_class_on(qemu: (&str, &str)) {

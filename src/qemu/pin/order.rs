@@ -22,10 +22,8 @@ impl Order {
     /// off.
     pub(super) fn carry_out(&self, away: &CpuSet) -> Result<CpuSet, QemuError> {
         let name = || thread(&self.what, self.tid);
-        if let Some(cpus) = self.cpus.as_ref().filter(|cpus| cpus.without(away).is_empty()) {
-            return Ok(cpus.clone());
-        }
-        let wanted = self.cpus.as_ref().map(|cpus| (cpus, Mask::of(cpus)));
+        let is_there = |cpus: &&CpuSet| away.is_empty() || !cpus.without(away).is_empty();
+        let wanted = self.cpus.as_ref().filter(is_there).map(|cpus| (cpus, Mask::of(cpus)));
         if let Some((cpus, mask)) = wanted {
             let refused = |errno| failed(&name(), &format!("the kernel refuses host CPUs {cpus}"), errno);
             mask.apply(self.tid).map_err(refused)?;
@@ -34,7 +32,7 @@ impl Order {
             .map_err(|source| failed(&name(), &format!("the kernel refuses {}", class(self.sched)), source))?;
         let now = Mask::read(self.tid).map_err(|errno| failed(&name(), "its host CPUs cannot be read back", errno))?;
         match wanted {
-            None => Ok(now.cpus()),
+            None => Ok(self.cpus.clone().unwrap_or_else(|| now.cpus())),
             Some((cpus, mask)) if mask == now || Mask::of(&cpus.without(away)) == now => Ok(cpus.clone()),
             Some((cpus, _)) => {
                 let now = now.cpus();
