@@ -14,12 +14,12 @@ pub(super) fn boot(contents: &Contents, sheet: &mut Sheet) {
     if pins.vcpus.iter().any(is_placed) || room::is_divided(contents) {
         sheet.line("qmp '{\"execute\": \"query-cpus-fast\"}' || die 'QEMU tells no threads'");
         sheet.line("threads=$(vcpu_threads)");
-        let placed = pins.vcpus.iter().enumerate().filter(|(_, place)| is_placed(place));
-        placed.for_each(|(index, place)| sheet.line(placement(&index.to_string(), place)));
         if room::is_divided(contents) {
-            // After their host CPUs are given: a partition lets its threads run on nothing else.
+            // First: outside of a partition its host CPUs are nobody's.
             sheet.line("seclude_threads \"$threads\"");
         }
+        let placed = pins.vcpus.iter().enumerate().filter(|(_, place)| is_placed(place));
+        placed.for_each(|(index, place)| sheet.line(placement(&index.to_string(), place)));
     }
     if pins.iothreads.values().any(is_placed) {
         sheet.line("qmp '{\"execute\": \"query-iothreads\"}' || die 'QEMU tells no threads'");
