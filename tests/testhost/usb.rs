@@ -176,7 +176,7 @@ fn keyboard_there_and_back(host: &mut Host, qemu: &Qemu, more: &str) -> Result<[
     said(host, &format!("input[0] ({node}) was pulled out"))?;
     let without = host.ask(&has)?;
     host.plug(KEYBOARD)?;
-    said(host, &format!("input[0] ({node}) was plugged in, and is the guest's"))?;
+    said(host, &format!("input[0] ({node}) was plugged in"))?;
     let with = host.ask(&has)?;
     host.ask(&format!("{THERE}; {VMRUN} hmp wheel 'trace-event input_event_key_qcode on'"))?;
     host.outer("send-key", &json!({"keys": [{"type": "qcode", "data": "q"}]}))?;
