@@ -38,8 +38,8 @@ async fn eject(name: &GuestName, drive: Option<&str>, force: bool, output: Outpu
     let drive = chosen(&mut client, drive).await?;
     match qmp(&mut client, "eject", json!({ "id": drive, "force": force })).await {
         Err(Refused::Said(why)) if !force && why.contains("locked") => {
-            let more = "the guest holds the disc and was asked to let go of it; `--force` takes it";
-            Err(Refused::Said(format!("{more} ({why})")))
+            let what = format!("the guest holds the disc, and was asked to let go of it ({why})");
+            Err(Refused::unless(what, format!("vmrun cd eject {name} --force   # takes it all the same")))
         }
         Err(other) => Err(other),
         Ok(_) => Ok(done(name, &format!("drive {drive} is empty"), output)),
@@ -54,9 +54,13 @@ async fn chosen(client: &mut Client, drive: Option<&str>) -> Result<String, Refu
     match (drive, &drives[..]) {
         (Some(drive), _) if drives.contains(&drive) => Ok(drive.to_owned()),
         (None, [only]) => Ok((*only).to_owned()),
-        (_, []) => Err(Refused::Said("it has no CD-ROM drive; its profile wants  [[disk]]  cdrom = true".into())),
-        (Some(drive), _) => Err(Refused::Said(format!("it has no drive {drive}; name one of {}", drives.join(", ")))),
-        (None, _) => Err(Refused::Said(format!("it has several drives; say --drive {}", drives.join(" or ")))),
+        (_, []) => Err(Refused::unless("it has no CD-ROM drive", "in its profile:\n[[disk]]\ncdrom = true")),
+        (Some(drive), _) => {
+            Err(Refused::unless(format!("it has no drive {drive}"), format!("name one of {}", drives.join(", "))))
+        }
+        (None, _) => {
+            Err(Refused::unless("it has several drives", format!("name one: --drive {}", drives.join(" or --drive "))))
+        }
     }
 }
 

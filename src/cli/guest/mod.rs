@@ -111,6 +111,19 @@ enum Refused {
     Away,
     /// QEMU, or vmrun, said no.
     Said(String),
+    /// vmrun said no, and what is to be done about it.
+    Unless {
+        /// What is so.
+        what: String,
+        /// What mends it.
+        fix: String,
+    },
+}
+
+impl Refused {
+    fn unless(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Unless { what: what.into(), fix: fix.into() }
+    }
 }
 
 impl From<QmpError> for Refused {
@@ -141,10 +154,8 @@ fn for_guest(name: &GuestName, output: Output, work: impl Future<Output = Result
 
 fn refuse(name: &GuestName, refused: Refused, output: Output) -> Exit {
     let (exit, text, fix) = match (refused, standing(&run_dir(name))) {
-        (Refused::Said(why), _) => {
-            let (what, fix) = why.split_once("; ").unwrap_or((&why, ""));
-            (Exit::Unwilling, what.to_owned(), fix.to_owned())
-        }
+        (Refused::Said(what), _) => (Exit::Unwilling, what, String::new()),
+        (Refused::Unless { what, fix }, _) => (Exit::Unwilling, what, fix),
         (Refused::Away, Standing::Orphan) => (
             Exit::Orphan,
             "it runs without its vmrun, which was killed".to_owned(),

@@ -31,7 +31,7 @@ async fn only(client: &mut Client) -> Result<String, Refused> {
     match &devices(answer.as_str().unwrap_or_default())[..] {
         [] => Err(Refused::Said("it has no network device".into())),
         [only] => Ok(only.clone()),
-        several => Err(Refused::Said(format!("it has several network devices; say which: {}", several.join(", ")))),
+        several => Err(Refused::unless("it has several network devices", format!("say which: {}", several.join(", ")))),
     }
 }
 

@@ -62,7 +62,10 @@ async fn detach(name: &GuestName, device: &PciSelector, limit: Period, output: O
         PciSelector::Function(bdf) => vec![*bdf],
         PciSelector::Device(first) => (0..8).filter_map(|function| first.sibling(function)).collect(),
         PciSelector::Path(..) | PciSelector::Ids { .. } | PciSelector::Slot(_) => {
-            return Err(Refused::Said(format!("`{device}` is no address; vmrun status {name}   # lists what it has")));
+            return Err(Refused::unless(
+                format!("`{device}` is no address"),
+                format!("vmrun status {name}   # lists what it has"),
+            ));
         }
     };
     let mut client = Client::connect(&run_dir(name)).await?;
@@ -71,9 +74,10 @@ async fn detach(name: &GuestName, device: &PciSelector, limit: Period, output: O
             let back: Vec<Bdf> = serde_json::from_value(answer?["devices"].take()).unwrap_or_default();
             Ok(done(name, &format!("back with the host: {}", list(&back)), output))
         }
-        Err(_) => Err(Refused::Said(format!(
-            "the guest has not let go of {device} within {limit}; wait, as the host gets it back when it does, or eject the device in the guest"
-        ))),
+        Err(_) => Err(Refused::unless(
+            format!("the guest has not let go of {device} within {limit}"),
+            "wait, as the host gets it back when it does, or eject the device in the guest",
+        )),
     }
 }
 

@@ -54,7 +54,7 @@ async fn give(name: &GuestName, device: &UsbDevice, output: Output) -> Result<Ex
     }
     qmp.raw("device_add", &properties).await.map_err(|error| match Refused::from(error) {
         Refused::Said(why) if why.contains(BUS) => {
-            Refused::Said(format!("it has no USB controller ({why}); its profile wants  [usb_controller]"))
+            Refused::unless(format!("it has no USB controller ({why})"), "in its profile:\n[usb_controller]")
         }
         other => other,
     })?;
@@ -68,9 +68,10 @@ async fn judge_node(name: &GuestName, node: &str) -> Result<(), Refused> {
     let qemu = status["qemu"].as_u64().and_then(|pid| owner(&format!("/proc/{pid}")));
     match (qemu, owner(node)) {
         (Some((qemu, _)), Some((uid, mode))) if qemu != 0 && qemu != uid && mode & 0o006 != 0o006 => {
-            Err(Refused::Said(format!(
-                "QEMU runs as user {qemu}, who may not open {node}; name the device in [[usb]] of the profile, and it is handed over"
-            )))
+            Err(Refused::unless(
+                format!("QEMU runs as user {qemu}, who may not open {node}"),
+                "name the device in [[usb]] of the profile, and it is handed over",
+            ))
         }
         _ => Ok(()),
     }
@@ -102,9 +103,10 @@ async fn take(name: &GuestName, device: &UsbDevice, output: Output) -> Result<Ex
     };
     qmp.raw("device_del", &json!({ "id": id })).await?;
     if timeout(GOING, deleted(&mut events, &id)).await.is_err() {
-        return Err(Refused::Said(format!(
-            "QEMU has not let go of {device} yet; it is asked to: try again in a moment"
-        )));
+        return Err(Refused::unless(
+            format!("QEMU was asked for {device}, and has not let go of it yet"),
+            "try again in a moment",
+        ));
     }
     Ok(done(name, &format!("{device} is back with the host"), output))
 }
