@@ -162,7 +162,7 @@ impl Watch<'_> {
         match action? {
             Action::PowerDown => self.power_down().await,
             Action::Warn => {
-                self.note("Ctrl-C once more within 5 s forces the guest off: its unsaved work is lost".into());
+                self.note(format!("{} once more within 5 s forces the guest off: its unsaved work is lost", self.keys()));
             }
             Action::SayOverdue => self.warn(format!(
                 "the guest did not power off within {}; it is left alone. `vmrun stop --force {}` forces it off, its unsaved work is lost",
@@ -192,13 +192,19 @@ impl Watch<'_> {
         (self.tell)(&Notice::Warning(text));
     }
 
+    /// What is pressed to stop the guest.
+    fn keys(&self) -> &'static str {
+        if self.plan.panic_key.is_some() { "Ctrl-C or the panic key" } else { "Ctrl-C" }
+    }
+
     async fn power_down(&mut self) {
         if self.state == State::Stopping(Rung::Asked) {
             notify::stopping();
             self.side.hooks_at(Point::Stopping);
             self.note(format!(
-                "power button pressed; the guest has {} to power off. Ctrl-C again to force it off",
-                self.plan.ending.timeout
+                "power button pressed; the guest has {} to power off. {} again to force it off",
+                self.plan.ending.timeout,
+                self.keys()
             ));
         }
         match timeout(PATIENCE, self.guest.powerdown()).await {

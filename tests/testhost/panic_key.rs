@@ -45,7 +45,7 @@ fn a_chord_that_is_pressed_three_times_forces_a_guest_off_that_does_not_answer()
     let (log, left) = host::on(&Layout::USB, |host| {
         started(host, &newer_or_both()[0], "then=ignore")?;
         said(host, "vmrun-guest: waiting")?;
-        for word in ["power button pressed", "Ctrl-C once more within 5 s"] {
+        for word in ["power button pressed", "Ctrl-C or the panic key once more within 5 s"] {
             press(host, &CHORD)?;
             said(host, word)?;
         }
