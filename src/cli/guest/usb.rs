@@ -108,7 +108,11 @@ async fn take(name: &GuestName, device: &UsbDevice, output: Output) -> Result<Ex
             "try again in a moment",
         ));
     }
-    Ok(done(name, &format!("{device} is back with the host"), output))
+    let what = match found(device) {
+        Some(_) => format!("{device} is back with the host"),
+        None => format!("{device} is not plugged in; it stays with the host when it is"),
+    };
+    Ok(done(name, &what, output))
 }
 
 /// Waits until QEMU says that a device is gone; `device_del` only begins that.
