@@ -4,8 +4,15 @@ use super::prepare::{Hands, beside, hooks_at, lost, start_companions};
 use super::run::{Run, sentence};
 use super::state_file::Reached;
 use super::watch::Arrived;
-use super::{Companions, Failure, Notice, Scene};
+use super::{Companions, Failure, Notice, RequiredLost, Scene};
 use crate::plan::{Point, Start};
+use crate::process::spare_code;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// After which nothing of the start is under way any more.
+const SETTLED: Duration = Duration::from_millis(300);
 
 /// Runs what belongs to a running guest, then keeps the companions alive. Ends only when one that is required is lost;
 /// then with what happened.
@@ -21,9 +28,19 @@ pub(super) async fn keep_company(
         Arrived::Back(reached) => welcome_back(hands, (run, reached), companions, scene).await,
     };
     match ran {
-        Ok(()) => companions.next().await.to_string(),
+        Ok(()) => rest(companions).await.to_string(),
         Err(failure) => failure.what,
     }
+}
+
+/// Watches the companions. For hours nothing happens now, and what a start takes is most of the program: it goes from memory.
+async fn rest(companions: &mut Companions<'_>) -> RequiredLost {
+    let mut lost = pin!(companions.next());
+    tokio::select! {
+        lost = &mut lost => return lost,
+        () = sleep(SETTLED) => spare_code(),
+    }
+    lost.await
 }
 
 /// Runs the hooks at `reconnect`, and what is still owed to a guest that came so far.

@@ -15,7 +15,6 @@ use super::{Action, Companions, Ended, Event, Failure, Notice, Outcome, Scene, S
 use crate::apply::{ApplyError, Damage, Instance, Lease, recover};
 use crate::host::Root;
 use crate::plan::Plan;
-use crate::process::spare_code;
 use crate::qemu::Guest;
 use std::cell::RefCell;
 use std::error::Error;
@@ -222,8 +221,6 @@ pub(super) async fn lived_out(
     inputs: &mut Inputs,
 ) -> Ended {
     let mut reboots = Reboots::default();
-    // For hours nothing happens now, and what a start takes is most of the program.
-    spare_code();
     loop {
         match watch(guest, (hands, run, arrived), companions, scene, (inputs, &mut reboots)).await {
             Left::Ended(ended) => return ended,
