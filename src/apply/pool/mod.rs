@@ -18,6 +18,11 @@ use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long the kernel may take to let go of the memory of a QEMU that is gone.
+const LINGER: Duration = Duration::from_secs(3);
 
 /// What all who change a pool lock.
 const NODES: &str = "/sys/devices/system/node";
@@ -151,16 +156,21 @@ pub(super) async fn give_back(place: &Place, node: u32, size: Size, pages: u64) 
 fn return_pages(place: &Place, node: u32, size: Size, pages: u64) -> Result<(), ApplyError> {
     let Place { root, dir } = place;
     let pool = Pool::of(node, size);
-    let now = pool.level(root)?;
     let mut shares = record::load(dir)?;
     let mine = shares.iter().position(|share| share.is_of(node, size));
-    let owed = mine.map_or(pages, |at| shares[at].owed(now));
-    let gone = returnable(owed, now, pending(place, node, size));
+    let owed = |now| mine.map_or(pages, |at| shares[at].owed(now));
+    let (pending, heirs) = (pending(place, node, size), record::others(dir));
+    // Who inherits them need not wait for them.
+    let has_heir = heirs.iter().flat_map(|other| &other.shares).any(|share| share.is_of(node, size));
+    let patience = if has_heir { Duration::ZERO } else { LINGER };
+    let now = at_rest(patience, || pool.level(root), |now| returnable(owed(*now), *now, pending) == owed(*now))?;
+    let owed = owed(now);
+    let gone = returnable(owed, now, pending);
     if gone > 0 {
         pool.set(root, now.total - gone)?;
     }
     let left = owed - gone;
-    let heir = record::others(dir).into_iter().find_map(|other| {
+    let heir = heirs.into_iter().find_map(|other| {
         let at = other.shares.iter().position(|share| share.is_of(node, size))?;
         Some((other, at))
     });
@@ -177,6 +187,27 @@ fn return_pages(place: &Place, node: u32, size: Size, pages: u64) -> Result<(), 
         record::save(dir, &shares)?;
     }
     if settled { Ok(()) } else { Err(kept(node, size, owed, gone)) }
+}
+
+/// The level once all that is owed is free, or after `patience`.
+///
+/// A QEMU that was killed with a card in it is gone for whoever waits for it, and the kernel may still be letting go of the
+/// memory that the card could write to. Nothing tells when that is done.
+fn at_rest(
+    patience: Duration,
+    level: impl Fn() -> Result<Level, ApplyError>,
+    is_free: impl Fn(&Level) -> bool,
+) -> Result<Level, ApplyError> {
+    let until = Instant::now() + patience;
+    let mut pause = Duration::from_millis(5);
+    loop {
+        let now = level()?;
+        if is_free(&now) || Instant::now() >= until {
+            return Ok(now);
+        }
+        sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(200));
+    }
 }
 
 /// Notes that QEMU has its pages, so that they are not spoken for any more: the kernel counts them.

@@ -82,6 +82,27 @@ async fn pages_that_the_next_guest_has_are_given_back_by_that_one() {
 }
 
 #[tokio::test]
+async fn pages_that_the_kernel_still_lets_go_of_are_waited_for_and_those_of_somebody_are_not_taken() {
+    let ground = Ground::new(0);
+    let (_guest, place) = ground.guest("guest");
+    assert_eq!(claims(&place, 4).await, Some(4));
+    let free = ground.0.path().join(POOL).with_file_name("free_hugepages");
+    fs::write(&free, "0").unwrap();
+    let kernel = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        fs::write(free, "4").unwrap();
+    });
+    give_back(&place, 0, SIZE, 4).await.unwrap();
+    kernel.join().unwrap();
+    assert_eq!(ground.pages(), "0");
+
+    assert_eq!(claims(&place, 6).await, Some(2));
+    fs::write(ground.0.path().join(POOL).with_file_name("free_hugepages"), "1").unwrap();
+    let refused = give_back(&place, 0, SIZE, 2).await.unwrap_err().to_string();
+    assert!(refused.contains("2 huge pages of 2M should go from node 0, and 1 could"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_pool_that_is_not_there_is_an_error() {
     let ground = Ground::new(0);
     let (_a, place) = ground.guest("first");
