@@ -15,7 +15,9 @@ const BESIDE_A_GUEST: &str = "internal error: this is a mistake in vmrun. Nothin
 /// the services beside a guest that runs on; the journal stays for who comes next. A release could not unwind at all.
 pub(super) fn leave_at_once(command: &Command, output: Output) {
     let tell = std::panic::take_hook();
-    let terminal = tcgetattr(io::stdin()).ok().map(Mutex::new);
+    // Of those alone that change it: a process in the background that sets a terminal is stopped, and would not leave.
+    let changes_it = matches!(command, Command::Console(_) | Command::Top(_) | Command::Pick(_));
+    let terminal = changes_it.then(|| tcgetattr(io::stdin()).ok()).flatten().map(Mutex::new);
     let has_guest = matches!(command, Command::Run(_) | Command::Attach(_) | Command::Recover(_) | Command::Pick(_));
     std::panic::set_hook(Box::new(move |panic| {
         if let Some(terminal) = terminal.as_ref().and_then(|terminal| terminal.try_lock().ok()) {
