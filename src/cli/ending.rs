@@ -4,8 +4,9 @@ use super::Exit;
 use super::output::{Output, Weight};
 use crate::supervise::{Ended, Outcome, Stage};
 use serde_json::json;
-use std::fmt::Write;
-use std::fs;
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Name of the record in the guest's state folder.
@@ -116,10 +117,18 @@ fn host_state(name: &str, outcome: &Outcome) -> String {
 pub(super) fn keep(dir: &Path, outcome: &Outcome) {
     let record = json!({ "v": 1, "end": outcome, "exit": exit(outcome).code() });
     if dir.is_dir()
-        && let Err(error) = fs::write(dir.join(RECORD), format!("{record:#}\n"))
+        && let Err(error) = write_over(&dir.join(RECORD), format!("{record:#}\n").as_bytes())
     {
         tracing::warn!(%error, "the end could not be recorded");
     }
+}
+
+/// Not cut to nothing first: that ext4 takes for a replacement, which is written to the disk before the file is closed
+/// (`Documentation/admin-guide/ext4.rst`, `auto_da_alloc`).
+fn write_over(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    file.write_all(text)?;
+    file.set_len(text.len() as u64)
 }
 
 #[cfg(test)]

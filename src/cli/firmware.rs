@@ -3,7 +3,6 @@
 use super::output::{Output, Weight};
 use crate::doctor::change::Surroundings;
 use crate::plan::Contents;
-use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -46,8 +45,6 @@ pub(super) fn tell(good: &Surroundings, now: &Surroundings, contents: &Contents,
 
 /// The file of the block node `node`.
 fn in_flash(contents: &Contents, node: &str) -> Option<PathBuf> {
-    let values = contents.argv.args().into_iter().filter(|arg| arg.option == "-blockdev").filter_map(|arg| arg.value);
-    let nodes = values.filter_map(|value| serde_json::from_str::<Value>(&value).ok());
-    let file = nodes.into_iter().find(|found| found["node-name"] == node)?;
+    let file = contents.argv.json("-blockdev").find(|found| found["node-name"] == node)?;
     file["filename"].as_str().map(PathBuf::from)
 }

@@ -7,7 +7,8 @@ use crate::host::{Host, Root};
 use crate::plan::Contents;
 use crate::supervise::{Ended, Outcome, Stage};
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -41,8 +42,7 @@ pub(super) fn surroundings(contents: &Contents, host: &Host, root: &Root) -> Sur
     note("kernel", root.text("/proc/sys/kernel/osrelease"));
     note("kernel arguments", root.text("/proc/cmdline"));
     note("QEMU", host.qemu.as_ref().map(|qemu| format!("{} {}", qemu.path.display(), qemu.version)));
-    let bios: Vec<_> = ["bios_version", "bios_date"].iter().filter_map(|name| host.dmi.get(*name)).cloned().collect();
-    note("BIOS", Some(bios.join(" ")));
+    note("BIOS", Some(Host::own_firmware(root)));
     if let Some(code) = firmware::code(contents) {
         note(&format!("firmware {}", code.display()), image(root, &code));
     }
@@ -52,33 +52,46 @@ pub(super) fn surroundings(contents: &Contents, host: &Host, root: &Root) -> Sur
         let driver = driver.map(|driver| format!("{driver} {}", version.unwrap_or_default()).trim().to_owned());
         note(&format!("driver of {bdf}"), driver);
     }
-    Surroundings { when: now(), facts, argv: contents.argv.words(), firmware: None }
+    Surroundings { when: rfc3339(SystemTime::now()), facts, argv: contents.argv.words(), firmware: None }
 }
 
-fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 /// A firmware image has no version that could be asked for; one that was replaced has another time.
 fn image(root: &Root, path: &Path) -> Option<String> {
     let meta = root.metadata(path).ok()?;
-    let modified = meta.modified().ok().map(|time| humantime::format_rfc3339_seconds(time).to_string());
+    let modified = meta.modified().ok().map(rfc3339);
     Some(format!("{} bytes of {}", meta.len(), modified.unwrap_or_default()))
 }
 
-/// Keeps them in the guest's state folder `dir`, with a checksum of the firmware's `code`.
-pub(super) fn keep(dir: &Path, surroundings: Surroundings, code: Option<&Path>) {
-    let firmware = code.and_then(firmware::checksum);
-    let surroundings = Surroundings { firmware, ..surroundings };
-    let text = serde_json::to_string_pretty(&surroundings).unwrap_or_default();
+/// Keeps them in the guest's state folder `dir`, with a checksum of the firmware's `code`; `good` are those of the last
+/// good run before.
+pub(super) fn keep(dir: &Path, good: Option<&Surroundings>, now: Surroundings, code: Option<&Path>) {
+    let good = good.filter(|good| good.facts == now.facts);
+    // The usual run has to do with what the last one had: of that only the time is new. To read an image takes longer
+    // than all else at the end of a guest.
+    if good.is_some_and(|good| good.argv == now.argv) && touched(&dir.join(RECORD)).is_ok() {
+        return;
+    }
+    let firmware = good.and_then(|good| good.firmware.clone()).or_else(|| code.and_then(firmware::checksum));
+    let text = serde_json::to_string_pretty(&Surroundings { firmware, ..now }).unwrap_or_default();
     if let Err(error) = Root::at(dir).replace(format!("/{RECORD}"), text.as_bytes()) {
         tracing::warn!(%error, "what this run had to do with could not be recorded");
     }
 }
 
+fn touched(record: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).open(record)?.set_modified(SystemTime::now())
+}
+
 /// Those of the last good run of the guest with the state folder `dir`; `None` when there was none.
 pub(super) fn last_good(dir: &Path) -> Option<Surroundings> {
-    serde_json::from_slice(&fs::read(dir.join(RECORD)).ok()?).ok()
+    let path = dir.join(RECORD);
+    let good: Surroundings = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+    let when = fs::metadata(&path).and_then(|meta| meta.modified()).map_or(good.when, rfc3339);
+    Some(Surroundings { when, ..good })
 }
 
 /// Tells what changed since `good`; nothing when nothing has.

@@ -221,21 +221,22 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// Parses the command line; a profile where a command belongs is run.
 fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let error = match read(Cli::command(), &words) {
+    let mut command = Cli::command();
+    let error = match read(&mut command, &words) {
         Ok(cli) => return Ok(cli),
         Err(error) => error,
     };
     if let Some(at) = profile_at(&words, &error) {
         words.insert(at, "run".into());
-        if let Ok(cli) = read(Cli::command(), &words) {
+        if let Ok(cli) = read(&mut command, &words) {
             return Ok(cli);
         }
     }
     // What help shows is put together for those alone who get to see it: it takes as long as a plan.
-    read(args::command(), &words)
+    read(&mut args::command(), &words)
 }
 
-fn read(mut command: clap::Command, words: &[OsString]) -> Result<Cli, clap::Error> {
+fn read(command: &mut clap::Command, words: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = command.try_get_matches_from_mut(words);
     Cli::from_arg_matches_mut(&mut matches?)
 }

@@ -32,7 +32,7 @@ pub(super) fn run(args: &Run, output: Output) -> Exit {
             let outcome = carry_out(plan, &host, &loaded, &|notice| progress.tell(notice));
             progress.finish();
             match (lately::worked(&outcome), good) {
-                (Some(true), _) => lately::keep(&state, now, code.as_deref()),
+                (Some(true), good) => lately::keep(&state, good.as_ref(), now, code.as_deref()),
                 (Some(false), Some(good)) => lately::tell(&good, &good.changes(&now), output),
                 _ => {}
             }

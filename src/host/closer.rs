@@ -1,19 +1,48 @@
-//! The facts that only a closer look tells, each for those who asked.
+//! The facts that only those get to know who asked for them.
 
+use super::cpu::Processor;
 use super::{
-    Area, Host, Root, Wants, console, core_scheduling, cpu, iommu, keyboard, mediated, module, neighbour, node, pci,
-    real_time, system, transparent_huge, tuning, usb, vfio,
+    Area, Caller, Host, Root, Wants, console, core_scheduling, cpu, dmi, firmware, iommu, keyboard, mediated, module,
+    neighbour, net, node, path, pci, real_time, sound, system, transparent_huge, tuning, usb, vfio,
 };
 
 impl Host {
-    /// Fills in what `wants` asks for beyond what is always read.
-    pub(super) fn look_closer(&mut self, root: &Root, wants: &Wants) {
+    /// Fills in which devices, interfaces, servers and firmware there are, as far as `wants` asks for them.
+    pub(super) fn look_around(&mut self, root: &Root, caller: &Caller, wants: &Wants) {
+        if wants.any(&[Area::Pci, Area::Names, Area::Holders]) {
+            self.pci = pci::read(root);
+        }
+        if wants.any(&[Area::UsbDevices, Area::Usb]) {
+            self.usb = usb::read(root);
+        }
+        if wants.area(Area::Dmi) {
+            self.dmi = dmi::read(root);
+        }
+        if wants.area(Area::Sound) {
+            let listener = self.account.as_ref().map_or(caller.invoker.unwrap_or(caller.euid), |account| account.uid);
+            self.sound = sound::servers(root, listener);
+        }
+        if wants.area(Area::Interfaces) {
+            self.bridges = net::bridges(root);
+            self.links = net::links(root);
+            self.net = net::rights(root, caller.euid);
+        }
+        if wants.area(Area::Firmware) {
+            self.firmware = firmware::read(root, caller);
+            // Their sizes are held against those of the guests' own stores.
+            let images = self.firmware.iter().flat_map(|found| std::iter::once(&found.code).chain(&found.vars));
+            self.paths.extend(images.map(|path| (path.clone(), path::read(root, path))));
+        }
+        self.io_uring = wants.area(Area::IoUring) && root.has_io_uring();
+    }
+
+    /// Fills in what takes a close look, as far as `wants` asks for it.
+    pub(super) fn look_closer(&mut self, root: &Root, processor: &Processor, wants: &Wants) {
         if wants.area(Area::Pci) || wants.area(Area::Usb) {
             self.keyboards = keyboard::read(root);
         }
         if wants.area(Area::Pci) {
             self.iommu = iommu::read(root);
-            self.address_bits = cpu::address_bits(root);
             self.iommufd = root.exists("/dev/iommu");
             self.vfio_denied = vfio::denied(root);
             self.modules = module::read(root);
@@ -32,7 +61,7 @@ impl Host {
         if wants.area(Area::Cpus) {
             let online = self.online();
             let close = cpu::close(root, &online, &mut self.cpus);
-            (self.cpu_model, self.caches) = (close.model, close.caches);
+            (self.cpu_model, self.caches) = (processor.model.clone(), close.caches);
             (self.cpu_sets, self.frequency) = (close.sets, close.frequency);
             self.real_time_percent = real_time::percent(root);
             self.core_scheduling = core_scheduling::read(root);
@@ -45,7 +74,7 @@ impl Host {
             self.usb_buses = usb::buses(root);
         }
         if wants.area(Area::System) {
-            self.system = system::read(root);
+            self.system = system::read(root, processor);
         }
         if let Some(run) = &wants.run {
             self.neighbours = neighbour::read(root, run);

@@ -25,8 +25,17 @@ const FIELDS: [&str; 14] = [
 
 /// The fields that have a text, by their names in sysfs; none on a machine without DMI.
 pub(super) fn read(root: &Root) -> BTreeMap<String, String> {
-    let field = |name: &str| Some((name.to_owned(), clean(&root.text(format!("{FOLDER}/{name}"))?)?));
-    FIELDS.into_iter().filter_map(field).collect()
+    FIELDS.into_iter().filter_map(|name| Some((name.to_owned(), field(root, name)?))).collect()
+}
+
+/// Version and date of the firmware, as far as it tells them.
+pub(super) fn version(root: &Root) -> String {
+    let parts: Vec<_> = ["bios_version", "bios_date"].into_iter().filter_map(|name| field(root, name)).collect();
+    parts.join(" ")
+}
+
+fn field(root: &Root, name: &str) -> Option<String> {
+    clean(&root.text(format!("{FOLDER}/{name}"))?)
 }
 
 /// The text in printable ASCII, as SMBIOS wants it; `None` when nothing is left.

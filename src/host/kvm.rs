@@ -21,10 +21,10 @@ pub enum Kvm {
     Absent,
 }
 
-/// State of KVM, by opening `/dev/kvm` and by the flags of the host CPU.
-pub(super) fn read(root: &Root) -> Kvm {
+/// State of KVM, by opening `/dev/kvm` and by `flags`, those of the host CPU.
+pub(super) fn read(root: &Root, flags: &str) -> Kvm {
     match root.try_read_write("/dev/kvm") {
-        Ok(()) if virtualises(root) => Kvm::Usable,
+        Ok(()) if virtualises(flags) => Kvm::Usable,
         Ok(()) => Kvm::Standin,
         Err(error) if is_absent(&error) => Kvm::Absent,
         Err(_) => Kvm::Denied,
@@ -37,9 +37,8 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(code, Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ENXIO | Errno::ENODEV))
 }
 
-/// Whether the host CPU shows VMX or SVM. All host CPUs of a machine show the same, so the first one's line will do.
-fn virtualises(root: &Root) -> bool {
-    let flags = root.line("/proc/cpuinfo", "flags").unwrap_or_default();
+/// Whether the host CPU shows VMX or SVM.
+fn virtualises(flags: &str) -> bool {
     flags.split_ascii_whitespace().any(|flag| flag == "vmx" || flag == "svm")
 }
 
@@ -50,34 +49,33 @@ mod test {
     use crate::host::tree::lay_out;
     use std::io;
 
-    const INTEL: (&str, &str) = ("/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vme vmx smx\nvmx flags\t: vnmi\n");
-    const PLAIN: (&str, &str) = ("/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vme hypervisor\n");
+    const INTEL: &str = "fpu vme vmx smx";
+    const PLAIN: &str = "fpu vme hypervisor";
 
     #[test]
     fn kvm_is_usable_where_the_cpu_virtualises() {
-        let tree = lay_out(&[("/dev/kvm", ""), INTEL]);
-        assert_eq!(read(&tree.root), Kvm::Usable);
-        let tree = lay_out(&[("/dev/kvm", ""), ("/proc/cpuinfo", "flags\t\t: fpu svm\n")]);
-        assert_eq!(read(&tree.root), Kvm::Usable);
+        let tree = lay_out(&[("/dev/kvm", "")]);
+        assert_eq!(read(&tree.root, INTEL), Kvm::Usable);
+        assert_eq!(read(&tree.root, "fpu svm"), Kvm::Usable);
     }
 
     #[test]
     fn kvm_on_a_cpu_without_vmx_and_svm_is_a_stand_in() {
-        let tree = lay_out(&[("/dev/kvm", ""), PLAIN]);
-        assert_eq!(read(&tree.root), Kvm::Standin);
+        let tree = lay_out(&[("/dev/kvm", "")]);
+        assert_eq!(read(&tree.root, PLAIN), Kvm::Standin);
     }
 
     #[test]
     fn without_its_node_kvm_is_absent() {
-        let tree = lay_out(&[INTEL]);
-        assert_eq!(read(&tree.root), Kvm::Absent);
+        let tree = lay_out(&[]);
+        assert_eq!(read(&tree.root, INTEL), Kvm::Absent);
     }
 
     #[test]
     fn a_node_that_cannot_be_opened_is_denied() {
         // A folder refuses to be opened for writing to everyone, root included.
-        let tree = lay_out(&[("/dev/kvm/x", ""), INTEL]);
-        assert_eq!(read(&tree.root), Kvm::Denied);
+        let tree = lay_out(&[("/dev/kvm/x", "")]);
+        assert_eq!(read(&tree.root, INTEL), Kvm::Denied);
         assert!(!is_absent(&io::Error::from_raw_os_error(13)));
     }
 

@@ -87,6 +87,7 @@ pub use virtiofsd::Virtiofsd;
 pub use wants::{Area, Wants};
 
 use crate::unit::{Bdf, CpuSet, NoRom, OptionRom, Size};
+use cpu::Processor;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -100,14 +101,14 @@ pub struct Host {
     /// What the processor calls itself; [`Area::Cpus`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_model: Option<String>,
-    /// Bits of a physical address, `address sizes` in `/proc/cpuinfo`; [`Area::Pci`].
+    /// Bits of a physical address, `address sizes` in `/proc/cpuinfo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_bits: Option<u8>,
     /// Who made the processor, by `vendor_id` in `/proc/cpuinfo`, like `AuthenticAMD`; `None` in older dumps, which did
-    /// not tell; [`Area::Cpus`], as the next five.
+    /// not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_vendor: Option<String>,
-    /// Caches, the nearest to the core first.
+    /// Caches, the nearest to the core first; [`Area::Cpus`], as the next four.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caches: Vec<Cache>,
     /// Sets of host CPUs that are kept apart.
@@ -135,7 +136,7 @@ pub struct Host {
     /// How much memory QEMU may lock; `None` in older dumps, which did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_memory: Option<LockedMemory>,
-    /// PCI functions, by address.
+    /// PCI functions, by address; [`Area::Pci`].
     pub pci: Vec<PciFunction>,
     /// What the IOMMU is and keeps for itself; [`Area::Pci`].
     #[serde(default, skip_serializing_if = "Iommu::is_default")]
@@ -161,21 +162,22 @@ pub struct Host {
     /// USB buses by number; [`Area::Usb`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub usb_buses: Vec<UsbBus>,
-    /// USB devices that are plugged in, by port.
+    /// USB devices that are plugged in, by port; [`Area::UsbDevices`] and [`Area::Usb`].
     #[serde(default)]
     pub usb: Vec<UsbDevice>,
-    /// What the firmware calls the machine, by the names in `/sys/class/dmi/id`, without serial numbers.
+    /// What the firmware calls the machine, by the names in `/sys/class/dmi/id`, without serial numbers; [`Area::Dmi`].
     #[serde(default)]
     pub dmi: BTreeMap<String, String>,
-    /// Sockets of the sound servers that run for QEMU's user, else for the invoker, else for vmrun's own user.
+    /// Sockets of the sound servers that run for QEMU's user, else for the invoker, else for vmrun's own user;
+    /// [`Area::Sound`].
     #[serde(default)]
     pub sound: Vec<PathBuf>,
-    /// Names of network bridges, from `/sys/class/net/*/bridge`.
+    /// Names of network bridges, from `/sys/class/net/*/bridge`; [`Area::Interfaces`], as the next one and what may be done with them.
     pub bridges: Vec<String>,
     /// Network interfaces, by name; empty in older dumps, which did not tell.
     #[serde(default)]
     pub links: Vec<Link>,
-    /// Whether QEMU gets an `io_uring` from the kernel; not in older dumps, which did not tell.
+    /// Whether QEMU gets an `io_uring` from the kernel; not in older dumps, which did not tell; [`Area::IoUring`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub io_uring: bool,
     /// What may be done with network interfaces; everything in older dumps, which did not tell.
@@ -202,7 +204,7 @@ pub struct Host {
     /// What keeps the user that QEMU runs as from what it has to open; as far as [`Host::bar`] has looked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub barred: BTreeMap<PathBuf, Bars>,
-    /// Firmware found by its descriptors, in order of precedence.
+    /// Firmware found by its descriptors, in order of precedence; [`Area::Firmware`].
     pub firmware: Vec<Firmware>,
     /// Effective user that vmrun runs as.
     pub euid: u32,
@@ -243,44 +245,32 @@ impl Host {
     pub fn read_for(root: &Root, caller: &Caller, wants: &Wants) -> Self {
         let online = cpu::online(root);
         let nodes = node::read(root, &online);
-        let firmware = firmware::read(root, caller);
-        // Their sizes are held against those of the guests' own stores.
-        let images = firmware.iter().flat_map(|found| std::iter::once(&found.code).chain(&found.vars));
-        let paths: BTreeMap<_, _> =
-            wants.paths.iter().chain(images).map(|path| (path.clone(), path::read(root, path))).collect();
+        let processor = Processor::read(root);
         let account = wants.user.as_ref().and_then(|(login, group)| Account::find(root, login, group.as_deref()));
-        let listener = account.as_ref().map_or(caller.invoker.unwrap_or(caller.euid), |account| account.uid);
         let mut host = Self {
             cpus: cpu::read(root, &online, &nodes),
-            cpu_vendor: cpu::vendor(root),
+            cpu_vendor: processor.vendor.clone(),
+            address_bits: processor.address_bits,
             nodes,
             memory_available: memory::available(root),
             free_blocks: free_blocks::read(root),
             locked_memory: locked_memory::read(root),
-            pci: pci::read(root),
-            usb: usb::read(root),
-            dmi: dmi::read(root),
-            sound: sound::servers(root, listener),
-            bridges: net::bridges(root),
-            links: net::links(root),
-            io_uring: root.has_io_uring(),
-            net: net::rights(root, caller.euid),
-            kvm: kvm::read(root),
+            kvm: kvm::read(root, &processor.flags),
             systemd: root.exists("/run/systemd/system"),
             users: user::read(root),
             account,
-            firmware,
             euid: caller.euid,
             invoker: caller.invoker,
             boot_id: root.text("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
             qemu: qemu::read(root, caller, wants.qemu.as_deref()),
-            paths,
+            paths: wants.paths.iter().map(|path| (path.clone(), path::read(root, path))).collect(),
             images: wants.images.iter().filter_map(|path| Some((path.clone(), image::read(root, path)?))).collect(),
             roms: wants.roms.iter().filter_map(|path| Some((path.clone(), rom::read(root, path)?))).collect(),
             virtiofsd: virtiofsd::read(root, &wants.virtiofsd),
             ..Self::default()
         };
-        host.look_closer(root, wants);
+        host.look_around(root, caller, wants);
+        host.look_closer(root, &processor, wants);
         host
     }
 
@@ -301,6 +291,12 @@ impl Host {
         let mut functions = pci::read(root);
         pci::close(root, &keyboard::read(root), &console::read(root), &mut functions);
         functions
+    }
+
+    /// Version and date of the machine's own firmware; empty when it tells neither.
+    #[must_use]
+    pub fn own_firmware(root: &Root) -> String {
+        dmi::version(root)
     }
 
     /// Who holds the PCI function at `bdf` now, as far as vmrun's user may see, and the device nodes that lead to it.

@@ -113,6 +113,13 @@ impl Root {
         BufReader::new(file).lines().map_while(Result::ok).find(|line| line.starts_with(start))
     }
 
+    /// The lines up to the first empty one; the file is read little further than to there.
+    pub(super) fn paragraph(&self, path: impl AsRef<Path>) -> Vec<String> {
+        let Ok(file) = fs::File::open(self.resolve(path)) else { return Vec::new() };
+        let lines = BufReader::with_capacity(2048, file).lines().map_while(Result::ok);
+        lines.take_while(|line| !line.is_empty()).collect()
+    }
+
     /// What the link at `path` holds; `None` when there is no link.
     pub fn link(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
         fs::read_link(self.resolve(path)).ok()

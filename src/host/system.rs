@@ -1,6 +1,7 @@
 //! The kernel and the distribution around it.
 
 use super::Root;
+use super::cpu::Processor;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,7 +55,7 @@ impl System {
 }
 
 /// The kernel and the distribution.
-pub(super) fn read(root: &Root) -> System {
+pub(super) fn read(root: &Root, processor: &Processor) -> System {
     let controllers = root.text("/sys/fs/cgroup/cgroup.controllers");
     let old = || (!root.names("/sys/fs/cgroup").is_empty()).then_some(1);
     System {
@@ -63,8 +64,8 @@ pub(super) fn read(root: &Root) -> System {
         lockdown: root.text("/sys/kernel/security/lockdown").and_then(|text| chosen(&text)),
         kvm: ["kvm", "kvm_amd", "kvm_intel"].iter().flat_map(|module| parameters(root, module)).collect(),
         vfio: ["vfio", "vfio_iommu_type1", "vfio_pci"].iter().flat_map(|module| parameters(root, module)).collect(),
-        cpu_vendor: root.line("/proc/cpuinfo", "vendor_id").and_then(|line| after_colon(&line)),
-        cpu_flags: flags(root),
+        cpu_vendor: processor.vendor.clone(),
+        cpu_flags: flags(processor),
         programs: PROGRAMS.iter().filter(|name| is_installed(root, name)).map(|name| (*name).to_owned()).collect(),
         libvirt_autostart: autostart(root),
         clock: root.text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
@@ -96,14 +97,8 @@ fn is_installed(root: &Root, name: &str) -> bool {
     PLACES.iter().map(|folder| format!("{folder}/{name}")).any(|path| root.executable(path))
 }
 
-fn after_colon(line: &str) -> Option<String> {
-    Some(line.split_once(':')?.1.trim().to_owned())
-}
-
-/// All processors have the same; those of the first are read.
-fn flags(root: &Root) -> BTreeSet<String> {
-    let line = root.line("/proc/cpuinfo", "flags").and_then(|line| after_colon(&line)).unwrap_or_default();
-    line.split_ascii_whitespace().filter(|flag| FLAGS.contains(flag)).map(str::to_owned).collect()
+fn flags(processor: &Processor) -> BTreeSet<String> {
+    processor.flags.split_ascii_whitespace().filter(|flag| FLAGS.contains(flag)).map(str::to_owned).collect()
 }
 
 /// Names of the links that `virsh autostart` makes, which users may list though not read; libvirt `virdomainobjlist.c`.
@@ -132,7 +127,7 @@ fn os(root: &Root) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod test {
-    use super::{System, read};
+    use super::{Processor, System, read};
     use crate::host::tree::lay_out;
 
     #[test]
@@ -150,7 +145,7 @@ mod test {
             ("/etc/libvirt/qemu/autostart/win10.xml", ""),
             ("/usr/lib/os-release", "NAME=\"Arch Linux\"\nID=arch\nPRETTY_NAME=\"Arch Linux\"\n"),
         ]);
-        let system = read(&tree.root);
+        let system = read(&tree.root, &Processor::read(&tree.root));
         assert_eq!((system.kernel.as_str(), system.command_line.as_str()), ("6.1.0-49-amd64", "quiet intel_iommu=on"));
         assert_eq!(system.lockdown.as_deref(), Some("integrity"));
         assert_eq!((system.kvm["kvm.ignore_msrs"].as_str(), system.kvm["kvm_amd.npt"].as_str()), ("N", "Y"));
@@ -165,7 +160,8 @@ mod test {
 
     #[test]
     fn the_old_layout_of_control_groups_is_version_1_and_an_empty_tree_has_none() {
-        assert_eq!(read(&lay_out(&[("/sys/fs/cgroup/memory/tasks", "")]).root).cgroup, Some(1));
-        assert_eq!(read(&lay_out(&[]).root), System::default());
+        let old = lay_out(&[("/sys/fs/cgroup/memory/tasks", "")]);
+        assert_eq!(read(&old.root, &Processor::default()).cgroup, Some(1));
+        assert_eq!(read(&lay_out(&[]).root, &Processor::default()), System::default());
     }
 }

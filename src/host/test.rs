@@ -2,7 +2,7 @@
 
 use super::qemu::test::script;
 use super::tree::{lay_out, quad_core_with_threads};
-use super::{Caller, Host, Kvm, Node, PathFact, Root, Wants};
+use super::{Area, Caller, Host, Kvm, Node, PathFact, Root, Wants};
 use std::path::{Path, PathBuf};
 
 #[test]
@@ -35,7 +35,7 @@ fn the_seeds_machine_is_read_whole_and_survives_the_dump() {
     tree.install("/usr/bin/qemu-system-x86_64", &script("10.0.2", &tree.root.resolve("/runs")));
     let caller = Caller { euid: 0, invoker: Some(1000), ..tree.caller.clone() };
     let image = PathBuf::from("/home/alice/vm/Windows.img");
-    let wants = Wants { qemu: None, paths: vec![image.clone(), PathBuf::from("/none")], ..Wants::default() };
+    let wants = Wants { qemu: None, paths: vec![image.clone(), PathBuf::from("/none")], ..Wants::of(Area::ALL) };
 
     let host = Host::read_for(&tree.root, &caller, &wants);
 
@@ -60,7 +60,7 @@ fn this_machine_is_read_and_survives_the_dump() {
     let cache = tempfile::tempdir().unwrap();
     let caller = Caller { cache: Some(cache.path().to_owned()), ..Caller::current() };
     let wants =
-        Wants { qemu: None, paths: vec![PathBuf::from("/etc"), PathBuf::from("/dev/null")], ..Wants::default() };
+        Wants { qemu: None, paths: vec![PathBuf::from("/etc"), PathBuf::from("/dev/null")], ..Wants::of(Area::ALL) };
 
     let host = Host::read_for(&Root::default(), &caller, &wants);
 

@@ -31,24 +31,44 @@ impl Wants {
         Self { areas: areas.into_iter().collect(), ..Self::default() }
     }
 
-    /// Whether `area` is looked at closely.
+    /// Whether `area` is looked at.
     #[must_use]
     pub fn area(&self, area: Area) -> bool {
         self.areas.contains(&area)
     }
+
+    /// Whether one of `areas` is looked at.
+    #[must_use]
+    pub fn any(&self, areas: &[Area]) -> bool {
+        areas.iter().any(|area| self.area(*area))
+    }
 }
 
-/// A part of the machine that takes time to look at, and that few profiles need to know closely.
+/// A part of the machine that takes time to look at, and that not every profile needs to know. A file of sysfs takes ten
+/// microseconds to read, and a desktop has hundreds of those that tell of its devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Area {
-    /// PCI functions in every detail, what the host does with them, the IOMMU, and the kernel modules for passing them.
+    /// PCI functions in every detail, what the host does with them, the IOMMU, and the kernel modules for passing them. Without
+    /// it none is known.
     Pci,
     /// Host CPUs: caches, kinds of cores, frequencies, and the sets that are kept apart.
     Cpus,
     /// Memory by node and how it is cut up, and transparent huge pages.
     Memory,
-    /// USB buses and hubs, with their controllers.
+    /// USB devices that are plugged in.
+    UsbDevices,
+    /// USB buses and hubs, with their controllers and devices.
     Usb,
+    /// UEFI firmware for guests, by its descriptors.
+    Firmware,
+    /// Network interfaces and bridges, and what may be done with them.
+    Interfaces,
+    /// Sound servers.
+    Sound,
+    /// What the firmware calls the machine.
+    Dmi,
+    /// Whether QEMU gets an `io_uring`.
+    IoUring,
     /// The kernel, its command line and KVM's parameters, and the distribution.
     System,
     /// What people call PCI functions: a database of more than a megabyte.
@@ -63,11 +83,17 @@ pub enum Area {
 
 impl Area {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::Pci,
         Self::Cpus,
         Self::Memory,
+        Self::UsbDevices,
         Self::Usb,
+        Self::Firmware,
+        Self::Interfaces,
+        Self::Sound,
+        Self::Dmi,
+        Self::IoUring,
         Self::System,
         Self::Names,
         Self::Holders,

@@ -139,10 +139,37 @@ impl Argv {
         self.user.push(Arg { option: argument.into(), value: None, origins: vec![origin] });
     }
 
-    /// The arguments in the order in which QEMU gets them.
+    /// The arguments in the order in which QEMU gets them, with all that is known of each.
     #[must_use]
     pub fn args(&self) -> Vec<Arg> {
-        let shared = [
+        let shared = self.shared().into_iter().filter_map(|(option, props)| props_arg(option, props));
+        shared.chain(self.rest().cloned()).map(without_repetition).collect()
+    }
+
+    /// The bare arguments, as `exec` takes them.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let shared = self.shared().into_iter().filter_map(|(option, props)| Some([option.to_owned(), props.value()?]));
+        let rest = self.rest().flat_map(|arg| std::iter::once(&arg.option).chain(&arg.value));
+        shared.flatten().chain(rest.cloned()).collect()
+    }
+
+    /// What the JSON forms of `option` hold, as `-device`, `-blockdev`, `-object`, in the order in which QEMU gets them.
+    pub fn json<'a>(&'a self, option: &'a str) -> impl Iterator<Item = Value> + 'a {
+        let those = self.rest().filter(move |arg| arg.option == option);
+        those.filter_map(|arg| serde_json::from_str(arg.value.as_deref()?).ok())
+    }
+
+    /// Functions of the host that the guest is given, in the order in which they are.
+    #[must_use]
+    pub fn host_functions(&self) -> Vec<Bdf> {
+        let given = self.json("-device").filter(|device| device["driver"] == "vfio-pci");
+        given.filter_map(|device| device["host"].as_str()?.parse().ok()).collect()
+    }
+
+    /// Options that several tables share, which come first.
+    fn shared(&self) -> [(&'static str, &Props); 9] {
+        [
             ("-name", &self.name),
             ("-machine", &self.machine),
             ("-accel", &self.accel),
@@ -152,24 +179,11 @@ impl Argv {
             ("-rtc", &self.rtc),
             ("-boot", &self.boot),
             ("-action", &self.action),
-        ];
-        let shared = shared.into_iter().filter_map(|(option, props)| props_arg(option, props));
-        let rest = [&self.settings, &self.objects, &self.backends, &self.devices, &self.user];
-        shared.chain(rest.into_iter().flatten().cloned()).map(without_repetition).collect()
+        ]
     }
 
-    /// Functions of the host that the guest is given, in the order in which they are.
-    #[must_use]
-    pub fn host_functions(&self) -> Vec<Bdf> {
-        let devices = self.devices.iter().filter_map(|arg| serde_json::from_str::<Value>(arg.value.as_deref()?).ok());
-        let given = devices.filter(|device| device["driver"] == "vfio-pci");
-        given.filter_map(|device| device["host"].as_str()?.parse().ok()).collect()
-    }
-
-    /// The bare arguments, as `exec` takes them.
-    #[must_use]
-    pub fn words(&self) -> Vec<String> {
-        self.args().into_iter().flat_map(|arg| std::iter::once(arg.option).chain(arg.value)).collect()
+    fn rest(&self) -> impl Iterator<Item = &Arg> {
+        [&self.settings, &self.objects, &self.backends, &self.devices, &self.user].into_iter().flatten()
     }
 }
 

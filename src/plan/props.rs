@@ -66,13 +66,21 @@ impl Props {
         self.head.is_none() && self.items.is_empty()
     }
 
-    /// The value for QEMU's parser and where its parts came from; `None` when nothing was set.
+    /// The value for QEMU's parser; `None` when nothing was set.
+    #[must_use]
+    pub fn value(&self) -> Option<String> {
+        let head = self.head.iter().map(|(value, _)| quote(value));
+        let items = self.items.iter().map(|(key, value, _)| format!("{key}={}", quote(value)));
+        let texts: Vec<_> = head.chain(items).collect();
+        (!texts.is_empty()).then(|| texts.join(","))
+    }
+
+    /// The same with where its parts came from.
     #[must_use]
     pub fn render(&self) -> Option<(String, Vec<Origin>)> {
-        let head = self.head.iter().map(|(value, origin)| (quote(value), origin));
-        let items = self.items.iter().map(|(key, value, origin)| (format!("{key}={}", quote(value)), origin));
-        let (texts, origins): (Vec<_>, Vec<_>) = head.chain(items).map(|(text, origin)| (text, origin.clone())).unzip();
-        (!texts.is_empty()).then(|| (texts.join(","), origins))
+        let head = self.head.iter().map(|(_, origin)| origin);
+        let origins = head.chain(self.items.iter().map(|(.., origin)| origin));
+        Some((self.value()?, origins.cloned().collect()))
     }
 }
 

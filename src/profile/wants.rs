@@ -1,6 +1,6 @@
 //! What is to be looked at before a profile can be planned.
 
-use super::{Profile, Setting, hooks_dir, pci, share, vsock};
+use super::{Profile, Setting, hooks_dir, net, pci, share, vsock};
 use crate::host::{Area, Wants};
 
 impl Profile {
@@ -37,6 +37,15 @@ impl Profile {
         let areas = self.pci.iter().flat_map(pci::Pci::areas).chain(placed).chain(self.tune.areas());
         let mediated = (!self.mdev.is_empty()).then_some([Area::Pci, Area::Mdev]);
         let areas = areas.chain(mediated.into_iter().flatten());
+        let devices = [
+            (!self.usb.is_empty()).then_some(Area::UsbDevices),
+            (!self.disk.is_empty()).then_some(Area::IoUring),
+            self.net.iter().any(net::Net::is_tied).then_some(Area::Interfaces),
+            self.firmware.as_ref().filter(|firmware| firmware.is_pair()).map(|_| Area::Firmware),
+            self.smbios.as_ref().filter(|smbios| smbios.copies()).map(|_| Area::Dmi),
+            self.audio.as_ref().map(|_| Area::Sound),
+        ];
+        let areas = areas.chain(devices.into_iter().flatten());
         let areas = areas.chain(self.guest.map(|_| Area::System)).collect();
         let roms = self.pci.iter().filter_map(|pci| pci.paths(setting)).collect();
         let virtiofsd = share::daemons(&self.share, setting);

@@ -19,6 +19,7 @@ use serde_json::json;
 use std::cell::RefCell;
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
@@ -93,7 +94,7 @@ pub(super) async fn adopted(dir: &Path, root: Root, boot_id: &str, tell: Tell<'_
         Err(error) => return refused(&error),
     };
     let begun = state.state().ok_or_else(|| "its state.json is empty".to_owned()).and_then(|known| {
-        let order = order(&known, root, boot_id);
+        let order = order(&known, root, boot_id).map_err(|error| sentence(&error))?;
         let (desk, cpus) = (desk(&order, known.since)?, HostCpus::watch(&order.plan.pins));
         Ok((opened(Run { order, instance: &instance, state, desk, since: known.since, cpus })?, known))
     });
@@ -111,10 +112,10 @@ pub(super) async fn adopted(dir: &Path, root: Root, boot_id: &str, tell: Tell<'_
     }
 }
 
-fn order(known: &RunState, root: Root, boot_id: &str) -> Order {
-    let RunState { plan, folder, log_dir, .. } = known;
-    Order {
-        plan: plan.clone(),
+fn order(known: &RunState, root: Root, boot_id: &str) -> io::Result<Order> {
+    let RunState { folder, log_dir, .. } = known;
+    Ok(Order {
+        plan: known.plan()?,
         root,
         boot_id: boot_id.to_owned(),
         log_dir: log_dir.clone(),
@@ -123,7 +124,7 @@ fn order(known: &RunState, root: Root, boot_id: &str) -> Order {
         plan_json: fs::read(log_dir.join("plan.json")).unwrap_or_default(),
         // Kept with the run already.
         profile_json: Vec::new(),
-    }
+    })
 }
 
 fn release(instance: Instance, outcome: &Outcome, tell: Tell<'_>) {

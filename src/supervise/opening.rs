@@ -80,8 +80,7 @@ pub(super) fn desk(order: &Order, since: u64) -> Result<Rc<Desk>, String> {
 
 /// The devices of the host among those of the guest.
 fn devices(plan: &Contents) -> Vec<String> {
-    let values = plan.argv.args().into_iter().filter(|arg| arg.option == "-device").filter_map(|arg| arg.value);
-    let devices = values.filter_map(|value| serde_json::from_str::<serde_json::Value>(&value).ok());
+    let devices = plan.argv.json("-device");
     devices
         .filter_map(|device| {
             let (text, number) = (|key: &str| device[key].as_str(), |key: &str| device[key].as_u64());

@@ -4,6 +4,8 @@ use super::{Order, run_folder};
 use crate::plan::Plan;
 use crate::process::ProcessId;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use std::cell::RefCell;
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -30,12 +32,20 @@ pub(super) struct RunState {
     alive: bool,
     /// Seconds since 1970 when its first vmrun was started.
     pub(super) since: u64,
-    /// What was planned, and is carried out.
-    pub(super) plan: Plan,
+    /// What was planned, and is carried out; as JSON, since a start writes it several times and only another vmrun reads
+    /// it.
+    plan: Box<RawValue>,
     /// The profile's folder.
     pub(super) folder: PathBuf,
     /// The folder of this run's logs.
     pub(super) log_dir: PathBuf,
+}
+
+/// What every version has.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    v: Value,
 }
 
 /// The plan that the guest in the run folder `dir` was started by; `None` when it has no QEMU.
@@ -43,7 +53,8 @@ pub(super) struct RunState {
 /// # Errors
 /// When it cannot be read, or was written by another version.
 pub fn plan_of(dir: &Path) -> io::Result<Option<Plan>> {
-    Ok(StateFile::load(dir)?.and_then(|file| file.state.into_inner()).map(|state| state.plan))
+    let state = StateFile::load(dir)?.and_then(|file| file.state.into_inner());
+    state.map(|state| state.plan()).transpose()
 }
 
 /// The profile's texts, as JSON, that the guest in the run folder `dir` was started with; `None` when it has no QEMU, or
@@ -55,6 +66,16 @@ pub fn profile_of(dir: &Path) -> io::Result<Option<Vec<u8>>> {
     match StateFile::load(dir)?.and_then(|file| file.state.into_inner()) {
         Some(state) => run_folder::profile(&state.log_dir),
         None => Ok(None),
+    }
+}
+
+impl RunState {
+    /// What was planned, and is carried out.
+    ///
+    /// # Errors
+    /// When another vmrun wrote it, which knows of plans what this one does not.
+    pub(super) fn plan(&self) -> io::Result<Plan> {
+        Ok(serde_json::from_str(self.plan.get())?)
     }
 }
 
@@ -92,12 +113,12 @@ impl StateFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text?,
         };
-        let raw: serde_json::Value = serde_json::from_slice(&text)?;
-        if raw["v"] != VERSION {
-            let why = format!("{} has version {}, this vmrun writes {VERSION}", path.display(), raw["v"]);
+        let Head { v } = serde_json::from_slice(&text)?;
+        if v != VERSION {
+            let why = format!("{} has version {v}, this vmrun writes {VERSION}", path.display());
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
-        Ok(Some(Self { path, state: RefCell::new(Some(serde_json::from_value(raw)?)) }))
+        Ok(Some(Self { path, state: RefCell::new(Some(serde_json::from_slice(&text)?)) }))
     }
 
     /// What stands in it.
@@ -118,7 +139,7 @@ impl StateFile {
             reached: Reached::Spawned,
             alive: false,
             since,
-            plan: plan.clone(),
+            plan: to_raw_value(plan)?,
             folder: folder.clone(),
             log_dir: log_dir.clone(),
         });

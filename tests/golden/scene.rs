@@ -30,6 +30,10 @@
 //!
 //! Any other path that the profile names is an executable regular file.
 
+#[path = "asked.rs"]
+mod asked;
+
+use asked::only;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -187,9 +191,10 @@ impl Scene {
 
     /// The machine, with what stands at the paths in `wants`.
     pub(crate) fn host(&self, wants: &Wants) -> Host {
-        let mut host = self.host.clone();
-        let images = self.host.firmware.iter().flat_map(|found| std::iter::once(&found.code).chain(&found.vars));
-        host.paths = wants.paths.iter().chain(images).map(|path| (path.clone(), self.fact(path))).collect();
+        let mut host = only(self.host.clone(), wants);
+        let images = host.firmware.iter().flat_map(|found| std::iter::once(&found.code).chain(&found.vars));
+        let paths = wants.paths.iter().chain(images).map(|path| (path.clone(), self.fact(path))).collect();
+        host.paths = paths;
         host
     }
 

@@ -52,7 +52,7 @@ pub(super) async fn addresses(dir: &Path, plan: &Contents) -> Vec<Address> {
 }
 
 fn nics(plan: &Contents) -> Vec<Nic> {
-    let devices = options(plan, "-device").filter(|device| device["netdev"].is_string());
+    let devices = plan.argv.json("-device").filter(|device| device["netdev"].is_string());
     let nic = |device: Value| Nic {
         id: device["id"].as_str().unwrap_or_default().to_owned(),
         mac: device["mac"].as_str().and_then(|mac| mac.parse().ok()),
@@ -61,18 +61,13 @@ fn nics(plan: &Contents) -> Vec<Nic> {
     devices.map(nic).collect()
 }
 
-fn options<'a>(plan: &Contents, option: &'a str) -> impl Iterator<Item = Value> + 'a {
-    let those = plan.argv.args().into_iter().filter(move |arg| arg.option == option);
-    those.filter_map(|arg| serde_json::from_str(&arg.value?).ok())
-}
-
 fn device_of(nics: &[Nic], mac: Mac) -> String {
     nics.iter().find(|nic| nic.mac == Some(mac)).map(|nic| nic.id.clone()).unwrap_or_default()
 }
 
 /// QEMU's own network gives the first guest of it the fifteenth address. QEMU: `net/slirp.c`, `net_slirp_init`.
 fn of_user(plan: &Contents, nic: &Nic) -> Option<Address> {
-    let netdev = options(plan, "-netdev").find(|netdev| netdev["id"] == nic.netdev && netdev["type"] == "user")?;
+    let netdev = plan.argv.json("-netdev").find(|netdev| netdev["id"] == nic.netdev && netdev["type"] == "user")?;
     let net = netdev["net"].as_str().unwrap_or("10.0.2.0/24");
     let first: Ipv4Addr = net.split('/').next()?.parse().ok()?;
     let ip = Ipv4Addr::from(u32::from(first).checked_add(15)?);

@@ -47,13 +47,11 @@ fn planned(name: &GuestName, device: &PciSelector, sets: &[String], output: Outp
 }
 
 fn gift(plan: &Plan) -> Gift {
-    let devices = plan.argv.args().into_iter().filter(|arg| arg.option == "-device").filter_map(|arg| arg.value);
-    let devices = devices.filter_map(|value| serde_json::from_str::<Value>(&value).ok());
     let function = |device: Value| Some((device["host"].as_str()?.parse().ok()?, device));
     Gift {
         devices: plan.devices.clone(),
         changes: plan.changes.clone(),
-        functions: devices.filter_map(function).collect(),
+        functions: plan.argv.json("-device").filter_map(function).collect(),
     }
 }
 

@@ -32,6 +32,8 @@ const SCHEMA: &str = "/usr/share/vmrun/schema.json";
 /// The same, written beside the profiles where there is no package.
 const OWN_SCHEMA: &str = "schema.json";
 
+/// What a proposal follows from.
+const LOOKED_AT: [Area; 6] = [Area::Pci, Area::Names, Area::Holders, Area::Cpus, Area::Sound, Area::Interfaces];
 /// Longest command whose neighbours stand in line with it, in columns.
 const COLUMN: usize = 33;
 
@@ -55,7 +57,7 @@ fn attempt(args: &New, output: Output) -> Result<Exit, End> {
     let mut talk = talk(args, output)?;
     let host = match &args.host {
         Some(path) => dumped(path).map_err(|rejected| End::Told(rejected.tell(output)))?,
-        None => Host::read(&Root::default(), &Wants::of([Area::Pci, Area::Names, Area::Holders, Area::Cpus])),
+        None => Host::read(&Root::default(), &Wants::of(LOOKED_AT)),
     };
     let found = Found::of(host, output.width);
     let choice = Choice::make(args, &found, talk.as_mut())?;

@@ -4,7 +4,10 @@
 
 mod cache;
 mod frequency;
+mod processor;
 mod set;
+
+pub(super) use processor::Processor;
 
 pub use cache::Cache;
 pub use frequency::Frequency;
@@ -101,21 +104,8 @@ fn read_one(root: &Root, id: u32, nodes: &[Node]) -> Cpu {
     }
 }
 
-/// Bits of a physical address, of a line like `address sizes: 39 bits physical, 48 bits virtual`.
-pub(super) fn address_bits(root: &Root) -> Option<u8> {
-    let line = root.line("/proc/cpuinfo", "address sizes")?;
-    line.split_once(':')?.1.trim().split_once(" bits physical")?.0.parse().ok()
-}
-
-/// Who made the processor. Linux: `arch/x86/kernel/cpu/proc.c`, which has the line for every vendor that CPUID names.
-pub(super) fn vendor(root: &Root) -> Option<String> {
-    let line = root.line("/proc/cpuinfo", "vendor_id")?;
-    Some(line.split_once(':')?.1.trim().to_owned())
-}
-
 /// What a close look at the host CPUs tells beyond their topology.
 pub(super) struct Close {
-    pub(super) model: Option<String>,
     pub(super) caches: Vec<Cache>,
     pub(super) sets: CpuSets,
     pub(super) frequency: Option<Frequency>,
@@ -124,18 +114,12 @@ pub(super) struct Close {
 /// Looks closely, and fills in kind and frequency of `cpus`.
 pub(super) fn close(root: &Root, online: &CpuSet, cpus: &mut [Cpu]) -> Close {
     set::kinds(root, cpus);
-    let model = root.line("/proc/cpuinfo", "model name");
-    Close {
-        model: model.and_then(|line| Some(line.split_once(':')?.1.trim().to_owned())),
-        caches: cache::read(root, online),
-        sets: set::read(root),
-        frequency: frequency::read(root, cpus),
-    }
+    Close { caches: cache::read(root, online), sets: set::read(root), frequency: frequency::read(root, cpus) }
 }
 
 #[cfg(test)]
 mod test {
-    use super::{address_bits, list, online, read};
+    use super::{list, online, read};
     use crate::host::tree::{lay_out, quad_core_with_threads};
 
     #[test]
@@ -174,14 +158,6 @@ mod test {
         ]);
         let cpus = read(&tree.root, &online(&tree.root), &[]);
         assert_eq!((cpus[1].package, cpus[1].siblings.to_string()), (0, "0-1".to_owned()));
-    }
-
-    #[test]
-    fn the_kernel_tells_how_many_bits_an_address_has() {
-        let tree =
-            lay_out(&[("/proc/cpuinfo", "flags\t\t: fpu\naddress sizes\t: 39 bits physical, 48 bits virtual\n")]);
-        assert_eq!(address_bits(&tree.root), Some(39));
-        assert_eq!(address_bits(&lay_out(&[("/proc/cpuinfo", "processor\t: 0\n")]).root), None);
     }
 
     #[test]

@@ -193,7 +193,7 @@ pub(super) fn address(name: &str) -> Option<Bdf> {
 mod test {
     use super::behind;
     use crate::host::tree::{Tree, lay_out};
-    use crate::host::{Host, PciFunction, Wants};
+    use crate::host::{Area, Host, PciFunction, Wants};
     use std::path::Path;
 
     const CARD: [(&str, &str); 6] = [
@@ -206,7 +206,7 @@ mod test {
     ];
 
     fn functions(tree: &Tree) -> Vec<PciFunction> {
-        Host::read_for(&tree.root, &tree.caller, &Wants::default()).pci
+        Host::read_for(&tree.root, &tree.caller, &Wants::of([Area::Names])).pci
     }
 
     fn graphics() -> PciFunction {

@@ -87,6 +87,11 @@ pub(super) fn draft(firmware: Option<&Firmware>, machine: &Machine, scene: &Scen
 }
 
 impl Firmware {
+    /// Whether it is one of the host's, of which the descriptors tell.
+    pub(super) fn is_pair(&self) -> bool {
+        self.kind == Kind::Uefi && self.image.is_none()
+    }
+
     pub(super) fn paths(&self, name: &str, setting: &Setting) -> Vec<PathBuf> {
         let Self { code, vars, image, nvram, .. } = self;
         let given = [code, vars, image, nvram].into_iter().flatten().map(|path| setting.resolve(path));

@@ -162,6 +162,11 @@ impl Net {
         Nameless { name: format!("net {}{tie}", self.mode), turn, given }
     }
 
+    /// Whether it is tied to an interface of the host.
+    pub(super) fn is_tied(&self) -> bool {
+        matches!(self.mode, Mode::Bridge | Mode::Tap | Mode::Macvtap)
+    }
+
     /// Whether another process has to reach the guest's memory.
     pub(super) fn shares_memory(&self) -> bool {
         self.mode == Mode::VhostUser

@@ -41,6 +41,13 @@ enum Preset {
     Host,
 }
 
+impl Smbios {
+    /// Whether the host's own names are copied.
+    pub(super) fn copies(&self) -> bool {
+        self.preset == Some(Preset::Host)
+    }
+}
+
 pub(super) fn draft(smbios: Option<&Smbios>, scene: &Scene, draft: &mut Draft) {
     let Some(Smbios { preset, bios, system, board, chassis, processor, oem_strings }) = smbios else { return };
     if *preset == Some(Preset::Host) && scene.host.dmi.is_empty() {

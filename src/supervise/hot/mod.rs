@@ -271,8 +271,7 @@ fn id(bdf: Bdf) -> String {
 
 /// What QEMU's command line gives it.
 fn planned(plan: &Contents) -> BTreeMap<String, Bdf> {
-    let devices = plan.argv.args().into_iter().filter(|arg| arg.option == "-device").filter_map(|arg| arg.value);
-    let devices = devices.filter_map(|value| serde_json::from_str::<Value>(&value).ok());
+    let devices = plan.argv.json("-device");
     devices
         .filter_map(|device| Some((device["id"].as_str()?.to_owned(), device["host"].as_str()?.parse().ok()?)))
         .collect()
