@@ -221,6 +221,9 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// Parses the command line; a profile where a command belongs is run.
 fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    if let Some(cli) = args::start(&words).or_else(|| args::start(&started(&words)?)) {
+        return Ok(cli);
+    }
     let mut command = Cli::command();
     let error = match read(&mut command, &words) {
         Ok(cli) => return Ok(cli),
@@ -234,6 +237,13 @@ fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
     }
     // What help shows is put together for those alone who get to see it: it takes as long as a plan.
     read(&mut args::command(), &words)
+}
+
+/// The same with the command that a profile without one stands for; no command ends in `.toml`.
+fn started(words: &[OsString]) -> Option<Vec<OsString>> {
+    let first = words.iter().skip(1).position(|word| !word.to_string_lossy().starts_with('-'))? + 1;
+    let is_profile = Path::new(&words[first]).extension() == Some(OsStr::new("toml"));
+    is_profile.then(|| [&words[..first], &["run".into()], &words[first..]].concat())
 }
 
 fn read(command: &mut clap::Command, words: &[OsString]) -> Result<Cli, clap::Error> {

@@ -24,6 +24,7 @@ mod plan;
 mod report;
 mod rom;
 mod run;
+mod start;
 
 pub use demo::{Demo, Then};
 pub use desktop::{DesktopEntry, Unit};
@@ -44,6 +45,7 @@ pub use plan::{Check, Plan};
 pub use report::Report;
 pub use rom::{Rom, RomCommand, RomDump, RomInspect};
 pub use run::Run;
+pub use start::start;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
