@@ -1,5 +1,6 @@
 //! What belongs to a guest that runs: the hooks and the services that come after it, and those that are kept alive.
 
+use super::control::Desk;
 use super::prepare::{Hands, beside, hooks_at, lost, start_companions};
 use super::run::{Run, sentence};
 use super::state_file::Reached;
@@ -7,7 +8,7 @@ use super::watch::Arrived;
 use super::{Companions, Failure, Notice, RequiredLost, Scene};
 use crate::plan::{Point, Start};
 use crate::process::spare_code;
-use std::pin::pin;
+use std::convert::Infallible;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -28,19 +29,26 @@ pub(super) async fn keep_company(
         Arrived::Back(reached) => welcome_back(hands, (run, reached), companions, scene).await,
     };
     match ran {
-        Ok(()) => rest(companions).await.to_string(),
+        Ok(()) => rest(companions, &run.desk).await.to_string(),
         Err(failure) => failure.what,
     }
 }
 
-/// Watches the companions. For hours nothing happens now, and what a start takes is most of the program: it goes from memory.
-async fn rest(companions: &mut Companions<'_>) -> RequiredLost {
-    let mut lost = pin!(companions.next());
+/// Watches the companions. For hours nothing happens now, and what a start or an answer takes is most of the program: it goes
+/// from memory.
+async fn rest(companions: &mut Companions<'_>, desk: &Desk) -> RequiredLost {
     tokio::select! {
-        lost = &mut lost => return lost,
-        () = sleep(SETTLED) => spare_code(),
+        lost = companions.next() => lost,
+        never = spare(desk) => match never {},
     }
-    lost.await
+}
+
+async fn spare(desk: &Desk) -> Infallible {
+    sleep(SETTLED).await;
+    loop {
+        spare_code();
+        desk.quiet_again().await;
+    }
 }
 
 /// Runs the hooks at `reconnect`, and what is still owed to a guest that came so far.

@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long clients may take to have their answers when the guest has ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
+/// After which no further question is expected soon; a program that shows a guest's state asks more often.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// The desk of one run.
 pub(in crate::supervise) struct Desk {
     status: RefCell<Status>,
@@ -91,6 +94,12 @@ impl Desk {
     pub(super) fn open(&self) -> Open<'_> {
         self.open.set(self.open.get() + 1);
         Open(self)
+    }
+
+    /// Waits for the next answer to a client, and until none has followed for a while.
+    pub(in crate::supervise) async fn quiet_again(&self) {
+        self.answered.notified().await;
+        while timeout(QUIET, self.answered.notified()).await.is_ok() {}
     }
 
     /// Waits until all clients have their answers: what they asked for may be why the guest has ended. One that does not

@@ -29,9 +29,13 @@ fn status(dir: &Path) -> Status {
     }
 }
 
+fn desk(dir: &Path) -> Rc<Desk> {
+    Rc::new(Desk::new(status(dir), dir.to_owned(), Chronicle::open(dir).unwrap(), Interrupts::default()))
+}
+
 /// Serves the control socket in `dir` while `clients` talk; returns the wishes of all.
 async fn served(dir: &Path, clients: impl Future<Output = ()>) -> Vec<Wish> {
-    let desk = Rc::new(Desk::new(status(dir), dir.to_owned(), Chronicle::open(dir).unwrap(), Interrupts::default()));
+    let desk = desk(dir);
     let mut control = Control::listen(dir, desk).unwrap();
     let mut wishes = Vec::new();
     let serve = async {
@@ -119,4 +123,19 @@ async fn a_guest_without_a_port_of_ours_has_no_console() {
 async fn a_guest_that_is_not_there_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     assert!(ask(dir.path(), &Ask::Status {}).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_quiet_again_a_while_after_the_last_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let began = Instant::now();
+    let answers = async {
+        for pause in [60, 4, 4] {
+            sleep(Duration::from_secs(pause)).await;
+            drop(desk.open());
+        }
+    };
+    tokio::join!(desk.quiet_again(), answers);
+    assert_eq!(began.elapsed().as_secs(), 60 + 4 + 4 + 10);
 }
