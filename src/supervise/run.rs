@@ -8,6 +8,7 @@ use super::inputs::Inputs;
 use super::opening::{begun, scene};
 use super::prepare::{Hands, beside, lost, prepare};
 use super::reboots::Reboots;
+use super::run_folder::prune;
 use super::state_file::StateFile;
 use super::undo::put_back;
 use super::watch::{Arrived, Left, watch};
@@ -164,21 +165,33 @@ async fn live(
     scene: &mut Scene,
     inputs: &mut Inputs,
 ) -> Ended {
+    let first = first(hands, run, companions, scene, inputs).await;
+    prune(&run.order.log_dir);
+    match first {
+        Ok((hands, started)) => lived_out(hands, run, (started, Arrived::First), companions, scene, inputs).await,
+        Err(ended) => ended,
+    }
+}
+
+/// From an untouched host to a guest that runs, and the plan that it came to.
+async fn first<'a>(
+    hands: Hands<'a>,
+    run: &Run<'_>,
+    companions: &mut Companions<'_>,
+    scene: &mut Scene,
+    inputs: &mut Inputs,
+) -> Result<(Hands<'a>, (Guest, State)), Ended> {
     let began = Instant::now();
     let mut state = State::Preparing;
     let plan = match inputs.meanwhile(&mut state, hands.tell, prepare(hands, companions, scene)).await {
         Ok(Ok(plan)) => plan,
-        given_up => return not_started(given_up.map(|prepared| prepared.map(drop))),
+        given_up => return Err(not_started(given_up.map(|prepared| prepared.map(drop)))),
     };
     let hands = Hands { plan, ..hands };
     state = state.on(Event::HostReady).0;
-    match started(hands, run, (Turn::First, state), companions, scene, inputs).await {
-        Ok(started) => {
-            (hands.tell)(&Notice::stage("guest running", began.elapsed()));
-            lived_out(hands, run, (started, Arrived::First), companions, scene, inputs).await
-        }
-        Err(ended) => ended,
-    }
+    let started = started(hands, run, (Turn::First, state), companions, scene, inputs).await?;
+    (hands.tell)(&Notice::stage("guest running", began.elapsed()));
+    Ok((hands, started))
 }
 
 /// A guest that runs.

@@ -39,8 +39,8 @@ impl<'a> Begun<'a> {
     }
 }
 
-/// Makes the folder of a run that begins now below `state`, the guest's state folder, and removes the oldest runs.
-/// Named by the time in UTC, so that they sort.
+/// Makes the folder of a run that begins now below `state`, the guest's state folder. Named by the time in UTC, so that they
+/// sort.
 ///
 /// # Errors
 /// When a folder or a file cannot be made; with its path.
@@ -54,7 +54,6 @@ pub(super) fn make(state: &Path, begun: &Begun<'_>) -> Result<PathBuf, String> {
         let path = dir.join(name);
         write(&path, text).map_err(|error| named(&path, &error))?;
     }
-    prune(&runs);
     Ok(dir)
 }
 
@@ -174,8 +173,10 @@ fn lines(argv: &[String]) -> String {
     })
 }
 
-fn prune(runs: &Path) {
-    let all = sorted(runs);
+/// Removes the oldest runs, of which `run` is the newest. A start does not wait for it: it takes as long as all that is
+/// written down of a run.
+pub(super) fn prune(run: &Path) {
+    let all = run.parent().map(sorted).unwrap_or_default();
     for old in &all[..all.len().saturating_sub(KEPT)] {
         // One that cannot be removed costs space, not the run.
         if let Err(error) = fs::remove_dir_all(old) {
@@ -201,7 +202,7 @@ fn age(run: &Path) -> (String, u32) {
 #[cfg(test)]
 mod test {
     use super::{
-        Begun, KEPT, keep_addresses, keep_clock, kept_addresses, kept_clock, latest_run, make, profile, sorted,
+        Begun, KEPT, keep_addresses, keep_clock, kept_addresses, kept_clock, latest_run, make, profile, prune, sorted,
     };
     use crate::plan::{Chipset, ClockBase, GuestClock, Kept};
     use std::fs;
@@ -215,6 +216,7 @@ mod test {
     fn ten_runs_are_kept_and_the_newest_is_found() {
         let state = tempfile::tempdir().unwrap();
         let made: Vec<_> = (0..KEPT + 3).map(|_| make(state.path(), &begun(&["-name", "a b"])).unwrap()).collect();
+        prune(&made[KEPT + 2]);
         assert_eq!(sorted(&state.path().join("runs")), made[3..]);
         assert_eq!(latest_run(state.path()).as_ref(), made.last());
         assert_eq!(fs::read_to_string(made.last().unwrap().join("argv")).unwrap(), "-name \\\n'a b' \\\n");
