@@ -108,7 +108,7 @@ pub struct Host {
     /// not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_vendor: Option<String>,
-    /// Caches, the nearest to the core first; [`Area::Cpus`], as the next four.
+    /// Caches from the second level on, the nearest to the core first; [`Area::Cpus`], as the next four.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caches: Vec<Cache>,
     /// Sets of host CPUs that are kept apart.

@@ -12,6 +12,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// What a file of sysfs holds at most, in bytes. Linux: `Documentation/filesystems/sysfs.rst`.
+const PAGE: usize = 4096;
+
 /// The root below which all facts are read; `/`, or a folder that a test laid out.
 #[derive(Clone, Debug)]
 pub struct Root(PathBuf);
@@ -36,9 +39,11 @@ impl Root {
 
     /// Content of a file without its trailing white space; `None` when it cannot be read as text.
     pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
-        let mut text = fs::read_to_string(self.resolve(path)).ok()?;
-        text.truncate(text.trim_end().len());
-        Some(text)
+        // Room for all that a file of sysfs holds, so that its size, which says nothing there, is not asked for.
+        let mut text = String::with_capacity(PAGE);
+        let file = fs::File::open(self.resolve(path)).ok()?;
+        file.take(u64::MAX).read_to_string(&mut text).ok()?;
+        Some(text.trim_end().to_owned())
     }
 
     /// Whether the file system of a file lets the page cache be passed by; `None` when the file cannot be opened.

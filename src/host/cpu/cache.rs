@@ -20,7 +20,7 @@ pub struct Cache {
     pub cpus: CpuSet,
 }
 
-/// The caches of the CPUs in `online`, each once, the nearest first.
+/// The caches of the CPUs in `online` from the second level on, each once, the nearest first.
 pub(super) fn read(root: &Root, online: &CpuSet) -> Vec<Cache> {
     let mut caches = Vec::new();
     // A cache stands in the folder of each CPU that shares it, under the same number: one look at it is enough.
@@ -42,12 +42,14 @@ pub(super) fn read(root: &Root, online: &CpuSet) -> Vec<Cache> {
     caches
 }
 
+/// `None` for one of the first level: it belongs to a core, whose sibling threads tell who shares it.
 fn read_one(root: &Root, folder: &str, cpu: u32) -> Option<Cache> {
     let text = |file: &str| root.text(format!("{folder}/{file}"));
+    let level = text("level")?.parse().ok().filter(|level| *level > 1)?;
     let mut cpus = text("shared_cpu_list").map(|text| list(&text)).unwrap_or_default();
     cpus.extend([cpu]);
     // Like `32768K`, which is our way of writing sizes too.
-    Some(Cache { level: text("level")?.parse().ok()?, kind: text("type")?, size: text("size")?.parse().ok()?, cpus })
+    Some(Cache { level, kind: text("type")?, size: text("size")?.parse().ok()?, cpus })
 }
 
 #[cfg(test)]
@@ -62,9 +64,11 @@ mod test {
             let own = format!("{cpu}\n");
             let domain = if cpu < 2 { "0-1\n" } else { "2-3\n" };
             let l3 = if cpu < 2 { "98304K\n" } else { "32768K\n" };
-            for (index, level, kind, size, cpus) in
-                [(0, "1\n", "Data\n", "32K\n", own.as_str()), (3, "3\n", "Unified\n", l3, domain)]
-            {
+            for (index, level, kind, size, cpus) in [
+                (0, "1\n", "Data\n", "32K\n", own.as_str()),
+                (2, "2\n", "Unified\n", "1M\n", own.as_str()),
+                (3, "3\n", "Unified\n", l3, domain),
+            ] {
                 let folder = format!("/sys/devices/system/cpu/cpu{cpu}/cache/index{index}");
                 files.push((format!("{folder}/level"), level.to_owned()));
                 files.push((format!("{folder}/type"), kind.to_owned()));
@@ -75,6 +79,6 @@ mod test {
         let files: Vec<_> = files.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
         let caches = read(&lay_out(&files).root, &"0-3".parse().unwrap());
         let told: Vec<_> = caches.iter().map(|it| format!("L{} {} {}", it.level, it.size, it.cpus)).collect();
-        assert_eq!(told, ["L1 32K 0", "L1 32K 1", "L1 32K 2", "L1 32K 3", "L3 96M 0-1", "L3 32M 2-3"]);
+        assert_eq!(told, ["L2 1M 0", "L2 1M 1", "L2 1M 2", "L2 1M 3", "L3 96M 0-1", "L3 32M 2-3"]);
     }
 }
