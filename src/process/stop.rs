@@ -23,6 +23,13 @@ impl ProcessId {
         end_group(group, grace).await;
         true
     }
+
+    /// Waits until this recorded process has ended with all its threads, `limit` at most; signals nothing.
+    pub async fn ended_within(self, limit: Duration) {
+        if let Some(Ok(pidfd)) = self.open().map(watched) {
+            let _stuck = timeout(limit, ended(&pidfd)).await;
+        }
+    }
 }
 
 /// The group that `pid` leads; `None` when it leads none.

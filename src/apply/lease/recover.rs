@@ -9,9 +9,15 @@ use crate::host::Root;
 use crate::process::bearing;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
+use std::time::Duration;
 
 /// The variable that tells a companion its own name.
 pub const SERVICE_VARIABLE: &str = "VMRUN_SERVICE";
+
+/// How long the kernel may take to close what a QEMU had open, which it does one after the other: the lock may be free
+/// seconds before the card, and the memory that the card could write to. One that hangs in the kernel keeps its devices, and
+/// whatever is undone of them tells so.
+const CLOSING: Duration = Duration::from_secs(30);
 
 /// What was found of a dead run, and what could not be put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +45,8 @@ pub struct Owed {
 /// Safe to be repeated and to be killed: what is done is written down. What another guest has by now is left to it, and
 /// stays in the journal.
 ///
-/// The caller holds the [`crate::apply::Instance`] of `dir`, so QEMU is gone.
+/// The caller holds the [`crate::apply::Instance`] of `dir`, so QEMU has let go of its lock, and is on its way out if it is
+/// there at all.
 ///
 /// # Errors
 /// When the journal cannot be used, or not be written.
@@ -50,6 +57,9 @@ pub async fn recover(root: Root, dir: &Path, boot_id: &str, damage: Damage) -> R
     }
     note_strays(&mut journal)?;
     let found = journal.record().clone();
+    if let Some(qemu) = found.qemu {
+        qemu.ended_within(CLOSING).await;
+    }
     for (name, process) in found.companions.iter().rev() {
         process.stop_recorded(GRACE).await;
         journal.add(Entry::Companion { name: name.clone(), process: None })?;

@@ -4,6 +4,7 @@ use super::{Lease, Made, Recovered};
 use crate::apply::{Damage, recover};
 use crate::host::Root;
 use crate::plan::{Change, Command, UnitState};
+use crate::process::ProcessId;
 use crate::unit::{GuestName, Size};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,6 +91,20 @@ async fn a_failing_undo_does_not_stop_the_others_and_stays_in_the_journal() {
     let found = recovered(&ground, "another boot").await.found;
     let left: Vec<_> = found.changes.iter().map(|(_, change)| change.clone()).collect();
     assert_eq!(left, [touch("gone", &ground.root)]);
+}
+
+#[tokio::test]
+async fn a_qemu_that_is_on_its_way_out_is_waited_for() {
+    let ground = ground();
+    let lease = lease(&ground);
+    lease.make(&pages(512)).await.unwrap();
+    // It has no lock, and some memory still.
+    let mut qemu = std::process::Command::new("sleep").arg("0.3").spawn().unwrap();
+    lease.note_qemu(ProcessId::of(qemu.id())).unwrap();
+    drop(lease);
+    assert_eq!(recovered(&ground, "this boot").await.left, []);
+    assert!(qemu.try_wait().unwrap().is_some_and(|status| status.success()), "it was not waited for, or ended");
+    assert_eq!(pool(&ground), "3");
 }
 
 #[tokio::test]
