@@ -1,7 +1,7 @@
 //! Between fork and exec: what the child makes of itself, and why it could not.
 
 use super::launch::{Launch, pipe};
-use super::{Identity, ProcessError};
+use super::{Identity, ProcessError, oom};
 use nix::libc;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, chdir, setgroups, setresgid, setresuid, setsid};
@@ -112,6 +112,7 @@ impl Become {
         setsid().map_err(|errno| (Fault::Session, errno))?;
         umask(Mode::from_bits_truncate(0o022));
         close_others();
+        oom::as_before();
         if let Some((groups, gid, uid)) = &self.user {
             // The user last: after it, we may change nothing any more.
             setgroups(groups)

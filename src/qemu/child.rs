@@ -8,7 +8,7 @@ use super::mask::Mask;
 use super::person::{Person, gain_nothing};
 use crate::host::Root;
 use crate::plan::{FIRST_DESCRIPTOR, Plan};
-use crate::process::{Identity, ProcessId, session, watched};
+use crate::process::{Identity, ProcessId, as_any_process, session, watched};
 use nix::errno::Errno;
 use nix::libc;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -209,7 +209,8 @@ fn become_qemu(
     // Its own session: a terminal's Ctrl-C goes to the whole group, and QEMU takes it for a pulled plug.
     rustix::process::setsid()?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    reset_oom_score();
+    // The guest's memory is what the kernel would want back.
+    as_any_process();
     if let Some(mask) = emulator {
         // What is not there now is judged when the threads are placed, with what the guest may do without.
         mask.apply(0).or_else(|errno| if errno == Errno::EINVAL { Ok(()) } else { Err(errno) })?;
@@ -257,15 +258,6 @@ fn keep_strangers_off() -> io::Result<()> {
         // No core has a second thread now, so nobody is beside it.
         error if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
         error => Err(error),
-    }
-}
-
-/// A lowered score of vmrun is not for the guest, whose memory is what the kernel would want back. proc(5).
-fn reset_oom_score() {
-    use rustix::fs::{Mode, OFlags, open};
-    // Failing leaves the score as inherited, which is no reason not to run.
-    if let Ok(file) = open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
-        let _ = rustix::io::write(&file, b"0");
     }
 }
 

@@ -13,6 +13,7 @@ use super::state_file::StateFile;
 use super::{Scene, run_folder};
 use crate::apply::Instance;
 use crate::plan::Contents;
+use crate::process::spare_this_process;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,6 +29,7 @@ pub(super) fn begun(order: Order, instance: &Instance) -> Result<(Run<'_>, Input
 
 /// With the sockets through which people are heard.
 pub(super) fn opened(run: Run<'_>) -> Result<(Run<'_>, Inputs), String> {
+    spare_this_process();
     let dir = run.instance.dir();
     let open = || Ok((Signals::new()?, Control::listen(dir, Rc::clone(&run.desk))?));
     let (signals, control) =

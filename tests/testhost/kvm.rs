@@ -1,6 +1,6 @@
 //! What every layout has: commands, sibling threads, the clock, huge pages, KVM.
 
-use super::scene::newer_or_both;
+use super::scene::{VMRUN, newer_or_both, profile, trace, write};
 use super::script::{demo, guest};
 use crate::host::{self, Layout};
 use crate::support::setup;
@@ -81,4 +81,40 @@ fn vmrun_demo_starts_a_guest_under_kvm_that_reads_the_profiles_vendor_id() {
         assert!(says("hypervisor signature=\"sugoidesu\""), "{}: {report}", qemu.version);
         assert!(says("vcpus present=2 started=2"), "{}: {report}", qemu.version);
     }
+}
+
+#[test]
+fn row_012_a_vmrun_of_root_is_ended_after_all_else_and_nothing_that_it_starts_has_that_from_it() {
+    let [qemu, _newer] = setup::qemus();
+    let shell = |name: &str, more: &str| {
+        format!(
+            "name = \"{name}\"\nrun = [\"sh\", \"-c\", \"echo {name} $(cat /proc/self/oom_score_adj) >>/run/scores{more}\"]\n"
+        )
+    };
+    let tables = format!(
+        "[[hook]]\nat = \"started\"\n{}[[service]]\n{}",
+        shell("hook", ""),
+        shell("companion", "; exec sleep 1000")
+    );
+    let profile = profile(&qemu, "then=wait", &tables);
+    let (scores, trace) = host::on(&Layout::KVM, |host| {
+        trace(host, |host| {
+            host.ask(&format!(
+                "{}
+                 scores() {{ for pid in $1 $(cat /run/qemu); do cat /proc/$pid/oom_score_adj; done; }}
+                 runs() {{ until grep -q \"$2\" $1; do sleep 0.2; done; }}
+                 qemu() {{ {VMRUN} status windows --json | sed -n 's/.*\"qemu\": *\\([0-9]*\\).*/\\1/p' >/run/qemu; }}
+                 (echo 300 >/proc/self/oom_score_adj; exec {VMRUN} run profile.toml >first.log 2>&1) & first=$!
+                 runs first.log 'guest running'; qemu; scores $first
+                 kill -9 $first; wait $first
+                 {VMRUN} attach windows >second.log 2>&1 & second=$!
+                 runs second.log 'taken over'; scores $second
+                 {VMRUN} stop --force windows >/dev/null 2>&1; wait $second
+                 sort /run/scores; cd /; rm -r /run/profile /run/scores /run/qemu",
+                write(&profile)
+            ))
+        })
+    });
+    assert_eq!(scores, "-900\n0\n-900\n0\ncompanion 300\nhook 300");
+    assert_eq!(trace, "");
 }
