@@ -29,3 +29,11 @@ pub(super) fn leave_at_once(command: &Command, output: Output) {
         std::process::exit(Exit::Internal.code().into());
     }));
 }
+
+/// The moment at which a terminal has been changed: for tests of what a mistake leaves of it, a debug build makes one here
+/// when `VMRUN_FAULT=panic:terminal` asks for it.
+pub(super) fn terminal_is_changed() {
+    let asked =
+        cfg!(debug_assertions) && std::env::var_os("VMRUN_FAULT").is_some_and(|fault| fault == "panic:terminal");
+    assert!(!asked, "the terminal broke, as VMRUN_FAULT asks");
+}

@@ -1,9 +1,9 @@
 //! `vmrun console`: the guest's serial port on this terminal.
 
 use super::{Refused, for_guest, run_dir};
-use crate::cli::Exit;
 use crate::cli::args::Named;
 use crate::cli::output::{Output, Weight};
+use crate::cli::{Exit, broken};
 use crate::supervise::{Ask, Client};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal};
@@ -32,6 +32,7 @@ async fn connected(dir: &Path, name: &str, output: Output) -> Result<Exit, Refus
     }
     // Restored when it is dropped, whatever ends this.
     let _raw = typing.then(Raw::enter).transpose()?;
+    broken::terminal_is_changed();
     let (mut from, mut to) = tokio::io::split(client.into_stream());
     let keys = async {
         let (mut bytes, mut input) = ([0; 1024], stdin());

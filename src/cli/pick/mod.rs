@@ -9,7 +9,7 @@ use super::args::{Pick, Run};
 use super::output::Output;
 use super::profiles;
 use super::refuse::{SILENT, refuse, refuse_with};
-use super::{Exit, run as runner};
+use super::{Exit, broken, run as runner};
 use crate::plan::{Class, Problem};
 use entry::Entry;
 use menu::{Menu, Step};
@@ -78,6 +78,7 @@ fn point(entries: &[Entry]) -> io::Result<Option<usize>> {
         let lines = menu.lines(&texts, width, height);
         terminal::draw(&lines, drawn)?;
         drawn = lines.len();
+        broken::terminal_is_changed();
         for key in raw.keys()? {
             match menu.press(key) {
                 Step::Stay => {}

@@ -7,9 +7,9 @@ mod view;
 
 use super::verify::Roles;
 use super::{Refused, for_guest, run_dir};
-use crate::cli::Exit;
 use crate::cli::args::Top;
 use crate::cli::output::Output;
+use crate::cli::{Exit, broken};
 use crate::host::Root;
 use crate::plan::Plan;
 use crate::qemu::stay_off;
@@ -46,6 +46,7 @@ async fn watch(args: &Top, output: Output) -> Result<Exit, Refused> {
     let one = args.count == Some(1);
     let live = !output.json && !one && io::stdin().is_terminal() && io::stdout().is_terminal();
     let mut screen = live.then(Screen::enter).transpose()?;
+    broken::terminal_is_changed();
     let mut ticks = interval(args.interval.get().max(std::time::Duration::from_millis(100)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
