@@ -7,7 +7,7 @@ use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -142,16 +142,55 @@ fn row_018_a_qemu_that_somebody_kills_is_named_with_its_signal() {
     }
 }
 
+/// A folder whose modules abort whoever loads them, in the place of the QXL card and of those that it wants first.
+fn broken_modules(bench: &Bench) -> PathBuf {
+    let folder = bench.path("modules");
+    fs::create_dir(&folder).unwrap();
+    let code = "#include <stdio.h>\n#include <stdlib.h>\n\
+                __attribute__((constructor)) static void load(void) { fputs(\"module mismatch\\n\", stderr); abort(); }\n";
+    let source = bench.write("module.c", code);
+    for module in ["ui-opengl", "ui-spice-core", "hw-display-qxl"] {
+        let mut compiler = Command::new("gcc");
+        compiler.args(["-shared", "-fPIC", "-o"]).arg(folder.join(module).with_extension("so")).arg(&source);
+        assert!(compiler.status().unwrap().success());
+    }
+    folder
+}
+
+/// A script that starts `qemu` with the modules of `folder`: of a QEMU that is started by a script, which knows where its
+/// own are, one like it.
+fn with_modules(bench: &Bench, qemu: &Qemu, folder: &Path) -> PathBuf {
+    let found = format!("export QEMU_MODULE_DIR='{}'", folder.display());
+    let theirs = fs::read(&qemu.binary).unwrap();
+    let script = match theirs.strip_prefix(b"#!") {
+        None => format!("#!/bin/sh\n{found}\nexec {} \"$@\"\n", qemu.binary.display()),
+        Some(_) => {
+            let lines = String::from_utf8(theirs).unwrap();
+            let line =
+                |line: &str| if line.starts_with("export QEMU_MODULE_DIR=") { found.clone() } else { line.into() };
+            lines.lines().map(line).map(|line| line + "\n").collect()
+        }
+    };
+    let path = bench.path("broken-qemu");
+    program::write(&path, &script);
+    path
+}
+
 #[test]
 fn row_019_a_qemu_that_aborts_before_it_answers_is_shown_with_its_words() {
-    let [qemu, _] = qemus();
-    let bench = Bench::new(&qemu.binary);
-    bench.profile("then=hang", "");
-    let deed = "echo 'module mismatch' >&2; kill -ABRT $$";
-    let profile = fs::read_to_string(bench.path("guest.toml")).unwrap();
-    let emulator = emulator(&bench, &qemu, deed).display().to_string();
-    let profile = bench.write("guest.toml", &profile.replace(&qemu.binary.display().to_string(), &emulator));
-    assert_ended(&bench, &bench.run(&["run", profile.to_str().unwrap()]), 30, "module mismatch");
+    for qemu in qemus() {
+        let bench = Bench::new(&qemu.binary);
+        bench.profile("then=hang", "[display]\nkind = \"none\"\nvideo = \"qxl\"\n");
+        let broken = with_modules(&bench, &qemu, &broken_modules(&bench));
+        // Asked what it can do, it would load all its modules.
+        let emulator = emulator(&bench, &qemu, &format!("exec {} \"$@\"", broken.display()));
+        let profile = fs::read_to_string(bench.path("guest.toml")).unwrap();
+        let profile = profile.replace(&qemu.binary.display().to_string(), &emulator.display().to_string());
+        let profile = bench.write("guest.toml", &profile);
+        let ended = bench.run(&["run", profile.to_str().unwrap()]);
+        assert!(ended.text().contains("SIGABRT"), "{}", ended.text());
+        assert_ended(&bench, &ended, 30, "module mismatch");
+    }
 }
 
 #[test]

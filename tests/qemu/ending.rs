@@ -7,10 +7,11 @@ use nix::unistd::Pid;
 use rustix::net::{Shutdown, shutdown};
 use rustix::process::{PidfdGetfdFlags, pidfd_getfd};
 use serde_json::json;
-use std::fs::{read_dir, read_link};
+use std::fs::{File, read_dir, read_link};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use vmrun::qemu::{Guest, News, Qmp, QmpError, qmp_socket};
@@ -21,6 +22,7 @@ fn running(pid: u32) -> bool {
 
 for_each_qemu! {
     quit_ends_with_the_reason_before_the_status
+    row_030_a_monitor_that_is_reset_by_a_qemu_that_quits_is_the_end_like_any_other
     the_power_button_is_heard
     kill_ends_by_signal
     a_guest_goes_on_when_its_value_is_dropped
@@ -39,6 +41,30 @@ async fn quit_ends_with_the_reason_before_the_status(qemu: (&str, &str)) {
     assert!(matches!(shutdown.known(), Some(qapi::qmp::Event::SHUTDOWN { .. })) && shutdown.at.is_some());
     assert!(disconnected && status.success(), "{status}");
     assert_eq!(guest.next().await.unwrap(), News::Exited(Some(status)));
+    assert!(matches!(guest.status().await, Err(QmpError::Closed)));
+}
+
+/// A QEMU that quits with commands unread resets the connection; with all of them read, it closes it.
+async fn row_030_a_monitor_that_is_reset_by_a_qemu_that_quits_is_the_end_like_any_other(qemu: (&str, &str)) {
+    let run = Run::new(qemu).tcg();
+    let mut guest = run.guest().await;
+    let said = run.folder.path().join("said");
+    let witness = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false);
+    let witness = witness.with_writer(Arc::new(File::create(&said).unwrap())).finish();
+    let witness = tracing::subscriber::set_default(witness);
+    let signal = |signal| kill(Pid::from_raw(i32::try_from(guest.pid()).unwrap()), signal).unwrap();
+    signal(Signal::SIGSTOP);
+    let quit = guest.qmp().call("quit", &json!({}));
+    // More than QEMU takes ahead of what it does, and less than a socket holds.
+    let unread = (0..200).map(|_| guest.qmp().call("query-status", &json!({}))).collect::<Vec<_>>();
+    // All are written before this future has its turn again.
+    tokio::task::yield_now().await;
+    signal(Signal::SIGCONT);
+    let (_, disconnected, status) = to_the_end(&mut guest).await;
+    drop((quit, unread, witness));
+    let said = std::fs::read_to_string(said).unwrap();
+    assert!(said.contains("monitor connection ended") && said.contains("Connection reset by peer"), "{said}");
+    assert!(disconnected && status.success(), "{status}");
     assert!(matches!(guest.status().await, Err(QmpError::Closed)));
 }
 

@@ -13,6 +13,7 @@ for_each_qemu! {
     eight_vcpus_and_two_iothreads_are_in_place_before_the_guest_runs
     a_guest_without_pins_is_left_where_the_kernel_put_it
     vcpus_in_one_thread_are_refused_and_qemu_is_gone
+    row_032_a_vcpu_whose_thread_is_dead_or_somebody_elses_is_refused_and_qemu_is_gone
     a_host_cpu_that_is_not_there_is_noticed_by_reading_back
     a_real_time_vcpu_does_not_hand_its_class_on
     a_vcpu_whose_place_is_switched_off_has_its_class_and_waits_elsewhere
@@ -80,6 +81,25 @@ async fn vcpus_in_one_thread_are_refused_and_qemu_is_gone(qemu: (&str, &str)) {
     assert!(matches!(refusal, QemuError::Pin { .. }));
     assert!(refusal.to_string().contains("thread=single"), "{refusal}");
     assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+}
+
+async fn row_032_a_vcpu_whose_thread_is_dead_or_somebody_elses_is_refused_and_qemu_is_gone(qemu: (&str, &str)) {
+    let mut dead = Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    let ours = i32::try_from(std::process::id()).unwrap();
+    for tid in [i32::try_from(dead.id()).unwrap(), ours] {
+        let before = status(std::process::id(), ours, "Cpus_allowed_list");
+        let pins = Pins { vcpus: vec![on("0"), on("1")], ..Pins::default() };
+        let run = Run::new(qemu).tcg().with("-smp", "2").pins(pins);
+        let mut booting = run.spawn().unwrap();
+        let (pid, mut told) = (booting.pid(), booting.told().await.unwrap());
+        told.vcpus[1].thread_id = tid;
+        let refusal = booting.pin(&run.plan().pins, &told, CpuSet::default()).await.unwrap_err().to_string();
+        assert!(refusal.contains(&format!("(thread {tid})")), "{refusal}");
+        assert!(refusal.contains(&format!("a thread that is none of process {pid}'s")), "{refusal}");
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+        assert_eq!(status(std::process::id(), ours, "Cpus_allowed_list"), before);
+    }
 }
 
 async fn a_host_cpu_that_is_not_there_is_noticed_by_reading_back(qemu: (&str, &str)) {
