@@ -176,7 +176,7 @@ fn command(
 fn their_display(login: Option<&str>) -> Vec<(&'static str, OsString)> {
     // An account that is gone has no session.
     let Some(identity) = login.and_then(|login| Identity::of(login).ok()) else { return Vec::new() };
-    let ours = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let ours = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     display(ours, &session(&identity, &Root::default()))
 }
 

@@ -26,25 +26,34 @@ const NAMES: &[&str] = &[
     "QEMU_MODULE_DIR",
 ];
 
-/// The variables among them by which a window finds its display.
-const DISPLAY: [&str; 3] = ["DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY"];
-
 /// What `ours` lacks of the display of a `session` of another user, for a QEMU that runs as root for that user.
 ///
-/// The socket of Wayland by its whole path: it lies in a folder that root must not take for its own.
+/// The socket of Wayland by its whole path, and the secret of X also where it has its usual place: both are in folders
+/// that root must not take for its own. A display of ours may be one that sudo has handed on, without its secret.
 pub(super) fn display(
-    ours: impl Fn(&str) -> bool,
+    ours: impl Fn(&str) -> Option<OsString>,
     session: &BTreeMap<String, OsString>,
 ) -> Vec<(&'static str, OsString)> {
-    if ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(ours) {
-        return Vec::new();
-    }
-    let runtime = session.get("XDG_RUNTIME_DIR").map_or(Path::new("/"), Path::new);
-    let whole = |name: &'static str, value: &OsString| match name {
-        "WAYLAND_DISPLAY" => (name, runtime.join(value).into_os_string()),
-        _ => (name, value.clone()),
+    let theirs = |name: &'static str| session.get(name).cloned();
+    let usual = || theirs("HOME").map(|home| Path::new(&home).join(".Xauthority").into_os_string());
+    let secret = || theirs("XAUTHORITY").or_else(usual);
+    let found = match (ours("DISPLAY"), ours("WAYLAND_DISPLAY")) {
+        (Some(screen), None) if ours("XAUTHORITY").is_none() => {
+            let same = theirs("DISPLAY").as_ref() == Some(&screen);
+            vec![("XAUTHORITY", if same { secret() } else { usual() })]
+        }
+        (Some(_), _) | (None, Some(_)) => Vec::new(),
+        (None, None) => {
+            let runtime = theirs("XDG_RUNTIME_DIR").unwrap_or_else(|| "/".into());
+            let socket = |name: OsString| Path::new(&runtime).join(name).into_os_string();
+            vec![
+                ("DISPLAY", theirs("DISPLAY")),
+                ("XAUTHORITY", theirs("DISPLAY").and_then(|_| secret())),
+                ("WAYLAND_DISPLAY", theirs("WAYLAND_DISPLAY").map(socket)),
+            ]
+        }
     };
-    DISPLAY.into_iter().filter_map(|name| session.get(name).map(|value| whole(name, value))).collect()
+    found.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// Families of such variables.
@@ -71,16 +80,43 @@ fn allowed(name: &str) -> bool {
 #[cfg(test)]
 mod test {
     use super::{display, inherited};
+    use std::collections::BTreeMap;
+    use std::ffi::OsString;
+
+    fn session(variables: &[(&str, &str)]) -> BTreeMap<String, OsString> {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect()
+    }
+
+    const ALICES: &[(&str, &str)] = &[
+        ("DISPLAY", ":0"),
+        ("XAUTHORITY", "/home/a/.X"),
+        ("WAYLAND_DISPLAY", "wayland-0"),
+        ("XDG_RUNTIME_DIR", "/run/user/1000"),
+        ("HOME", "/home/a"),
+    ];
 
     #[test]
     fn a_window_of_root_opens_in_the_session_of_who_asked_for_it_unless_root_has_one() {
-        let session = [("DISPLAY", ":0"), ("XAUTHORITY", "/home/a/.X"), ("WAYLAND_DISPLAY", "wayland-0")];
-        let session = session.into_iter().chain([("XDG_RUNTIME_DIR", "/run/user/1000"), ("HOME", "/home/a")]);
-        let session = session.map(|(name, value)| (name.to_owned(), value.into())).collect();
-        let found = display(|_| false, &session);
+        let found = display(|_| None, &session(ALICES));
         let wayland = ("WAYLAND_DISPLAY", "/run/user/1000/wayland-0".into());
         assert_eq!(found, [("DISPLAY", ":0".into()), ("XAUTHORITY", "/home/a/.X".into()), wayland]);
-        assert_eq!(display(|name| name == "DISPLAY", &session), []);
+        assert_eq!(display(|name| Some(name.into()), &session(ALICES)), []);
+        assert_eq!(display(|name| (name == "WAYLAND_DISPLAY").then(|| "wayland-1".into()), &session(ALICES)), []);
+    }
+
+    #[test]
+    fn a_secret_of_x_in_its_usual_place_is_named() {
+        let found = display(|_| None, &session(&[("DISPLAY", ":0"), ("HOME", "/home/a")]));
+        assert_eq!(found, [("DISPLAY", ":0".into()), ("XAUTHORITY", "/home/a/.Xauthority".into())]);
+        assert_eq!(display(|_| None, &session(&[("HOME", "/home/a")])), []);
+    }
+
+    #[test]
+    fn a_display_that_sudo_handed_on_has_its_secret_from_the_user() {
+        let handed_on = |screen: &'static str| move |name: &str| (name == "DISPLAY").then(|| screen.into());
+        assert_eq!(display(handed_on(":0"), &session(ALICES)), [("XAUTHORITY", "/home/a/.X".into())]);
+        let forwarded = display(handed_on("localhost:10.0"), &session(ALICES));
+        assert_eq!(forwarded, [("XAUTHORITY", "/home/a/.Xauthority".into())]);
     }
 
     #[test]
