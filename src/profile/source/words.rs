@@ -18,6 +18,16 @@ pub(super) fn mistake(text: &str, error: &Error, node: &Node<'_, '_>) -> Mistake
     }
     match expectation(message) {
         Some(wanted) => mistyped(text, span, wanted, node),
+        None => with_remedy(span, message),
+    }
+}
+
+/// What a value's own type says of it: what is wrong, and after `; write` how it is written.
+fn with_remedy(span: Range<usize>, message: &str) -> Mistake {
+    // Between backquotes stands what the user wrote.
+    let of_ours = |what: &&str| what.matches('`').count().is_multiple_of(2);
+    match message.rsplit_once("; write ").filter(|(what, _)| of_ours(what)) {
+        Some((what, remedy)) => Mistake::new(span, what).help(format!("write {remedy}")),
         None => Mistake::new(span, message),
     }
 }
