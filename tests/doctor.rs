@@ -136,6 +136,22 @@ fn a_profile_that_passes_nothing_is_not_told_about_the_machine() {
 }
 
 #[test]
+fn a_profile_that_pins_and_passes_nothing_is_told_how_fast_its_host_cpus_are_and_no_more() {
+    let slow = r#"{"system":{"clock":"hpet"},
+        "cpus":[{"id":0,"core":0,"package":0,"node":0,"siblings":"0","governor":"powersave","preference":"power"},
+            {"id":1,"core":1,"package":0,"node":0,"siblings":"1","governor":"powersave","preference":"performance"}]}"#;
+    let machine = Machine::of("x3d-two-gpus", slow);
+    let told = |cpu: u32| {
+        let (passed, pinned): (&[Bdf], _) = (&[], CpuSet::of(cpu));
+        let (host, boot) = (&machine.host, &machine.boot);
+        let subject = Subject { host, boot, owed: &[], passed: Some(passed), pinned: Some(&pinned) };
+        examine(&subject).into_iter().map(|finding| (finding.id, finding.verdict)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(0), [("tsc", Verdict::Warn), ("governor", Verdict::Warn)]);
+    assert_eq!(told(1), [("tsc", Verdict::Warn), ("governor", Verdict::Ok)]);
+}
+
+#[test]
 fn a_profile_is_not_warned_of_what_it_cures_itself() {
     let slow = r#"{"passed":["0000:01:00.0"],"transparent_huge":{"enabled":"never","defrag":"madvise"},
         "system":{"kvm":{"kvm.ignore_msrs":"Y","kvm.report_ignored_msrs":"Y"}},

@@ -95,16 +95,17 @@ fn of_profile(profile: &Path, args: &Check, output: Output) -> Exit {
     exit
 }
 
-/// What may hurt the guest that is planned, for the sake of the functions that it gets. The machine is looked at anew and
-/// more closely: what is planned must not depend on who asks. What the plan itself sets right is no finding.
+/// What may hurt the guest that is planned, for the sake of the functions and the host CPUs that it gets. The machine is
+/// looked at anew and more closely: what is planned must not depend on who asks. What the plan itself sets right is no
+/// finding.
 fn of_guest(contents: &Contents, host: &HostFile) -> Result<Vec<Finding>, Rejected> {
     let passed = contents.argv.host_functions();
-    if passed.is_empty() {
+    let pinned = contents.pins.guest();
+    if passed.is_empty() && pinned.is_empty() {
         return Ok(Vec::new());
     }
     let seen = Seen::of(host)?;
     let seen = Seen { host: doctor::as_planned(&seen.host, contents), ..seen };
-    let pinned = contents.pins.guest();
     Ok(seen.examine(Some(&passed), Some(&pinned).filter(|cpus| !cpus.is_empty())))
 }
 

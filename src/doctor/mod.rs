@@ -148,7 +148,8 @@ struct Check {
     id: &'static str,
     /// Why the answer matters.
     why: &'static str,
-    /// Whether it is asked for the sake of a profile that passes functions too. What planning itself judges is not asked twice.
+    /// Whether it is asked for the sake of a profile that passes functions too, or of [`Section::Tuning`] one that pins. What
+    /// planning itself judges is not asked twice.
     of_profiles: bool,
     /// The answers; none where the question makes no sense or nothing is known.
     judge: fn(&Subject<'_>) -> Vec<Found>,
@@ -186,9 +187,13 @@ const TABLE: [(Section, &[Check]); 16] = [
 #[must_use]
 pub fn examine(subject: &Subject<'_>) -> Vec<Finding> {
     let rows = TABLE.iter().flat_map(|(section, checks)| checks.iter().map(|check| (*section, check)));
-    // Of a guest without passed functions planning knows all.
-    let asked = |check: &Check| subject.passed.is_none_or(|passed| check.of_profiles && !passed.is_empty());
-    rows.filter(|(_, check)| asked(check))
+    let asked = |section: Section, check: &Check| match subject.passed {
+        None => true,
+        // Of a guest without passed functions planning knows all, but how fast the host CPUs are that are its own.
+        Some([]) => check.of_profiles && section == Section::Tuning && subject.pinned.is_some(),
+        Some(_) => check.of_profiles,
+    };
+    rows.filter(|(section, check)| asked(*section, check))
         .flat_map(|(section, check)| {
             let Check { id, why, .. } = check;
             let findings = (check.judge)(subject).into_iter();
