@@ -1,5 +1,6 @@
 //! Address of a PCI function on the host.
 
+use super::text::is_text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -93,19 +94,7 @@ fn hex(text: &str, most: usize) -> Option<u32> {
     fits.then(|| u32::from_str_radix(text, 16).ok()).flatten()
 }
 
-impl TryFrom<String> for Bdf {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Bdf> for String {
-    fn from(bdf: Bdf) -> Self {
-        bdf.to_string()
-    }
-}
+is_text!(Bdf);
 
 impl fmt::Display for Bdf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

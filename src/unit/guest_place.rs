@@ -1,6 +1,7 @@
 //! Where in the guest a PCI device sits.
 
 use super::PciSlot;
+use super::text::is_text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -43,19 +44,7 @@ impl FromStr for GuestPlace {
     }
 }
 
-impl TryFrom<String> for GuestPlace {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<GuestPlace> for String {
-    fn from(place: GuestPlace) -> Self {
-        place.to_string()
-    }
-}
+is_text!(GuestPlace);
 
 impl fmt::Display for GuestPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! An address that the host has on an interface, with the network that it is in.
 
+use super::text::is_text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -32,19 +33,7 @@ impl FromStr for HostAddress {
     }
 }
 
-impl TryFrom<String> for HostAddress {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<HostAddress> for String {
-    fn from(address: HostAddress) -> Self {
-        address.to_string()
-    }
-}
+is_text!(HostAddress);
 
 impl fmt::Display for HostAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! Hardware address of a guest network interface.
 
+use super::text::is_text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -57,19 +58,7 @@ fn refusal(text: &str) -> String {
     format!("`{text}` is not a MAC address; write six bytes in hexadecimal, like 52:54:00:00:00:01")
 }
 
-impl TryFrom<String> for Mac {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Mac> for String {
-    fn from(mac: Mac) -> Self {
-        mac.to_string()
-    }
-}
+is_text!(Mac);
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

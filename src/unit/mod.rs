@@ -17,6 +17,7 @@ mod pci_selector;
 mod pci_slot;
 mod period;
 mod size;
+mod text;
 mod usb_id;
 mod usb_port;
 mod version;

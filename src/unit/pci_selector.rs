@@ -1,6 +1,7 @@
 //! Which PCI device of the host is meant.
 
 use super::Bdf;
+use super::text::is_text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -97,19 +98,7 @@ fn step(text: &str) -> Option<Step> {
     Some(Step { device: bdf.device(), function: function.map(|_| bdf.function()) })
 }
 
-impl TryFrom<String> for PciSelector {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<PciSelector> for String {
-    fn from(selector: PciSelector) -> Self {
-        selector.to_string()
-    }
-}
+is_text!(PciSelector);
 
 impl fmt::Display for PciSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! Device and function number on one of the guest's PCI buses.
 
+use super::text::is_text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -46,19 +47,7 @@ impl FromStr for PciSlot {
     }
 }
 
-impl TryFrom<String> for PciSlot {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<PciSlot> for String {
-    fn from(slot: PciSlot) -> Self {
-        slot.to_string()
-    }
-}
+is_text!(PciSlot);
 
 impl fmt::Display for PciSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! An amount of memory or storage.
 
+use super::text::is_text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -68,19 +69,7 @@ fn shape(text: &str) -> String {
     format!("`{}` is not a size; write a whole number and a unit, like 8G, 8GiB or 512M", text.escape_debug())
 }
 
-impl TryFrom<String> for Size {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Size> for String {
-    fn from(size: Size) -> Self {
-        size.to_string()
-    }
-}
+is_text!(Size);
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! Vendor and product id of a USB device.
 
+use super::text::is_text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -43,19 +44,7 @@ impl FromStr for UsbId {
     }
 }
 
-impl TryFrom<String> for UsbId {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<UsbId> for String {
-    fn from(id: UsbId) -> Self {
-        id.to_string()
-    }
-}
+is_text!(UsbId);
 
 impl fmt::Display for UsbId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

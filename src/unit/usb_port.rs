@@ -1,5 +1,6 @@
 //! A USB socket of the host.
 
+use super::text::is_text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -58,19 +59,7 @@ impl FromStr for UsbPort {
     }
 }
 
-impl TryFrom<String> for UsbPort {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<UsbPort> for String {
-    fn from(port: UsbPort) -> Self {
-        port.to_string()
-    }
-}
+is_text!(UsbPort);
 
 impl fmt::Display for UsbPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
