@@ -19,6 +19,7 @@ mod script;
 mod setting;
 mod shell;
 mod table;
+mod unready;
 mod xml;
 
 pub use report::{Entry, Fate, Report};

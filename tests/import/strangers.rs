@@ -107,6 +107,65 @@ fn a_default_stands_in_for_a_variable_that_is_empty() {
 }
 
 #[test]
+fn spice_on_a_port_is_asked_about_opengl_which_goes_over_a_socket() {
+    let script = "qemu-system-x86_64 -m 1G -vga virtio -display egl-headless -spice port=5900,gl=on,rendernode=/dev/dri/renderD129 \
+                  -device virtio-vga-gl\n";
+    let guest = made("vm.sh", script);
+    has(&guest, &["port = 5900", "# gl = true", "# rendernode = \"/dev/dri/renderD129\"", "video = \"virtio\""]);
+    assert_eq!(fate(&guest.report, "-spice port=5900"), "to decide");
+    let xml = "<domain type='kvm'><name>a</name><memory>1048576</memory><os><type machine='q35'>hvm</type></os><devices>\
+               <graphics type='spice' port='5900'><gl enable='yes'/></graphics><video><model type='virtio'>\
+               <acceleration accel3d='yes'/></model></video></devices></domain>";
+    let domain = made("a.xml", xml);
+    has(&domain, &["port = 5900", "# gl = true", "video = \"virtio\""]);
+    assert!(!domain.report.is_complete());
+    let socket = made("vm.sh", "qemu-system-x86_64 -m 1G -spice unix=on,addr=/run/s,gl=on\n");
+    has(&socket, &["path = \"/run/s\"", "gl = true"]);
+}
+
+#[test]
+fn a_disk_without_an_image_is_asked_for_and_an_empty_drive_is_one() {
+    let guest = made("vm.sh", "qemu-system-x86_64 -m 1G -drive if=virtio,format=raw -drive if=ide,media=cdrom\n");
+    has(&guest, &["# [[disk]]", "# file = \"disk.qcow2\"", "[[disk]]", "cdrom = true"]);
+    assert_eq!(fate(&guest.report, "-drive if=virtio"), "to decide");
+    let xml = "<domain type='kvm'><name>a</name><memory>1048576</memory><os><type machine='q35'>hvm</type></os><devices>\
+               <disk type='file' device='disk'><target dev='vda' bus='virtio'/></disk></devices></domain>";
+    let domain = made("a.xml", xml);
+    has(&domain, &["# [[disk]]", "# bus = \"virtio\""]);
+    assert!(!domain.report.is_complete());
+}
+
+#[test]
+fn a_placeholder_in_smbios_is_no_uuid() {
+    let place = "XXXXXXXX-XXXX-XXXX-XXXX-XXXXXXXXXXXX";
+    let guest = made("vm.sh", &format!("qemu-system-x86_64 -m 1G -smbios type=1,uuid={place},manufacturer=A\n"));
+    has(&guest, &["# uuid = \"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\"", "manufacturer = \"A\""]);
+    assert_eq!(fate(&guest.report, "-smbios type=1"), "to decide");
+    let xml = format!(
+        "<domain type='kvm'><name>a</name><memory>1048576</memory><sysinfo type='smbios'><system><entry name='uuid'>{place}</entry>\
+         </system></sysinfo><os><type machine='q35'>hvm</type><smbios mode='sysinfo'/></os></domain>"
+    );
+    let domain = made("a.xml", &xml);
+    has(&domain, &["# uuid = \"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\""]);
+    assert!(!domain.report.is_complete());
+}
+
+#[test]
+fn numa_nodes_have_the_vcpus_that_are_there_each_of_them_once() {
+    let nodes = "-numa node,mem=1G,cpus=0-7 -numa node,mem=1G,cpus=8-15";
+    let two = made("vm.sh", &format!("qemu-system-x86_64 -smp 2,sockets=1,cores=2,threads=1,maxcpus=16 {nodes}\n"));
+    has(&two, &["cores = 2", "cpus = \"0-1\""]);
+    assert!(!two.profile.contains("cpus = \"8-15\""), "{}", two.profile);
+    assert_eq!(fate(&two.report, "-numa node,mem=1G,cpus=8-15"), "translated");
+    let more = made("vm.sh", &format!("qemu-system-x86_64 -smp 20 {nodes}\n"));
+    has(&more, &["cpus = \"0-7,16-19\"", "cpus = \"8-15\""]);
+    let by_socket = "qemu-system-x86_64 -smp 4,sockets=2 -numa node,mem=1G -numa node,mem=1G\n";
+    has(&made("vm.sh", by_socket), &["cpus = \"0-1\"", "cpus = \"2-3\""]);
+    let bare = made("vm.sh", "qemu-system-x86_64 -m 2G -smp 2 -numa node,cpus=0-1\n");
+    has(&bare, &["size = \"2G\""]);
+}
+
+#[test]
 fn a_second_guest_in_a_script_is_told_and_no_companion() {
     let two = made("vm.sh", "sudo qemu-system-x86_64 -m 1G &\nsudo qemu-system-x86_64 -m 2G &\n");
     assert!(!two.profile.contains("[[service]]"), "{}", two.profile);

@@ -5,6 +5,7 @@ use super::opt::Opt;
 use super::seat::Seat;
 use super::{Line, by_id, named, push};
 use crate::import::table::Table;
+use crate::import::unready;
 
 /// Devices that are disks: the driver, the bus of the profile, and whether it is a CD-ROM drive.
 const DRIVERS: [(&str, &str, bool); 16] = [
@@ -239,6 +240,9 @@ fn fill(table: &mut Table, bus: &str, medium: &Medium, opt: &Opt) {
         if bus == "virtio" || bus == "nvme" {
             table.set("bus", "sata");
         }
+    }
+    if unready::no_image(table) {
+        opt.asked("which image the disk has");
     }
 }
 

@@ -3,6 +3,7 @@
 use super::opt::{Opt, is_on};
 use super::{Line, named};
 use crate::import::page::{number, size};
+use crate::import::unready;
 
 /// Emulated cards by QEMU's names, as devices and as values of `-vga`.
 const CARDS: [(&str, &str); 19] = [
@@ -152,6 +153,10 @@ impl Line<'_> {
             ["port", "addr", "path", "password_file"].iter().for_each(|key| table.remove(key));
         }
         if kind == "spice" {
+            if unready::gl_over_a_port(table) {
+                let last = opts.iter().filter(|opt| matches!(opt.name.as_str(), "spice" | "display")).next_back();
+                last.into_iter().for_each(|opt| opt.asked(unready::GL_BY_SOCKET));
+            }
             return;
         }
         ["agent", "usb_redirect"].iter().for_each(|key| table.remove(key));

@@ -2,8 +2,7 @@
 
 use super::opt::{Opt, is_on};
 use super::{Line, Place, name_of, named};
-use crate::import::computed;
-use uuid::Uuid;
+use crate::import::{computed, unready};
 
 impl Line<'_> {
     pub(super) fn machine(&mut self, opts: &[Opt]) {
@@ -136,17 +135,20 @@ impl Line<'_> {
         }
         let uuid = named(opts, "uuid").last();
         match uuid {
-            Some(opt) if Uuid::try_parse(&opt.value).is_ok() => self.page.top().set("uuid", opt.value.clone()),
-            Some(opt) => {
-                opt.asked("which UUID the guest has");
-                let question =
-                    format!("`{}` is no UUID. Windows takes the guest for another machine without its own:", opt.value);
-                self.page.top().ask(&question, "uuid = \"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\"");
-            }
+            Some(opt) => self.is_called(opt, &opt.value),
+            // Read with the rest of that option.
+            None if named(opts, "smbios").any(|opt| opt.value.contains("uuid=")) => {}
             None => {
                 self.page.top().comment("QEMU without -uuid has this one; Windows is activated for it.");
                 self.page.top().set("uuid", "00000000-0000-0000-0000-000000000000");
             }
+        }
+    }
+
+    /// The guest's UUID, which `opt` gives.
+    pub(super) fn is_called(&mut self, opt: &Opt, uuid: &str) {
+        if unready::identity(self.page.top(), uuid) {
+            opt.asked("which UUID the guest has");
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::opt::Opt;
 use super::{Line, named};
 use crate::import::page::size;
+use crate::import::unready;
 use crate::unit::CpuSet;
 
 /// An amount as QEMU reads it, in bytes; without a unit it counts in `unit`.
@@ -32,7 +33,8 @@ pub(super) fn amount(text: &str, unit: u64) -> Option<u64> {
 
 impl Line<'_> {
     pub(super) fn memory(&mut self, opts: &[Opt]) {
-        let nodes = named(opts, "numa").any(|opt| opt.head == "node");
+        let sized = |opt: &Opt| opt.get("mem").is_some() || opt.get("memdev").is_some();
+        let nodes = named(opts, "numa").any(|opt| opt.head == "node" && sized(opt));
         if self.whole() && named(opts, "m").next().is_none() && !nodes {
             // QEMU's own choice.
             self.page.table("memory").set("size", "128M");
@@ -70,6 +72,14 @@ impl Line<'_> {
                 "mem-lock" => opt.lost("QEMU has no such option"),
                 "object" if opt.head.starts_with("memory-backend-") => self.backend(opt, opts),
                 _ => {}
+            }
+        }
+        let absent = unready::vcpus_of_nodes(self.page);
+        for opt in named(opts, "numa").filter(|opt| opt.head == "node" && !absent.is_empty()) {
+            if let Ok(cpus) = opt.all("cpus").join(",").parse::<CpuSet>()
+                && !cpus.and(&absent).is_empty()
+            {
+                opt.translated(format!("without the vCPUs {}, which the guest does not have", cpus.and(&absent)));
             }
         }
         // Pages of a pool are touched first unless said.

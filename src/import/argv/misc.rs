@@ -145,7 +145,8 @@ impl Line<'_> {
         for (key, value) in opt.rest() {
             let key = key.replace('-', "_");
             match key.as_str() {
-                "uuid" => self.page.top().set("uuid", value),
+                // To QEMU it is the same as -uuid. `hw/smbios/smbios.c`, smbios_entry_add.
+                "uuid" => self.is_called(opt, &value),
                 key if crate::import::libvirt::knows(table, key) => self.page.table(table).set(key, value),
                 key => opt.lost(format!("{key}={value}: vmrun has nothing like it")),
             }

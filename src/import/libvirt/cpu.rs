@@ -2,6 +2,7 @@
 
 use super::Domain;
 use crate::import::page::size;
+use crate::import::unready;
 use crate::import::xml::Element;
 
 pub(super) fn import(root: &Element, domain: &mut Domain) {
@@ -179,5 +180,10 @@ fn numa(cpu: &Element, domain: &mut Domain) {
         if !distances.is_empty() {
             table.set("distances", distances);
         }
+    }
+    // How many there are is known by then: the topology comes first.
+    let absent = unready::vcpus_of_nodes(&mut domain.page);
+    if !absent.is_empty() {
+        numa.translated(format!("without the vCPUs {absent}, which the guest does not have"));
     }
 }

@@ -4,6 +4,7 @@ use super::disk_source::{Source, source, volume_of};
 use super::{Domain, placed};
 use crate::import::page::{number, size};
 use crate::import::table::{Table, convert};
+use crate::import::unready;
 use crate::import::xml::Element;
 use toml::Value;
 
@@ -44,6 +45,9 @@ pub(super) fn import(disk: &Element, domain: &mut Domain) {
     table.set("bus", bus);
     if cdrom {
         table.set("cdrom", true);
+    }
+    if unready::no_image(table) {
+        disk.asked("which image the disk has");
     }
     driver.into_iter().for_each(|driver| io(driver, table));
     identity(disk, table);

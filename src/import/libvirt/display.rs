@@ -2,6 +2,7 @@
 
 use super::{Domain, placed};
 use crate::import::page::{number, size};
+use crate::import::unready;
 use crate::import::xml::Element;
 
 pub(super) fn import(devices: &Element, domain: &mut Domain) {
@@ -38,6 +39,9 @@ pub(super) fn import(devices: &Element, domain: &mut Domain) {
         more.lost("there is one emulated card; `heads` gives it more screens");
     }
     redirection(devices, domain);
+    if unready::gl_over_a_port(domain.page.table("display")) {
+        best.into_iter().for_each(|best| best.asked(unready::GL_BY_SOCKET));
+    }
 }
 
 fn server(graphics: &Element, domain: &mut Domain) {

@@ -26,9 +26,9 @@ pub(super) use sysinfo::knows;
 
 use super::page::{Page, guest_name};
 use super::report::{Fate, Report};
+use super::unready;
 use super::xml::{self, Element};
 use crate::plan::{Class, Problem};
-use uuid::Uuid;
 
 /// The profile that a domain becomes.
 struct Domain {
@@ -137,16 +137,10 @@ fn identity(root: &Element, domain: &mut Domain) {
     }
     if let Some(uuid) = root.text_of("uuid") {
         domain.uuid = Some(uuid.to_owned());
-        match Uuid::try_parse(uuid) {
-            Ok(_) => domain.page.top().set("uuid", uuid),
-            Err(_) => {
-                root.children.iter().filter(|child| child.name == "uuid").for_each(|element| {
-                    element.asked("which UUID the guest has");
-                });
-                let question =
-                    format!("`{uuid}` is no UUID. Windows takes the guest for another machine without its own:");
-                domain.page.top().ask(&question, "uuid = \"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\"");
-            }
+        if unready::identity(domain.page.top(), uuid) {
+            root.children.iter().filter(|child| child.name == "uuid").for_each(|element| {
+                element.asked("which UUID the guest has");
+            });
         }
     } else {
         domain.page.top().comment("The file has no uuid; libvirt made one up when it defined the guest. To keep it,");

@@ -1,6 +1,7 @@
 //! `<sysinfo>`: names in SMBIOS, and entries of `fw_cfg`.
 
 use super::Domain;
+use crate::import::unready;
 use crate::import::xml::Element;
 
 /// Elements of `<sysinfo>`, tables of the profile, and names that differ.
@@ -39,7 +40,9 @@ fn smbios(info: &Element, domain: &mut Domain) {
             match (element, name) {
                 ("system", "uuid") => {
                     // The guest's identity is this one; libvirt wants both to be equal.
-                    domain.page.top().set("uuid", value);
+                    if domain.uuid.is_none() && unready::identity(domain.page.top(), value) {
+                        entry.asked("which UUID the guest has");
+                    }
                 }
                 _ if knows(table, name) => domain.page.table(table).set(name, value),
                 _ => entry.lost("QEMU has no such field"),
