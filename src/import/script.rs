@@ -70,6 +70,9 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
                 [reader] if !before && i == 0 && qemu.end == End::Pipe => {
                     beside.note(reader, Fate::Needless("vmrun keeps what QEMU prints: `vmrun logs`".into()));
                 }
+                [asks, ..] if tells(asks) => {
+                    beside.note(asks, Fate::Needless("QEMU tells of itself there, and starts no guest".into()));
+                }
                 [guest] if starts(guest).is_some() => {
                     beside.note(
                         guest,
@@ -117,7 +120,20 @@ fn is_program(command: &Command, at: usize) -> bool {
     let before = at.checked_sub(1).map(|before| command.words[before].text.as_str());
     let of_option = before.is_some_and(|word| OF_KVM.contains(&word.trim_start_matches('-')) && word.starts_with('-'));
     let word = &command.words[at].text;
-    is_qemu(word) && !is_assignment(word) && !of_option && !talks(command)
+    is_qemu(word) && !is_assignment(word) && !of_option && !talks(command) && !only_tells(&command.words[at + 1..])
+}
+
+/// Whether a command has QEMU tell of itself.
+fn tells(command: &Command) -> bool {
+    let at = command.words.iter().position(|word| is_qemu(&word.text));
+    at.is_some_and(|at| only_tells(&command.words[at + 1..]))
+}
+
+/// Whether QEMU with these `words` tells of itself and ends: its version, its options.
+fn only_tells(words: &[Word]) -> bool {
+    let telling = ["-version", "--version", "-help", "--help", "-h", "-v"];
+    let [first, rest @ ..] = words else { return false };
+    rest.is_empty() && telling.contains(&first.text.as_str()) || rest.len() == 1 && rest[0].text == "help"
 }
 
 /// Options of QEMU whose value may be the name of a program.

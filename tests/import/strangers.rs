@@ -166,6 +166,16 @@ fn numa_nodes_have_the_vcpus_that_are_there_each_of_them_once() {
 }
 
 #[test]
+fn a_word_that_qemu_does_not_know_takes_no_option_with_it() {
+    let script = "qemu-system-x86_64 --version\nqemu-system-x86_64 -device help | grep vfio\n\
+                  qemu-system-x86_64 -v -m 2G -hda a.raw\n";
+    let guest = made("vm.sh", script);
+    has(&guest, &["size = \"2G\"", "file = \"a.raw\""]);
+    assert_eq!(fate(&guest.report, "-v"), "dropped");
+    assert!(!guest.profile.contains("version"), "{}", guest.profile);
+}
+
+#[test]
 fn a_second_guest_in_a_script_is_told_and_no_companion() {
     let two = made("vm.sh", "sudo qemu-system-x86_64 -m 1G &\nsudo qemu-system-x86_64 -m 2G &\n");
     assert!(!two.profile.contains("[[service]]"), "{}", two.profile);

@@ -129,3 +129,26 @@ pub(super) const ELSEWHERE: &[&str] = &[
 /// Options that QEMU takes beside a profile as they are.
 pub(super) const PASSED: &[&str] =
     &["k", "L", "trace", "d", "plugin", "add-fd", "option-rom", "seed", "compat", "prom-env"];
+
+/// Options that are read by `misc.rs`.
+const MISC: &[&str] = &[
+    "rtc",
+    "localtime",
+    "serial",
+    "parallel",
+    "smbios",
+    "fw_cfg",
+    "acpitable",
+    "watchdog",
+    "watchdog-action",
+    "action",
+    "no-reboot",
+    "global",
+    "debugcon",
+];
+
+/// Whether QEMU has, or had, an option `name`.
+pub(super) fn is_known(name: &str) -> bool {
+    let told = NEEDLESS.iter().chain(LOST).any(|(own, _)| *own == name);
+    told || [ELSEWHERE, PASSED, MISC].iter().any(|names| names.contains(&name))
+}

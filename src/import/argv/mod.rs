@@ -28,6 +28,7 @@ use super::computed;
 use super::page::{Page, guest_name};
 use super::report::{Fate, Report};
 use super::table::Table;
+use known::is_known;
 use opt::Opt;
 use seat::Seated;
 
@@ -218,7 +219,9 @@ fn options(words: &[Word], report: &mut Report) -> Vec<Opt> {
         };
         let bare = BARE.contains(&name);
         let mut comments = word.comments.clone();
-        let value = if bare { None } else { words.next() };
+        // Of an option that QEMU does not have, nobody knows whether it takes a value; another option is none.
+        let alone = !is_known(name) && words.peek().is_some_and(|next| next.text.starts_with('-'));
+        let value = if bare || alone { None } else { words.next() };
         comments.extend(value.into_iter().flat_map(|value| value.comments.clone()));
         if let Some(value) = value.filter(|value| SHAPED.contains(&name) && computed::is_all(&value.text)) {
             report.note(
