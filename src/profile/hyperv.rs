@@ -141,7 +141,7 @@ impl Hyperv {
         };
         let by_preset = matches!(hv, Some(Self::Preset(_)));
         let by_host = matches!(hv, Some(Self::Preset(Preset::Max)));
-        let wanted = with_needs(&asked);
+        let wanted = with_needs(&asked, HostVendor::of(scene.host) == HostVendor::Amd);
         for (hv, property, _) in ENLIGHTENMENTS.iter().filter(|(hv, ..)| wanted.contains(hv)) {
             let origin = if by_preset {
                 let origin = Origin::derived("cpu.hv", "the preset holds it");
@@ -157,7 +157,7 @@ impl Hyperv {
             }
         }
         note_needs(&asked, &wanted, draft);
-        judge_intel(&asked, scene, draft);
+        judge_evmcs(&asked, scene, draft);
         if let Some(spins) = spinlocks {
             draft.contents.argv.cpu.set("hv-spinlocks", format!("{spins:#x}"), Origin::given("cpu.hv_spinlocks"));
         }
@@ -187,12 +187,13 @@ fn vendor_id(given: &HvVendorId, scene: &Scene) -> (String, Origin) {
     (HvVendorId::derived(scene.name.as_str()).as_str().to_owned(), Origin::derived("cpu.hv_vendor_id", why))
 }
 
-/// `asked` and, again and again, what its members need.
-fn with_needs(asked: &BTreeSet<Hv>) -> BTreeSet<Hv> {
+/// `asked` and, again and again, what its members need; on an AMD host nothing needs `evmcs`.
+fn with_needs(asked: &BTreeSet<Hv>, amd: bool) -> BTreeSet<Hv> {
     let mut wanted = asked.clone();
     loop {
         let needs = ENLIGHTENMENTS.iter().filter(|(hv, ..)| wanted.contains(hv)).flat_map(|(.., needs)| needs.iter());
-        let more: BTreeSet<Hv> = needs.copied().filter(|need| !wanted.contains(need)).collect();
+        let needs = needs.copied().filter(|need| !(amd && *need == Hv::Evmcs));
+        let more: BTreeSet<Hv> = needs.filter(|need| !wanted.contains(need)).collect();
         if more.is_empty() {
             return wanted;
         }
@@ -218,14 +219,12 @@ fn note_needs(asked: &BTreeSet<Hv>, wanted: &BTreeSet<Hv>, draft: &mut Draft) {
 }
 
 /// Refuses what only Intel's virtualisation has: QEMU does not start with it on another CPU.
-fn judge_intel(asked: &BTreeSet<Hv>, scene: &Scene, draft: &mut Draft) {
-    let intels = [(Hv::Evmcs, "evmcs"), (Hv::EmsrBitmap, "emsr-bitmap")];
-    let foreign = HostVendor::of(scene.host) == HostVendor::Amd && scene.kvm();
-    for (_, name) in intels.iter().filter(|(hv, _)| foreign && asked.contains(hv)) {
+fn judge_evmcs(asked: &BTreeSet<Hv>, scene: &Scene, draft: &mut Draft) {
+    if HostVendor::of(scene.host) == HostVendor::Amd && scene.kvm() && asked.contains(&Hv::Evmcs) {
         draft.refuse(
-            Problem::new(Class::Impossible, "cpu.hv", format!("the host's CPU is AMD's, which has no {name}"))
+            Problem::new(Class::Impossible, "cpu.hv", "the host's CPU is AMD's, which has no evmcs")
                 .why("it is about a structure of Intel's virtualisation, for Windows with Hyper-V in the guest")
-                .fix(format!("leave \"{name}\" out of hv")),
+                .fix("leave \"evmcs\" out of hv"),
         );
     }
 }
