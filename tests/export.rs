@@ -15,9 +15,9 @@ use support::vmrun::Bench;
 use vmrun::export::{From, libvirt, script};
 use vmrun::import::import;
 use vmrun::plan::{
-    Binding, Change, ClockBase, Command as Run, Confinement, CpuMask, Descriptor, Draft, Emulator, GuestClock, Home,
-    Hook, OnError, OnReboot, OnTimeout, Origin, Partition, Placement, Point, Presence, Ready, Restart, Room, Sched,
-    Service, Start, Tap, UnitState, UsbWanted, UsbWhich, What,
+    Binding, Change, ClockBase, Command as Run, Confinement, CpuMask, Descriptor, Draft, Emulator, Grant, GuestClock,
+    Home, Hook, OnError, OnReboot, OnTimeout, Origin, Partition, Placement, Point, Presence, Ready, Restart, Room,
+    Sched, Service, Start, Tap, UnitState, UsbWanted, UsbWhich, What,
 };
 use vmrun::unit::{CpuSet, Period, Size};
 
@@ -389,6 +389,38 @@ fn properties_and_addresses_of_passed_devices_go_to_libvirt_and_back() {
     for key in ["properties", "spoof"] {
         assert_eq!(back["pci"][0][key], root["pci"][0][key], "{}", made.text);
     }
+}
+
+#[test]
+fn a_share_of_caches_and_bandwidth_goes_to_libvirt_and_back() {
+    let mut draft = everything();
+    let grant = |resource: &str, domain, share: &str| Grant {
+        resource: resource.to_owned(),
+        domain,
+        share: share.to_owned(),
+        from: "ff".to_owned(),
+        to: "f0".to_owned(),
+    };
+    let grants = vec![grant("L3CODE", 1, "0f"), grant("L3DATA", 1, "0f"), grant("MB", 1, "60")];
+    let (from, to) = (Presence::Absent, Presence::Present);
+    draft.contents.changes = vec![Change::Share { group: "/sys/fs/resctrl/vmrun-every".to_owned(), grants, from, to }];
+    draft.contents.vcpus = 3;
+    draft.contents.argv.setting("-machine", "q35", Origin::given("machine.type"));
+    let root: toml::Table = toml::from_str("[tune]\nl3_cache = \"4M\"\nmemory_bandwidth = 60\n").unwrap();
+    let made = libvirt(&root, &draft.finish().unwrap(), &From { profile: "a.toml".into(), folder: None, text: None });
+    assert_eq!(made.gaps, [], "{}", made.text);
+    for line in [
+        "<cachetune vcpus='0-2'>",
+        "<cache id='1' level='3' type='code' size='4194304' unit='B'/>",
+        "<cache id='1' level='3' type='data' size='4194304' unit='B'/>",
+        "<memorytune vcpus='0-2'>",
+        "<node id='1' bandwidth='60'/>",
+    ] {
+        assert!(made.text.contains(line), "{line}\n{}", made.text);
+    }
+    let back = import("a.xml", made.text.as_bytes()).unwrap();
+    let back: toml::Table = toml::from_str(&back.profile).unwrap();
+    assert_eq!(back["tune"], root["tune"], "{}", made.text);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 #[path = "import/asks.rs"]
 mod asks;
+#[path = "import/shares.rs"]
+mod shares;
 #[path = "import/strangers.rs"]
 mod strangers;
 mod support;

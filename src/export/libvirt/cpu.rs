@@ -212,6 +212,7 @@ fn tune(source: &Source<'_>, domain: &mut Element) {
             tune.push(element.with("priority", priority));
         }
     }
+    super::resctrl::write(source, &mut tune);
     if !tune.is_empty() {
         domain.push(tune);
     }

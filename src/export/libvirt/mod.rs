@@ -12,6 +12,7 @@ mod host;
 mod memory;
 mod net;
 mod os;
+mod resctrl;
 mod small;
 
 use super::document::Document;

@@ -17,6 +17,7 @@ mod net;
 mod os;
 mod port;
 mod qemu;
+mod resctrl;
 mod sound;
 mod sysinfo;
 mod tune;

@@ -1,6 +1,6 @@
 //! `<cputune>` and `<iothreads>`: which thread runs where, and how.
 
-use super::Domain;
+use super::{Domain, resctrl};
 use crate::import::MOST_VCPUS;
 use crate::import::xml::Element;
 use crate::unit::CpuSet;
@@ -46,6 +46,7 @@ pub(super) fn import(root: &Element, domain: &mut Domain) {
     if !by_id.is_empty() {
         domain.page.table("cpu.pinning").set("iothreads", by_id);
     }
+    resctrl::import(tune, domain);
     rest(tune);
 }
 
@@ -168,9 +169,5 @@ fn rest(tune: &Element) {
     ] {
         tune.all(name)
             .for_each(|element| element.lost("vmrun sets no weights or quotas; a systemd slice can have them"));
-    }
-    for name in ["cachetune", "memorytune"] {
-        tune.all(name)
-            .for_each(|element| element.lost("l3_cache and memory_bandwidth in [tune] give a guest its share"));
     }
 }
