@@ -15,7 +15,7 @@ use std::process::{Command, Output};
 use support::setup::{path, qemus};
 use support::vmrun::Bench;
 use tempfile::tempdir;
-use vmrun::import::import;
+use vmrun::import::{Fate, import};
 use vmrun::profile::Profile;
 
 fn file(name: &str) -> PathBuf {
@@ -319,6 +319,21 @@ fn a_device_of_libvirts_stays_where_the_guest_found_it() {
     ] {
         assert!(made.profile.contains(line), "{line}\n{}", made.profile);
     }
+}
+
+#[test]
+fn what_a_guest_would_see_otherwise_is_told_as_dropped() {
+    let xml = "<domain type='kvm'><name>a</name><memory>1048576</memory><os><type machine='q35'>hvm</type></os>\
+               <cpu mode='host-passthrough'><maxphysaddr mode='passthrough' limit='40'/></cpu><devices>\
+               <disk type='file'><source file='/a'/><target dev='sda' bus='usb' removable='on'/></disk>\
+               <channel type='qemu-vdagent'><source/><target type='virtio' name='com.redhat.spice.0'/></channel>\
+               <graphics type='vnc'/></devices></domain>";
+    let made = import("a.xml", xml.as_bytes()).unwrap_or_else(|problem| panic!("{}", problem.what));
+    let dropped = made.report.entries.iter().filter(|entry| matches!(entry.fate, Fate::Lost(_)));
+    let dropped: Vec<_> = dropped.map(|entry| entry.what.as_str()).collect();
+    let limit = "domain/cpu/maxphysaddr@limit='40'";
+    assert_eq!(dropped, [limit, "domain/devices/disk/target", "domain/devices/channel"], "{}", made.profile);
+    assert!(made.profile.contains("\"+host-phys-bits\""), "{}", made.profile);
 }
 
 #[test]

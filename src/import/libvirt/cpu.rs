@@ -115,9 +115,8 @@ fn flags(cpu: &Element, domain: &mut Domain) {
         domain.page.table("cpu").add("flags", "-invtsc");
     }
     if let Some(bits) = cpu.child("maxphysaddr") {
-        let limit = bits.number("limit");
-        match (bits.attr("mode"), bits.number("bits")) {
-            (Some("passthrough"), _) if limit.is_none() => domain.page.table("cpu").add("flags", "+host-phys-bits"),
+        match bits.attr("mode") {
+            Some("passthrough") => domain.page.table("cpu").add("flags", "+host-phys-bits"),
             _ => bits.lost("the width of addresses follows from the model"),
         }
     }

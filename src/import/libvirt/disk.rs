@@ -102,7 +102,9 @@ fn bus(disk: &Element, target: Option<&Element>, name: &str, domain: &Domain) ->
         if target.attr("tray") == Some("open") {
             target.lost("the tray is closed when the guest starts");
         }
-        target.attr("removable");
+        if target.flag("removable") == Some(true) {
+            target.lost("a USB disk is not called removable");
+        }
     }
     let given = target.and_then(|target| target.attr("bus"));
     // libvirt goes by the name: `src/conf/domain_conf.c`, virDiskNameToBusDeviceIndex.

@@ -94,6 +94,9 @@ fn channel(channel: &Element, domain: &mut Domain) {
             domain.page.table("display").set("agent", true);
             source.into_iter().for_each(Element::take);
         }
+        ("qemu-vdagent", _) => {
+            channel.lost("the clipboard is shared with a picture by SPICE alone: kind = \"spice\" in [display]");
+        }
         (_, "com.redhat.spice.0") => channel.needless("without SPICE no agent of it is asked"),
         ("spiceport", "org.spice-space.webdav.0") => channel.lost("folders are shared by [[share]], not by SPICE"),
         (kind, name) => {
