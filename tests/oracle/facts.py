@@ -310,7 +310,7 @@ def disks(line):
             "direct": flag(cache.get("direct", False)), "no-flush": flag(cache.get("no-flush", False)),
             "discard": next((node["discard"] for node in reversed(chain[:1])), "ignore")
             if "discard" in top else "ignore",
-            "detect-zeroes": top.get("detect-zeroes", "off"),
+            "detect-zeroes": next((node["detect-zeroes"] for node in chain if "detect-zeroes" in node), "off"),
             "aio": next((node["aio"] for node in chain if "aio" in node), "threads"),
             "iothread": device.get("iothread") is not None,
         }

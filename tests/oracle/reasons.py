@@ -29,7 +29,10 @@ KNOWN = [
     ("disks", ".*: shared", "two guests on one disk: vmrun asks QEMU to lock it"),
     ("disks", ".*: place", "ports of a controller are dealt in the order of the disks"),
     ("disks on the host", ".*: format", "vmrun limits with a node of its own above the format"),
-    ("disks", "/.*usb.*: model", "a USB disk is not called removable"),
+    ("CPU", "flag host-phys-bits-limit", "a limit below the host's own width: told as dropped"),
+    ("TPM, serial, channels", "virtconsole", "a console on virtio: told as dropped, the serial port is there"),
+    ("other devices", "ivshmem-doorbell", "shared memory with a server: told as dropped"),
+    ("other devices", "pvpanic-pci", "vmrun's pvpanic is the one on the ISA bus"),
     ("PCI passthrough", ".*: x-vga", "UEFI has no use for VGA, and vmrun leaves it out there"),
     ("network", ".*: option ROM", "no option ROM: by an empty file, or by no BAR for it"),
     ("other devices", "virtio-balloon-pci.*", "passed devices pin all memory; libvirt's default balloon could give nothing back"),
@@ -59,6 +62,14 @@ def why(feature, key, theirs, ours, root, profile):
     """The reason why a fact differs; None for none that is known."""
     if feature in ("PCI addresses", "PCI Express ports"):
         return where(feature, key, theirs, ours, root)
+    if key.endswith(": model") and f"{ours} removable" == theirs:
+        return "a USB disk is not called removable: told as dropped"
+    if key == "channel com.redhat.spice.0" and root.find("devices/graphics[@type='spice']") is None:
+        return "without SPICE nobody speaks with its agent: told"
+    if (feature, key) in (("firmware", "secure"), ("machine", "smm")) and unnamed_firmware(root):
+        return "the file leaves the firmware to libvirt, which has chosen one with Secure Boot"
+    if feature == "clock" and key == "pit" and root.find("clock/timer[@name='pit']") is None:
+        return "the file has no word for the PIT: its lost ticks are left out where those of the RTC are made up for"
     cpu = root.find("cpu")
     if feature in ("CPU", "Hyper-V") and cpu is not None and cpu.get("mode") == "host-model":
         return "host-model: libvirt names the nearest model and flags, vmrun shows the host's own CPU"
@@ -71,6 +82,12 @@ def why(feature, key, theirs, ours, root, profile):
         if re.fullmatch(pattern, feature) and re.fullmatch(fact, key):
             return reason
     return None
+
+
+def unnamed_firmware(root):
+    """Whether the file only says that there is UEFI."""
+    system = root.find("os")
+    return system.get("firmware") == "efi" and system.find("loader") is None and system.find("firmware") is None
 
 
 def order(theirs, ours):
