@@ -82,7 +82,7 @@ fn seen_memory(report: &Report) -> Option<String> {
 }
 
 fn planned_uuid(plan: &Contents) -> Option<String> {
-    plan.argv.args().into_iter().find(|arg| arg.option == "-uuid")?.value
+    plan.argv.value("-uuid")
 }
 
 /// The vendor id that KVM shows; under TCG a guest sees TCG's own, whatever is asked for (QEMU: `cpu_x86_cpuid`).
@@ -93,19 +93,11 @@ fn planned_hypervisor(plan: &Contents) -> Option<String> {
 
 /// Devices that the plan puts behind root ports; each has functions of its own there.
 fn planned_devices(plan: &Contents) -> usize {
-    plan.argv
-        .args()
-        .iter()
-        .filter(|arg| arg.option == "-device")
-        .filter_map(|arg| arg.value.as_deref())
-        .filter(is_behind_a_port)
-        .count()
+    plan.argv.json("-device").filter(is_behind_a_port).count()
 }
 
-fn is_behind_a_port(device: &&str) -> bool {
-    serde_json::from_str::<serde_json::Value>(device).is_ok_and(|device| {
-        device["bus"].as_str().is_some_and(|bus| bus.starts_with("rp")) && device["driver"] != "pcie-root-port"
-    })
+fn is_behind_a_port(device: &serde_json::Value) -> bool {
+    device["bus"].as_str().is_some_and(|bus| bus.starts_with("rp")) && device["driver"] != "pcie-root-port"
 }
 
 /// Functions beyond the root bus.

@@ -23,7 +23,7 @@ pub(super) fn identity(top: &mut Table, text: &str) -> bool {
 pub(super) const GL_BY_SOCKET: &str = "whether SPICE draws by OpenGL, which goes over a socket and not over a port";
 
 /// Takes OpenGL from SPICE that listens on a port, and asks; returns whether it did. QEMU refuses both at once:
-/// `ui/spice-core.c`, qemu_spice_init.
+/// `ui/spice-core.c`, `qemu_spice_init`.
 pub(super) fn gl_over_a_port(display: &mut Table) -> bool {
     let gl = display.get("gl").and_then(toml::Value::as_bool) == Some(true);
     if !gl || display.text("kind") != Some("spice") || display.get("port").is_none() {
@@ -59,7 +59,7 @@ pub(super) fn no_image(disk: &mut Table) -> bool {
 }
 
 /// Gives each vCPU that the guest has to one NUMA node, as QEMU does, and takes from them those that it does not have; returns
-/// these. QEMU: `hw/core/machine.c`, machine_numa_finish_cpu_init.
+/// these. QEMU: `hw/core/machine.c`, `machine_numa_finish_cpu_init`.
 pub(super) fn vcpus_of_nodes(page: &mut Page) -> CpuSet {
     let levels = ["sockets", "dies", "modules", "cores", "threads"];
     if levels.iter().all(|level| page.get("cpu", level).is_none()) {

@@ -154,6 +154,14 @@ impl Argv {
         shared.flatten().chain(rest.cloned()).collect()
     }
 
+    /// The value of the first `option`, as QEMU's parser gets it; `None` when it is not there.
+    #[must_use]
+    pub fn value(&self, option: &str) -> Option<String> {
+        let shared = self.shared().into_iter().find(|(name, _)| *name == option);
+        let rest = || self.rest().find(|arg| arg.option == option)?.value.clone();
+        shared.and_then(|(_, props)| props.value()).or_else(rest)
+    }
+
     /// What the JSON forms of `option` hold, as `-device`, `-blockdev`, `-object`, in the order in which QEMU gets them.
     pub fn json<'a>(&'a self, option: &'a str) -> impl Iterator<Item = Value> + 'a {
         let those = self.rest().filter(move |arg| arg.option == option);

@@ -298,8 +298,14 @@ mod test {
 
     #[test]
     fn needs_are_followed_to_their_end() {
-        let all = with_needs(&[Hv::StimerDirect].into());
+        let all = with_needs(&[Hv::StimerDirect].into(), false);
         assert_eq!(all, [Hv::Vpindex, Hv::Synic, Hv::Time, Hv::Stimer, Hv::StimerDirect].into());
+    }
+
+    #[test]
+    fn an_amd_host_has_no_evmcs_that_could_be_needed() {
+        assert!(with_needs(&[Hv::EmsrBitmap].into(), false).contains(&Hv::Evmcs));
+        assert!(!with_needs(&[Hv::EmsrBitmap].into(), true).contains(&Hv::Evmcs));
     }
 
     #[test]

@@ -18,6 +18,7 @@ fn tuned(tune: &str) -> (Option<Table>, Vec<String>) {
     (root.get("tune").and_then(|tune| tune.as_table().cloned()), made.report.entries.iter().filter_map(lost).collect())
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as what it is compared with")]
 fn table(text: &str) -> Option<Table> {
     Some(text.parse().expect("it is TOML"))
 }

@@ -10,8 +10,7 @@ const ELSEWHERE: [&str; 3] = ["time", "stimer", "stimer-direct"];
 impl Guest<'_> {
     /// Properties of QEMU's `-cpu`.
     fn properties(&self) -> Vec<String> {
-        let args = self.contents.argv.args();
-        let cpu = args.into_iter().find(|arg| arg.option == "-cpu").and_then(|arg| arg.value).unwrap_or_default();
+        let cpu = self.contents.argv.value("-cpu").unwrap_or_default();
         cpu.split(',').skip(1).map(str::to_owned).collect()
     }
 

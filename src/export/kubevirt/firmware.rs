@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 impl Guest<'_> {
     pub(super) fn firmware(&mut self) -> Value {
         let document = self.document;
-        let uuid = self.contents.argv.args().into_iter().find(|arg| arg.option == "-uuid").and_then(|arg| arg.value);
+        let uuid = self.contents.argv.value("-uuid");
         let mut firmware = json!({});
         if let Some(uuid) = uuid {
             firmware["uuid"] = json!(uuid);

@@ -42,8 +42,7 @@ impl Guest<'_> {
     }
 
     fn property(&self, id: &str, key: &str) -> Option<String> {
-        let devices = self.contents.argv.args().into_iter().filter(|arg| arg.option == "-device");
-        let mut devices = devices.filter_map(|arg| serde_json::from_str::<Value>(&arg.value?).ok());
+        let mut devices = self.contents.argv.json("-device");
         Some(devices.find(|device| device["id"] == id)?[key].as_str()?.to_owned())
     }
 }

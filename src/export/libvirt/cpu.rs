@@ -158,9 +158,7 @@ fn iothreads(source: &Source<'_>, domain: &mut Element) {
 
 /// Iothreads of the plan, by id.
 fn ids(source: &Source<'_>) -> Vec<String> {
-    let objects = source.contents.argv.args().into_iter().filter(|arg| arg.option == "-object");
-    let objects = objects.filter_map(|arg| serde_json::from_str::<serde_json::Value>(&arg.value?).ok());
-    let threads = objects.filter(|object| object["qom-type"] == "iothread");
+    let threads = source.contents.argv.json("-object").filter(|object| object["qom-type"] == "iothread");
     threads.filter_map(|thread| Some(thread["id"].as_str()?.to_owned())).collect()
 }
 

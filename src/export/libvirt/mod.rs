@@ -102,7 +102,7 @@ fn is_q35(contents: &Contents) -> bool {
 
 /// The value of QEMU's option `name`.
 fn option(contents: &Contents, name: &str) -> Option<String> {
-    contents.argv.args().into_iter().find(|arg| arg.option == name)?.value
+    contents.argv.value(name)
 }
 
 fn accelerated(contents: &Contents) -> bool {
@@ -110,8 +110,7 @@ fn accelerated(contents: &Contents) -> bool {
 }
 
 fn devices_of(contents: &Contents) -> Vec<Value> {
-    let devices = contents.argv.args().into_iter().filter(|arg| arg.option == "-device");
-    devices.filter_map(|arg| serde_json::from_str(&arg.value?).ok()).collect()
+    contents.argv.json("-device").collect()
 }
 
 /// Why a key is not in the domain.

@@ -64,9 +64,7 @@ fn bios(source: &Source<'_>) -> bool {
 
 /// The file of the firmware's chip that the plan calls `node`.
 fn chip(source: &Source<'_>, node: &str) -> Option<String> {
-    let blocks = source.contents.argv.args().into_iter().filter(|arg| arg.option == "-blockdev");
-    let blocks = blocks.filter_map(|arg| serde_json::from_str::<serde_json::Value>(&arg.value?).ok());
-    let own = blocks.into_iter().find(|block| block["node-name"] == node)?;
+    let own = source.contents.argv.json("-blockdev").find(|block| block["node-name"] == node)?;
     Some(own["filename"].as_str()?.to_owned())
 }
 

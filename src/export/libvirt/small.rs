@@ -57,8 +57,7 @@ pub(super) fn write(source: &Source<'_>, devices: &mut Element) {
 
 /// Size of the plan's memory of the kind `kind` whose file is below `folder`.
 fn memory_of(source: &Source<'_>, kind: &str, folder: &str) -> Option<u64> {
-    let objects = source.contents.argv.args().into_iter().filter(|arg| arg.option == "-object");
-    let mut objects = objects.filter_map(|arg| serde_json::from_str::<serde_json::Value>(&arg.value?).ok());
+    let mut objects = source.contents.argv.json("-object");
     let own = |object: &serde_json::Value| {
         object["qom-type"] == kind && object["mem-path"].as_str().is_some_and(|path| path.starts_with(folder))
     };

@@ -154,7 +154,7 @@ impl Line<'_> {
         }
         if kind == "spice" {
             if unready::gl_over_a_port(table) {
-                let last = opts.iter().filter(|opt| matches!(opt.name.as_str(), "spice" | "display")).next_back();
+                let last = opts.iter().rfind(|opt| matches!(opt.name.as_str(), "spice" | "display"));
                 last.into_iter().for_each(|opt| opt.asked(unready::GL_BY_SOCKET));
             }
             return;
