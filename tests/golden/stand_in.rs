@@ -63,7 +63,7 @@ impl<'a> StandIn<'a> {
             ("-device", Some("vfio-pci" | "vfio-pci-nohotplug")) => {
                 // Any PCI function does; its place is what is judged.
                 take(&mut value, &["host", "sysfsdev", "display", "ramfb", "x-vga", "iommufd"]);
-                take(&mut value, &["x-no-kvm-msi", "x-igd-gms", "x-igd-opregion"]);
+                take(&mut value, &["x-no-kvm-msi", "x-igd-gms", "x-igd-opregion", "xres", "yres"]);
                 take(&mut value, &["x-pci-vendor-id", "x-pci-device-id", "x-pci-sub-vendor-id", "x-pci-sub-device-id"]);
                 value["driver"] = json!("virtio-rng-pci");
             }
