@@ -5,6 +5,8 @@
 
 #[path = "roundtrip/doors.rs"]
 mod doors;
+#[path = "roundtrip/shipped.rs"]
+mod shipped;
 mod support;
 
 use proptest::collection::vec;

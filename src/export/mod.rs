@@ -12,6 +12,8 @@ pub use kubevirt::kubevirt;
 pub use libvirt::libvirt;
 pub use script::script;
 
+use crate::plan::Contents;
+use crate::unit::Size;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -38,6 +40,13 @@ impl Gap {
     fn new(at: impl Into<String>, what: impl Into<String>) -> Self {
         Self { at: at.into(), what: what.into() }
     }
+}
+
+/// All of the guest's memory as it is planned, in bytes: a profile may leave it to vmrun.
+fn memory(contents: &Contents) -> u64 {
+    let given = contents.argv.args().into_iter().find(|arg| arg.option == "-m").and_then(|arg| arg.value);
+    let size = given.as_deref().and_then(|given| given.split(',').find_map(|part| part.strip_prefix("size=")));
+    size.and_then(|size| size.parse().ok()).map_or(0, Size::bytes)
 }
 
 /// Where a guest comes from.

@@ -58,7 +58,7 @@ fn host(root: &toml::Table) -> Host {
 }
 
 /// What is drafted there: what is refused is about the host, and the guest is there.
-fn drafted(profile: &str) -> (toml::Table, Contents) {
+pub(crate) fn drafted(profile: &str) -> (toml::Table, Contents) {
     let read: Profile = toml::from_str(profile).unwrap_or_else(|error| panic!("{error}\n{profile}"));
     let setting = Setting {
         dir: "/srv/vm".into(),
@@ -114,7 +114,7 @@ fn facts(profile: &str) -> BTreeMap<String, String> {
 }
 
 /// The profile that `text` becomes.
-fn come_in(name: &str, text: &str) -> String {
+pub(crate) fn come_in(name: &str, text: &str) -> String {
     import(name, text.as_bytes()).unwrap_or_else(|problem| panic!("{name}: {}\n{text}", problem.what)).profile
 }
 

@@ -1,6 +1,7 @@
 //! `domain.cpu` and `domain.memory`.
 
 use super::Guest;
+use crate::export::memory;
 use serde_json::{Value, json};
 
 impl Guest<'_> {
@@ -42,8 +43,9 @@ impl Guest<'_> {
 
     pub(super) fn memory(&mut self) -> Value {
         let document = self.document;
-        let nodes: u64 = (0..document.count("numa")).filter_map(|i| document.bytes(&format!("numa[{i}].size"))).sum();
-        let bytes = document.bytes("memory.size").unwrap_or(nodes);
+        document.settle("memory.size");
+        (0..document.count("numa")).for_each(|i| document.settle(&format!("numa[{i}].size")));
+        let bytes = memory(self.contents);
         let mut memory = json!({"guest": format!("{}Mi", bytes >> 20)});
         let page = match document.get("memory.hugepages") {
             Some(toml::Value::String(word)) if word == "1G" => Some("1Gi"),

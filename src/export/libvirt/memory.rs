@@ -1,11 +1,12 @@
 //! `<memory>`, `<memoryBacking>`, `<numatune>` and the guest's NUMA nodes.
 
 use super::Source;
+use crate::export::memory;
 use crate::export::xml::Element;
 
 pub(super) fn write(source: &Source<'_>, domain: &mut Element) {
     let document = source.document;
-    let kib = size(source) >> 10;
+    let kib = memory(source.contents) >> 10;
     domain.push(Element::of("memory", kib.to_string()).with("unit", "KiB"));
     document.settle("memory.size");
     document.settle("memory.balloon");
@@ -45,13 +46,6 @@ pub(super) fn write(source: &Source<'_>, domain: &mut Element) {
         domain.push(backing);
     }
     tune(source, domain);
-}
-
-/// All of the guest's memory, in bytes.
-fn size(source: &Source<'_>) -> u64 {
-    let document = source.document;
-    let nodes: u64 = (0..document.count("numa")).filter_map(|i| document.bytes(&format!("numa[{i}].size"))).sum();
-    document.bytes("memory.size").unwrap_or(nodes)
 }
 
 fn tune(source: &Source<'_>, domain: &mut Element) {

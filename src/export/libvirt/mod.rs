@@ -120,6 +120,7 @@ fn why(key: &str) -> String {
         "hook" | "hooks_dir" => "libvirt runs /etc/libvirt/hooks/qemu for all guests, and no commands of one",
         "service" => "libvirt starts no services beside a guest; a hook of its can",
         "tune" => "libvirt leaves the host's own settings alone; tuned and its hooks can change them",
+        "smbios" => "beside the host's own names libvirt tells a guest no others, and none of a processor ever",
         "stop" => "libvirt-guests, and who presses the button, wait as long as they like",
         "addresses" => "the domain has no such device, or its controller is one that libvirt makes itself",
         "pcie" => "libvirt has spare ports by its own count",

@@ -23,11 +23,13 @@ pub(super) fn write(source: &Source<'_>, domain: &mut Element) {
     if let Some(on) = document.on("boot.menu") {
         os.push(Element::new("bootmenu").with("enable", if on { "yes" } else { "no" }));
     }
-    let sysinfo = sysinfo(source);
-    match document.text("smbios.preset").as_deref() {
-        Some("host") => os.push(Element::new("smbios").with("mode", "host")),
-        _ if sysinfo.is_some() => os.push(Element::new("smbios").with("mode", "sysinfo")),
-        _ => {}
+    // With the host's own names libvirt tells the guest no others.
+    let hosts = document.text("smbios.preset").as_deref() == Some("host");
+    let sysinfo = if hosts { None } else { sysinfo(source) };
+    match hosts {
+        true => os.push(Element::new("smbios").with("mode", "host")),
+        false if sysinfo.is_some() => os.push(Element::new("smbios").with("mode", "sysinfo")),
+        false => {}
     }
     let tables = (0..document.count("acpi_table")).filter_map(|i| document.path(&format!("acpi_table[{i}].file")));
     let tables: Vec<_> = tables.map(|path| Element::of("table", path).with("type", "slic")).collect();
