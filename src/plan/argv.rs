@@ -108,6 +108,13 @@ impl Argv {
         self.objects.push(json_arg("-object", json, origin));
     }
 
+    /// Takes out the objects with the ids `ids`, which nothing names.
+    pub(super) fn drop_objects(&mut self, ids: &[String]) {
+        let id =
+            |arg: &Arg| serde_json::from_str::<Value>(arg.value.as_deref()?).ok()?["id"].as_str().map(str::to_owned);
+        self.objects.retain(|arg| id(arg).is_none_or(|id| !ids.contains(&id)));
+    }
+
     /// Adds a backend by its JSON form: `-blockdev`, `-netdev`, `-audiodev`, `-display`.
     pub fn backend(&mut self, option: &str, json: &Value, origin: Origin) {
         self.backends.push(json_arg(option, json, origin));

@@ -9,7 +9,7 @@ use crate::unit::{Bdf, CpuSet, GuestName, Period, Size, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The QEMU that is run.
@@ -263,6 +263,16 @@ impl Plan {
         let Self(contents) = self.clone();
         let is_own = |kept: &GuestClock| contents.clock.is_some_and(|own| own.base == kept.base);
         Self(Contents { clock: clock.filter(is_own).or(contents.clock), ..contents })
+    }
+
+    /// The same without the input devices of the host for which `is_there` says no: a QEMU that is told of one does not
+    /// start without it, and it can be given later.
+    #[must_use]
+    pub fn with_inputs(&self, is_there: impl Fn(&Path) -> bool) -> Self {
+        let Self(mut contents) = self.clone();
+        let gone = contents.evdev.iter().filter(|wanted| !is_there(&wanted.path)).map(|wanted| wanted.id.clone());
+        contents.argv.drop_objects(&gone.collect::<Vec<_>>());
+        Self(contents)
     }
 }
 

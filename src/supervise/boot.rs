@@ -1,5 +1,6 @@
 //! From a host that is ready to a guest that runs with every thread in its place.
 
+use super::evdev::for_a_new_qemu;
 use super::host_cpus::switched_off;
 use super::prepare::{Hands, failure, hooks_at};
 use super::relay::qmp_user_socket;
@@ -36,7 +37,11 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
     let mut locks = lease.locks().map_err(|error| unusable(&error))?;
     locks.push(alive);
     // It may have been set since the plan was made: by the same guest, before its reboot.
-    let mut booting = spawn(&plan.with_clock(kept_clock(dir)), log, locks).map_err(qemu_failure)?;
+    let mut now = plan.with_clock(kept_clock(dir));
+    if turn == Turn::Again {
+        now = for_a_new_qemu(&now, lease.root());
+    }
+    let mut booting = spawn(&now, log, locks).map_err(qemu_failure)?;
     let id = ProcessId::of(booting.pid());
     lease.note_qemu(id).map_err(|error| unusable(&error))?;
     if let Some(id) = id {

@@ -162,14 +162,19 @@ const NODE: &str = "for event in /sys/class/input/event*; do
                         if readlink -f $event/device | grep -q /usb; then echo /dev/input/${event##*/}; fi
                     done";
 
+/// Prints the input devices of the host that QEMU has as objects and open, and who owns the node of one.
+fn inputs(node: &str) -> String {
+    format!(
+        "{THERE}; {VMRUN} qmp wheel '{{\"execute\": \"qom-list\", \"arguments\": {{\"path\": \"/objects\"}}}}' | grep -o 'input[0-9-]*\"' | tr -d '\"'
+         ls -l /proc/[0-9]*/fd 2>/dev/null | grep -o -- '-> {node}.*'; stat -c 'owner %u' {node} 2>/dev/null; true"
+    )
+}
+
 /// What the guest's QEMU has at first, when the keyboard was pulled out, and when it is in its socket again; and what became
 /// of a key that was pressed then. `more` is of the table `[qemu]`.
 fn keyboard_there_and_back(host: &mut Host, qemu: &Qemu, more: &str) -> Result<[String; 4], Lost> {
     let node = host.ask(NODE)?;
-    let has = format!(
-        "{THERE}; {VMRUN} qmp wheel '{{\"execute\": \"qom-list\", \"arguments\": {{\"path\": \"/objects\"}}}}' | grep -o 'input[0-9-]*\"' | tr -d '\"'
-         ls -l /proc/[0-9]*/fd 2>/dev/null | grep -o -- '-> {node}.*'; stat -c 'owner %u' {node} 2>/dev/null; true"
-    );
+    let has = inputs(&node);
     start_with(host, qemu, &format!("[[input]]\nkind = \"evdev\"\ndevice = \"{node}\""), more)?;
     let first = host.ask(&has)?;
     host.pull("keyboard")?;
@@ -214,6 +219,39 @@ fn a_qemu_that_is_no_root_gets_the_keyboard_again_too_and_its_node_goes_back() {
     });
     assert_keyboard_came_back(&seen, USER_ID);
     assert_eq!(owner, "0");
+}
+
+#[test]
+fn a_guest_that_reboots_by_a_qemu_of_its_own_while_its_keyboard_is_out_starts_without_it_and_gets_it_back() {
+    for (qemu, more, owner) in [(&setup::qemus()[0], "", "0"), (&setup::qemus()[1], "\nuser = \"nobody\"", USER_ID)] {
+        let (without, with) = host::on(&Layout::USB, |host| {
+            with_kvm_group(host, |host| {
+                let node = host.ask(NODE)?;
+                let tables = format!("[on]\nreboot = \"restart\"\n[[input]]\nkind = \"evdev\"\ndevice = \"{node}\"");
+                start_with(host, qemu, &tables, more)?;
+                host.pull("keyboard")?;
+                said(host, &format!("input[0] ({node}) was pulled out"))?;
+                host.ask(&format!("{THERE}; {VMRUN} reset wheel"))?;
+                said(host, "QEMU is started anew")?;
+                host.ask(&format!(
+                    "{THERE}
+                     until {VMRUN} qmp wheel query-status >/dev/null 2>&1; do
+                         kill -0 $(cat pid) || {{ cat log; exit 1; }}
+                         sleep 0.2
+                     done"
+                ))?;
+                let without = host.ask(&inputs(&node))?;
+                host.plug(KEYBOARD)?;
+                said(host, &format!("input[0] ({node}) was plugged in"))?;
+                let with = host.ask(&inputs(&node))?;
+                end(host)?;
+                Ok((without, with))
+            })
+        });
+        assert!(!without.contains("input0") && !without.contains("->"), "{without}");
+        assert!(with.contains("input0") && with.contains("-> /dev/input/event"), "{with}");
+        assert!(with.contains(&format!("owner {owner}")), "{with}");
+    }
 }
 
 /// In the folder of the guest that wants the serial adapter, with vmrun's own folders in it.

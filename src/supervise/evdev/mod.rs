@@ -14,7 +14,7 @@ use super::uevent::{KERNEL, UDEV, Uevents};
 use super::usb::Hand;
 use super::{Notice, Tell};
 use crate::host::Root;
-use crate::plan::{Change, EvdevWanted};
+use crate::plan::{Change, EvdevWanted, Plan};
 use crate::qemu::{Qmp, QmpError};
 use opened::{Identity, Opened};
 use serde_json::json;
@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -193,6 +194,13 @@ impl<'a> EvdevWatch<'a> {
             self.told.insert(text);
         }
     }
+}
+
+/// `plan` for a QEMU that is started anew: without the input devices that were pulled out meanwhile, and without those that
+/// were plugged in again while nobody handed them to its user. [`EvdevWatch`] gives them.
+pub(super) fn for_a_new_qemu(plan: &Plan, root: &Root) -> Plan {
+    let owner = plan.user.as_ref().map(|user| user.uid);
+    plan.with_inputs(|path| root.metadata(path).is_ok_and(|node| owner.is_none_or(|uid| node.uid() == uid)))
 }
 
 /// Id of the object of `wish` after so many that were left behind.
