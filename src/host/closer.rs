@@ -2,9 +2,12 @@
 
 use super::cpu::Processor;
 use super::{
-    Area, Caller, Host, Root, Wants, console, core_scheduling, cpu, dmi, firmware, iommu, keyboard, mediated, module,
-    neighbour, net, node, path, pci, real_time, sound, system, transparent_huge, tuning, usb, vfio,
+    Area, Caller, Host, PciFunction, PciHolder, Root, Wants, console, core_scheduling, cpu, dmi, firmware, iommu,
+    keyboard, mediated, module, neighbour, net, node, path, pci, real_time, sound, system, transparent_huge, tuning,
+    usb, vfio,
 };
+use crate::unit::Bdf;
+use std::path::PathBuf;
 
 impl Host {
     /// Fills in which devices, interfaces, servers and firmware there are, as far as `wants` asks for them.
@@ -82,5 +85,25 @@ impl Host {
         if wants.area(Area::Tuning) {
             self.tuning = Some(tuning::read(root, self.systemd));
         }
+    }
+
+    /// The PCI functions alone, by address and in every detail; the rest of a host takes longer to read.
+    #[must_use]
+    pub fn functions(root: &Root) -> Vec<PciFunction> {
+        let mut functions = pci::read(root);
+        pci::close(root, &keyboard::read(root), &console::read(root), &mut functions);
+        functions
+    }
+
+    /// Version and date of the machine's own firmware; empty when it tells neither.
+    #[must_use]
+    pub fn own_firmware(root: &Root) -> String {
+        dmi::version(root)
+    }
+
+    /// Who holds the PCI function at `bdf` now, as far as vmrun's user may see, and the device nodes that lead to it.
+    #[must_use]
+    pub fn holders(root: &Root, bdf: Bdf) -> (Vec<PciHolder>, Vec<PathBuf>) {
+        pci::holders_now(root, bdf)
     }
 }

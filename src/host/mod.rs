@@ -18,6 +18,7 @@ mod keyboard;
 mod known_address;
 mod kvm;
 mod locked_memory;
+mod look_up;
 mod mappings;
 mod mediated;
 mod memory;
@@ -86,7 +87,7 @@ pub use user::User;
 pub use virtiofsd::Virtiofsd;
 pub use wants::{Area, Wants};
 
-use crate::unit::{Bdf, CpuSet, NoRom, OptionRom, Size};
+use crate::unit::{NoRom, OptionRom, Size};
 use cpu::Processor;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -272,73 +273,6 @@ impl Host {
         host.look_around(root, caller, wants);
         host.look_closer(root, &processor, wants);
         host
-    }
-
-    /// Looks what keeps the user that QEMU runs as from each of `paths`; root is kept from nothing.
-    pub fn bar(&mut self, root: &Root, paths: &[PathBuf]) {
-        let account = match &self.account {
-            Some(account) => account.clone(),
-            None => Account { uid: self.euid, gid: self.euid, groups: Vec::new() },
-        };
-        if account.uid != 0 {
-            self.barred = account.bars(root, paths);
-        }
-    }
-
-    /// The PCI functions alone, by address and in every detail; the rest of a host takes longer to read.
-    #[must_use]
-    pub fn functions(root: &Root) -> Vec<PciFunction> {
-        let mut functions = pci::read(root);
-        pci::close(root, &keyboard::read(root), &console::read(root), &mut functions);
-        functions
-    }
-
-    /// Version and date of the machine's own firmware; empty when it tells neither.
-    #[must_use]
-    pub fn own_firmware(root: &Root) -> String {
-        dmi::version(root)
-    }
-
-    /// Who holds the PCI function at `bdf` now, as far as vmrun's user may see, and the device nodes that lead to it.
-    #[must_use]
-    pub fn holders(root: &Root, bdf: Bdf) -> (Vec<PciHolder>, Vec<PathBuf>) {
-        pci::holders_now(root, bdf)
-    }
-
-    /// The host CPU with the kernel's number `id`.
-    #[must_use]
-    pub fn cpu(&self, id: u32) -> Option<&Cpu> {
-        self.cpus.iter().find(|cpu| cpu.id == id)
-    }
-
-    /// All host CPUs that are online.
-    #[must_use]
-    pub fn online(&self) -> CpuSet {
-        self.cpus.iter().map(|cpu| cpu.id).collect()
-    }
-
-    /// The PCI function at `bdf`.
-    #[must_use]
-    pub fn function(&self, bdf: Bdf) -> Option<&PciFunction> {
-        self.pci.iter().find(|function| function.bdf == bdf)
-    }
-
-    /// The account with login name `name`.
-    #[must_use]
-    pub fn user(&self, name: &str) -> Option<&User> {
-        self.users.iter().find(|user| user.name == name)
-    }
-
-    /// The network interface `name`.
-    #[must_use]
-    pub fn link(&self, name: &str) -> Option<&Link> {
-        self.links.iter().find(|link| link.name == name)
-    }
-
-    /// What stands at `path`; [`PathFact::Missing`] for a path that was not asked for.
-    #[must_use]
-    pub fn path(&self, path: &std::path::Path) -> &PathFact {
-        self.paths.get(path).unwrap_or(&PathFact::Missing)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the user that QEMU runs as may open.
 
-use super::{Root, user};
+use super::{Host, Root, user};
 use nix::unistd::{AccessFlags, Gid, Uid, access};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use serde::{Deserialize, Serialize};
@@ -147,6 +147,19 @@ fn add(groups: &mut Vec<u32>, gid: u32) -> bool {
 fn shown(root: &Root, place: &Path) -> PathBuf {
     let below = place.strip_prefix(root.resolve("/")).unwrap_or(place);
     Path::new("/").join(below)
+}
+
+impl Host {
+    /// Looks what keeps the user that QEMU runs as from each of `paths`; root is kept from nothing.
+    pub fn bar(&mut self, root: &Root, paths: &[PathBuf]) {
+        let account = match &self.account {
+            Some(account) => account.clone(),
+            None => Account { uid: self.euid, gid: self.euid, groups: Vec::new() },
+        };
+        if account.uid != 0 {
+            self.barred = account.bars(root, paths);
+        }
+    }
 }
 
 #[cfg(test)]
