@@ -3,47 +3,27 @@
 //! QEMU only asks the guest to let go of a device. When the guest has, which may be at once, in an hour, or unasked, QEMU
 //! says so, and the host gets the device back. Nobody waits for that but the client that wants to know.
 
+mod device;
 mod slot;
+
+pub(super) use device::Said;
 
 use super::control::{Desk, Gift, Plug, Refusal, Reply};
 use super::prepare::{Hands, failure};
 use super::run::sentence;
 use super::{Failure, Notice, Stage};
 use crate::apply::Unrestored;
-use crate::plan::{Change, Contents};
-use crate::qemu::{Event, Qmp, QmpError};
+use crate::plan::Change;
+use crate::qemu::{Qmp, QmpError};
 use crate::unit::Bdf;
+use device::{id, passed, planned};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use tokio::sync::mpsc;
 
-/// Where devices with an id are; QEMU: `system/qdev-monitor.c`.
-const PERIPHERAL: &str = "/machine/peripheral";
-
 /// Tells [`Hot`] what QEMU said of its devices.
 pub(super) type Say = mpsc::UnboundedSender<Said>;
-
-/// What QEMU says of a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    /// The device with this id is gone.
-    Deleted(String),
-    /// The guest refuses to let go of it.
-    Kept(String),
-}
-
-impl Said {
-    /// What `event` says; QEMU: `qapi/qdev.json`.
-    pub(super) fn of(event: &Event) -> Option<Self> {
-        let id = event.text("device")?.to_owned();
-        match event.name.as_str() {
-            "DEVICE_DELETED" => Some(Self::Deleted(id)),
-            "DEVICE_UNPLUG_GUEST_ERROR" => Some(Self::Kept(id)),
-            _ => None,
-        }
-    }
-}
 
 /// The passed functions of a guest that runs.
 pub(super) struct Hot<'a> {
@@ -264,53 +244,6 @@ pub(super) async fn as_planned(hands: Hands<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Id in QEMU of a function that came while the guest ran.
-fn id(bdf: Bdf) -> String {
-    format!("hot-{bdf}").replace(':', "-")
-}
-
-/// What QEMU's command line gives it.
-fn planned(plan: &Contents) -> BTreeMap<String, Bdf> {
-    let devices = plan.argv.json("-device");
-    devices
-        .filter_map(|device| Some((device["id"].as_str()?.to_owned(), device["host"].as_str()?.parse().ok()?)))
-        .collect()
-}
-
-/// The passed functions that QEMU has, by the ids of its devices.
-async fn passed(qmp: &Qmp) -> Result<BTreeMap<String, Bdf>, QmpError> {
-    let children = qmp.raw("qom-list", &json!({ "path": PERIPHERAL })).await?;
-    let mut passed = BTreeMap::new();
-    for child in children.as_array().into_iter().flatten().filter(|child| child["type"] == "child<vfio-pci>") {
-        let Some(id) = child["name"].as_str() else { continue };
-        let host = json!({ "path": format!("{PERIPHERAL}/{id}"), "property": "host" });
-        if let Some(bdf) = qmp.raw("qom-get", &host).await?.as_str().and_then(|host| host.parse().ok()) {
-            passed.insert(id.to_owned(), bdf);
-        }
-    }
-    Ok(passed)
-}
-
 fn list(devices: &[Bdf]) -> String {
     devices.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
-}
-
-#[cfg(test)]
-mod test {
-    use super::{Said, id};
-    use crate::qemu::Event;
-    use serde_json::json;
-
-    #[test]
-    fn an_id_is_one_that_qemu_takes() {
-        assert_eq!(id("0000:0a:00.1".parse().unwrap()), "hot-0000-0a-00.1");
-    }
-
-    #[test]
-    fn a_guest_that_refuses_is_told_from_one_that_has_let_go() {
-        let event = |name: &str| Event { name: name.into(), data: json!({ "device": "pci0" }), at: None };
-        assert_eq!(Said::of(&event("DEVICE_DELETED")), Some(Said::Deleted("pci0".into())));
-        assert_eq!(Said::of(&event("DEVICE_UNPLUG_GUEST_ERROR")), Some(Said::Kept("pci0".into())));
-        assert_eq!(Said::of(&event("RESET")), None);
-    }
 }
