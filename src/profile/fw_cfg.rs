@@ -3,6 +3,7 @@
 use super::scene::Scene;
 use super::setting::Setting;
 use crate::plan::{Class, Draft, Origin, Problem, Props};
+use crate::unit::is_free_fw_cfg_name;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -11,7 +12,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FwCfg {
-    /// Its name; begins with `opt/`, and then a domain of whoever reads it: `opt/ovmf/X-PciMmio64Mb`.
+    /// Its name; begins with `opt/`, and then a domain of whoever reads it: `opt/ovmf/X-PciMmio64Mb`. One of firmware's own
+    /// begins with `etc/`, like `etc/igd-opregion`; those that QEMU gives every guest are refused.
     name: Name,
     /// Its content, from a file.
     file: Option<PathBuf>,
@@ -19,10 +21,10 @@ pub(super) struct FwCfg {
     string: Option<String>,
 }
 
-/// A name that QEMU leaves to users. QEMU: `docs/specs/fw_cfg.rst`; a name is 1 to 55 bytes.
+/// A name that QEMU leaves to users, or makes in some guests only. QEMU: `docs/specs/fw_cfg.rst`; a name is 1 to 55 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(with = "String", extend("pattern" = r"^opt/[!-~]{1,51}$", "examples" = ["opt/ovmf/X-PciMmio64Mb"]))]
+#[schemars(with = "String", extend("pattern" = r"^(opt|etc)/[!-~]{1,51}$", "examples" = ["opt/ovmf/X-PciMmio64Mb"]))]
 struct Name(String);
 
 /// Bytes of a name, without the zero that ends it.
@@ -32,16 +34,15 @@ impl TryFrom<String> for Name {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let rest = text.strip_prefix("opt/").filter(|rest| !rest.is_empty());
         let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        match rest {
-            Some(_) if plain && text.len() <= NAME_BYTES => Ok(Self(text)),
-            Some(_) => Err(format!(
+        match is_free_fw_cfg_name(&text) {
+            true if plain && text.len() <= NAME_BYTES => Ok(Self(text)),
+            true => Err(format!(
                 "`{}` is {} bytes; a name is up to {NAME_BYTES} printable ASCII characters",
                 text.escape_debug(),
                 text.len()
             )),
-            None => Err(format!(
+            false => Err(format!(
                 "`{0}` is one of QEMU's own names; those of users begin with opt/, like opt/org.example/{0}",
                 text.escape_debug()
             )),

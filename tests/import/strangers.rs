@@ -176,6 +176,16 @@ fn a_word_that_qemu_does_not_know_takes_no_option_with_it() {
 }
 
 #[test]
+fn an_entry_of_firmware_is_kept_and_one_that_qemu_makes_itself_is_told() {
+    let script =
+        "qemu-system-x86_64 -m 1G -fw_cfg name=etc/igd-opregion,file=/vm/opregion.bin -fw_cfg etc/e820,file=/vm/e820\n";
+    let guest = made("vm.sh", script);
+    has(&guest, &["name = \"etc/igd-opregion\"", "file = \"/vm/opregion.bin\""]);
+    assert_eq!(fate(&guest.report, "-fw_cfg etc/e820"), "dropped");
+    assert!(!guest.profile.contains("etc/e820"), "{}", guest.profile);
+}
+
+#[test]
 fn a_second_guest_in_a_script_is_told_and_no_companion() {
     let two = made("vm.sh", "sudo qemu-system-x86_64 -m 1G &\nsudo qemu-system-x86_64 -m 2G &\n");
     assert!(!two.profile.contains("[[service]]"), "{}", two.profile);

@@ -3,6 +3,7 @@
 use super::known::{ELSEWHERE, LOST, NEEDLESS, PASSED};
 use super::opt::{Opt, is_on};
 use super::{Line, by_id};
+use crate::unit::is_free_fw_cfg_name;
 
 impl Line<'_> {
     pub(super) fn misc(&mut self, opts: &[Opt]) {
@@ -31,7 +32,7 @@ impl Line<'_> {
                 "smbios" => self.smbios(opt),
                 "fw_cfg" => {
                     let name = opt.get("name").map_or_else(|| opt.head.clone(), str::to_owned);
-                    if !name.starts_with("opt/") {
+                    if !is_free_fw_cfg_name(&name) {
                         opt.rest();
                         opt.lost(format!("`{name}` is one of QEMU's own names; those of users begin with opt/"));
                         continue;
