@@ -1,7 +1,7 @@
 //! A name of an entry that firmware and guest read over QEMU's `fw_cfg`.
 
 /// Names that QEMU itself gives every PC; it ends when somebody adds one of them again. QEMU: `hw/nvram/fw_cfg.c`,
-/// fw_cfg_add_file_callback.
+/// `fw_cfg_add_file_callback`.
 const OF_QEMU: [&str; 9] = [
     "etc/acpi/rsdp",
     "etc/acpi/tables",
