@@ -90,6 +90,7 @@ fn rest() -> impl Strategy<Value = String> {
         "[audio]\ndriver = \"none\"\nmodel = \"ac97\"\n",
         "[smbios.system]\nmanufacturer = \"A & <B>\"\nserial = \"it's\"\n",
         "[[fw_cfg]]\nname = \"opt/org.example/x\"\nstring = \"y\"\n",
+        "[[fw_cfg]]\nname = \"etc/igd-opregion\"\nstring = \"a,b\"\n",
         "[on]\nreboot = \"exit\"\n",
     ];
     prop::sample::subsequence(tables.to_vec(), 0..tables.len()).prop_map(|tables| {

@@ -18,9 +18,8 @@ fn tuned(tune: &str) -> (Option<Table>, Vec<String>) {
     (root.get("tune").and_then(|tune| tune.as_table().cloned()), made.report.entries.iter().filter_map(lost).collect())
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "as what it is compared with")]
-fn table(text: &str) -> Option<Table> {
-    Some(text.parse().expect("it is TOML"))
+fn table(text: &str) -> Table {
+    text.parse().expect("it is TOML")
 }
 
 #[test]
@@ -30,7 +29,7 @@ fn a_share_of_each_cache_and_of_the_bandwidth_is_the_guests() {
          <cache id='1' level='3' type='both' size='6144' unit='KiB'/></cachetune>\
          <memorytune vcpus='0-3'><node id='0' bandwidth='60'/><node id='1' bandwidth='60'/></memorytune>",
     );
-    assert_eq!((tune, lost), (table("l3_cache = \"6M\"\nmemory_bandwidth = 60\n"), Vec::new()));
+    assert_eq!((tune, lost), (Some(table("l3_cache = \"6M\"\nmemory_bandwidth = 60\n")), Vec::new()));
 }
 
 #[test]
@@ -39,7 +38,7 @@ fn what_some_vcpus_have_of_one_cache_and_what_others_have_is_added() {
         "<cachetune vcpus='0-1'><cache id='0' level='3' type='both' size='2' unit='MiB'/></cachetune>\
          <cachetune vcpus='2-3'><cache id='0' level='3' type='both' size='4' unit='MiB'/></cachetune>",
     );
-    assert_eq!((tune, lost), (table("l3_cache = \"6M\"\n"), Vec::new()));
+    assert_eq!((tune, lost), (Some(table("l3_cache = \"6M\"\n")), Vec::new()));
 }
 
 #[test]
@@ -50,7 +49,7 @@ fn code_and_data_of_one_size_are_one_share() {
              <cache id='0' level='3' type='data' size='{data}' unit='MiB'/></cachetune>"
         ))
     };
-    assert_eq!(pair(2), (table("l3_cache = \"2M\"\n"), Vec::new()));
+    assert_eq!(pair(2), (Some(table("l3_cache = \"2M\"\n")), Vec::new()));
     let why =
         "domain/cputune/cachetune: a profile has one l3_cache in [tune], for data and code alike, of each L3 cache";
     assert_eq!(pair(4), (None, vec![why.to_owned()]));

@@ -45,8 +45,8 @@ fn arguments(contents: &Contents, gaps: &[Gap]) -> BTreeSet<String> {
         let is_told =
             (arg.option == "-smbios" && told("smbios.")) || (value.contains("fw-image") && told("firmware.image"));
         // A domain always says on which time its clock is, and libvirt's iothreads have numbers.
-        let is_usual = arg.option == "-rtc" && value == "base=utc" || value.contains("\"qom-type\":\"iothread\"");
-        if !is_told && !is_usual {
+        let is_usual = value.contains("\"qom-type\":\"iothread\"") || (arg.option == "-rtc" && value == "base=utc");
+        if !(is_told || is_usual) {
             found.insert(format!("{} {value}", arg.option));
         }
     }

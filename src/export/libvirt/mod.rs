@@ -8,6 +8,7 @@ mod cpu;
 mod devices;
 mod disk;
 mod display;
+mod fw_cfg;
 mod host;
 mod memory;
 mod net;
@@ -82,10 +83,10 @@ impl Source<'_> {
         is_q35(self.contents)
     }
 
-    /// The user's own arguments and variables.
+    /// The user's own arguments and variables, and what libvirt has no element for.
     fn commandline(&self) -> Option<Element> {
         let mut commandline = Element::new("qemu:commandline");
-        for argument in self.document.texts("qemu.args") {
+        for argument in fw_cfg::arguments(self).into_iter().chain(self.document.texts("qemu.args")) {
             commandline.push(Element::new("qemu:arg").with("value", argument));
         }
         for (name, value) in self.document.get("qemu.env").and_then(toml::Value::as_table).into_iter().flatten() {

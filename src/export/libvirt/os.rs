@@ -1,6 +1,6 @@
 //! `<os>`, `<sysinfo>`, what an end of the guest does, and what may sleep.
 
-use super::{Source, option};
+use super::{Source, fw_cfg, option};
 use crate::export::xml::Element;
 use crate::plan::{OnPanic, OnReboot};
 
@@ -38,7 +38,7 @@ pub(super) fn write(source: &Source<'_>, domain: &mut Element) {
     }
     domain.push(os);
     sysinfo.into_iter().for_each(|element| domain.push(element));
-    fw_cfg(source).into_iter().for_each(|element| domain.push(element));
+    fw_cfg::sysinfo(source).into_iter().for_each(|element| domain.push(element));
     life(source, domain);
 }
 
@@ -111,21 +111,6 @@ fn sysinfo(source: &Source<'_>) -> Option<Element> {
         info.push(entries.fold(Element::new("oemStrings"), Element::and));
     }
     any.then_some(info)
-}
-
-fn fw_cfg(source: &Source<'_>) -> Option<Element> {
-    let document = source.document;
-    let mut info = Element::new("sysinfo").with("type", "fwcfg");
-    for i in 0..document.count("fw_cfg") {
-        let name = document.text(&format!("fw_cfg[{i}].name")).unwrap_or_default();
-        let entry = match document.path(&format!("fw_cfg[{i}].file")) {
-            Some(file) => Element::new("entry").with("name", name).with("file", file),
-            None => Element::of("entry", document.text(&format!("fw_cfg[{i}].string")).unwrap_or_default())
-                .with("name", name),
-        };
-        info.push(entry);
-    }
-    (document.count("fw_cfg") > 0).then_some(info)
 }
 
 fn life(source: &Source<'_>, domain: &mut Element) {

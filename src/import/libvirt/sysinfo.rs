@@ -3,6 +3,7 @@
 use super::Domain;
 use crate::import::unready;
 use crate::import::xml::Element;
+use crate::unit::is_free_fw_cfg_name;
 
 /// Elements of `<sysinfo>`, tables of the profile, and names that differ.
 const TABLES: [(&str, &str); 5] = [
@@ -25,6 +26,9 @@ pub(super) fn import(root: &Element, domain: &mut Domain) {
 }
 
 fn fw_cfg(entry: &Element, domain: &mut Domain) {
+    if !entry.attr("name").is_some_and(is_free_fw_cfg_name) {
+        return entry.lost("it is one of QEMU's own names; those of users begin with opt/");
+    }
     let table = domain.page.push("fw_cfg");
     table.maybe("name", entry.attr("name"));
     match entry.attr("file") {
