@@ -1,6 +1,6 @@
 //! `<vcpu>`, `<cpu>`, `<features>`, `<cputune>` and `<clock>`.
 
-use super::Source;
+use super::{Source, accelerated};
 use crate::export::xml::Element;
 use crate::plan::{Placement, Sched};
 use crate::unit::ENLIGHTENMENTS;
@@ -31,8 +31,11 @@ fn cpu(source: &Source<'_>) -> Element {
     let flags = document.texts("cpu.flags");
     let hidden = flags.iter().any(|flag| flag == "-invtsc");
     let mut cpu = match model.as_str() {
-        "host" => Element::new("cpu").with("mode", "host-passthrough").with("check", "none"),
-        "max" => Element::new("cpu").with("mode", "maximum").with("check", "none"),
+        // Without KVM the plan has QEMU's own, and libvirt refuses the host's.
+        "host" if accelerated(source.contents) => {
+            Element::new("cpu").with("mode", "host-passthrough").with("check", "none")
+        }
+        "host" | "max" => Element::new("cpu").with("mode", "maximum").with("check", "none"),
         _ => Element::new("cpu").with("mode", "custom").with("match", "exact").with("check", "none"),
     };
     if matches!(model.as_str(), "host" | "max") {
