@@ -8,8 +8,8 @@ use std::path::PathBuf;
 /// `vmrun plan`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  vmrun plan windows.toml --argv --lines > windows.sh\n\n\
-                        Exit status: 0; 10 when the profile is wrong; 11 when it cannot run on this\n\
-                        host, and the plan is shown all the same.")]
+                        Exit status: 0; 10 wrong profile; 11 to 14, as of `vmrun check`, it cannot run\n\
+                        here, and the plan is shown all the same.")]
 pub struct Plan {
     /// The profile, by its file or its name
     #[arg(value_name = "PROFILE", add = profile())]
