@@ -221,7 +221,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// Parses the command line; a profile where a command belongs is run.
 fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
-    if let Some(cli) = args::start(&words).or_else(|| args::start(&started(&words)?)) {
+    if let Some(cli) = started(&words).and_then(|words| args::start(&words)) {
         return Ok(cli);
     }
     let mut command = Cli::command();
@@ -239,9 +239,12 @@ fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
     read(&mut args::command(), &words)
 }
 
-/// The same with the command that a profile without one stands for; no command ends in `.toml`.
+/// The same when it is a start, with the command that a profile without one stands for; no command ends in `.toml`.
 fn started(words: &[OsString]) -> Option<Vec<OsString>> {
     let first = words.iter().skip(1).position(|word| !word.to_string_lossy().starts_with('-'))? + 1;
+    if words[first] == "run" {
+        return Some(words.to_vec());
+    }
     let is_profile = Path::new(&words[first]).extension() == Some(OsStr::new("toml"));
     is_profile.then(|| [&words[..first], &["run".into()], &words[first..]].concat())
 }
