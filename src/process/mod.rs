@@ -36,6 +36,6 @@ pub use oom::{as_any_process, spare_this_process};
 pub use run::{Ran, run};
 pub use running::Running;
 pub use session::session;
-pub use spare::spare_code;
+pub use spare::spare_memory;
 pub use stat::ProcessId;
 pub(crate) use watched::watched;

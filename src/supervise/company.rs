@@ -7,7 +7,7 @@ use super::state_file::Reached;
 use super::watch::Arrived;
 use super::{Companions, Failure, Notice, RequiredLost, Scene};
 use crate::plan::{Point, Start};
-use crate::process::spare_code;
+use crate::process::spare_memory;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -46,7 +46,7 @@ async fn rest(companions: &mut Companions<'_>, desk: &Desk) -> RequiredLost {
 async fn spare(desk: &Desk) -> Infallible {
     sleep(SETTLED).await;
     loop {
-        spare_code();
+        spare_memory();
         desk.quiet_again().await;
     }
 }
