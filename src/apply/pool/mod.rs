@@ -186,7 +186,7 @@ fn return_pages(place: &Place, node: u32, size: Size, pages: u64) -> Result<(), 
         }
         record::save(dir, &shares)?;
     }
-    if settled { Ok(()) } else { Err(kept(node, size, owed, gone)) }
+    if settled { Ok(()) } else { Err(kept((node, size), (owed, gone), now)) }
 }
 
 /// The level once all that is owed is free, or after `patience`.
@@ -268,9 +268,9 @@ fn short(Claim { node, size, take, .. }: Claim, add: u64, got: u64, root: &Root)
     ))
 }
 
-fn kept(node: u32, size: Size, owed: u64, gone: u64) -> ApplyError {
+fn kept((node, size): (u32, Size), (owed, gone): (u64, u64), Level { total, free }: Level) -> ApplyError {
     ApplyError::Refused(format!(
-        "{owed} huge pages of {size} should go from node {node}, and {gone} could: somebody uses the rest"
+        "{owed} huge pages of {size} should go from node {node}, and {gone} could: somebody uses the rest, or has it          reserved ({free} of {total} are neither)"
     ))
 }
 
