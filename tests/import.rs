@@ -10,6 +10,7 @@ mod shares;
 mod strangers;
 mod support;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use support::setup::{path, qemus};
@@ -341,11 +342,14 @@ fn a_qemu_that_runs_becomes_a_profile() {
     for qemu in qemus() {
         let mut child = std::process::Command::new(&qemu.binary)
             .args(["-name", "guest=runner,debug-threads=on", "-accel", "tcg", "-display", "none", "-nodefaults", "-S"])
-            .args(["-machine", "q35", "-smp", "cores=2", "-m", "64", "-serial", "stdio"])
+            .args(["-machine", "q35", "-smp", "cores=2", "-m", "64", "-monitor", "stdio"])
             .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
             .spawn()
             .expect("QEMU starts");
+        // A process that becomes QEMU has no command line for a moment.
+        let monitor = child.stdout.as_mut().expect("it is piped");
+        monitor.read_exact(&mut [0; 4]).expect("the monitor greets");
         let pid = child.id().to_string();
         let made = vmrun(&["--pid", &pid]);
         child.kill().expect("it runs");
@@ -355,6 +359,15 @@ fn a_qemu_that_runs_becomes_a_profile() {
             assert!(profile.contains(line), "{line}\n{profile}\n{}", String::from_utf8_lossy(&made.stderr));
         }
         assert_eq!(vmrun(&["--pid", &std::process::id().to_string()]).status.code(), Some(10));
+        let gone = vmrun(&["--pid", &pid]);
+        assert_eq!(gone.status.code(), Some(12));
+        assert!(String::from_utf8_lossy(&gone.stderr).contains(&format!("there is no process {pid}\n")));
+    }
+    // A thread of the kernel, wherever there is one.
+    if std::fs::read("/proc/2/cmdline").is_ok_and(|line| line.is_empty()) {
+        let kernel = vmrun(&["--pid", "2"]);
+        let words = String::from_utf8_lossy(&kernel.stderr).into_owned();
+        assert!(words.contains("process 2, `kthreadd`, has no command line that may be read\n"), "{words}");
     }
 }
 

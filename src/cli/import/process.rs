@@ -10,7 +10,12 @@ pub(super) fn import(pid: u32) -> Result<Import, Problem> {
     let root = Root::default();
     let folder = format!("/proc/{pid}");
     let Some(line) = root.bytes(format!("{folder}/cmdline")).filter(|line| !line.is_empty()) else {
-        let what = format!("there is no process {pid}, or it may not be looked at");
+        let what = match root.text(format!("{folder}/comm")) {
+            Some(name) => {
+                format!("process {pid}, `{}`, has no command line that may be read", name.trim().escape_debug())
+            }
+            None => format!("there is no process {pid}"),
+        };
         return Err(Problem::new(Class::Missing, "", what).fix("pgrep -a qemu   # tells which is"));
     };
     let env = root.bytes(format!("{folder}/environ")).unwrap_or_default();
