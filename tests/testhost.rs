@@ -22,6 +22,7 @@ mod testhost {
     mod no_reset;
     mod numa_ht;
     mod nvme;
+    mod opengl;
     mod panic_key;
     mod rom;
     mod shared_group;

@@ -19,32 +19,6 @@ pub(super) fn identity(top: &mut Table, text: &str) -> bool {
     true
 }
 
-/// Why SPICE has no OpenGL over a port.
-pub(super) const GL_BY_SOCKET: &str = "whether SPICE draws by OpenGL, which goes over a socket and not over a port";
-
-/// Takes OpenGL from SPICE that listens on a port, and asks; returns whether it did. QEMU refuses both at once:
-/// `ui/spice-core.c`, `qemu_spice_init`.
-pub(super) fn gl_over_a_port(display: &mut Table) -> bool {
-    let gl = display.get("gl").and_then(toml::Value::as_bool) == Some(true);
-    if !gl || display.text("kind") != Some("spice") || display.get("port").is_none() {
-        return false;
-    }
-    let node = display.text("rendernode").map(|node| format!("\nrendernode = {}", toml::Value::from(node)));
-    let card = display.text("video") == Some("virtio-gl");
-    ["gl", "rendernode"].iter().for_each(|key| display.remove(key));
-    if card {
-        display.set("video", "virtio");
-    }
-    let three_d = if card { " and video = \"virtio-gl\"" } else { "" };
-    display.ask(
-        &format!(
-            "SPICE hands pictures of OpenGL to a viewer of this host, over a socket. Without port and addr{three_d}, there can be:"
-        ),
-        &format!("gl = true{}", node.unwrap_or_default()),
-    );
-    true
-}
-
 /// Asks for the image of a disk that the file names none of; returns whether it did. An empty CD-ROM drive needs none.
 pub(super) fn no_image(disk: &mut Table) -> bool {
     if disk.get("file").is_some() || disk.get("cdrom").is_some() {

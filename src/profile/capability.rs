@@ -20,21 +20,27 @@ const FIRST: &[(&str, Version)] = &[
     ("virtio-sound-pci", Version::new(8, 2)),
 ];
 
-/// Debian's package for what QEMU loads as a module; other distributions divide it alike.
-const PACKAGES: &[(&str, &str)] = &[
-    ("gtk", "qemu-system-gui"),
-    ("sdl", "qemu-system-gui"),
-    ("pa", "qemu-system-gui"),
-    ("pipewire", "qemu-system-modules-spice"),
-    ("jack", "qemu-system-gui"),
-    ("egl-headless", "qemu-system-modules-opengl"),
-    ("dbus", "qemu-system-modules-opengl"),
-    ("virtio-vga-gl", "qemu-system-modules-opengl"),
-    ("chardev-spicevmc", "qemu-system-modules-spice"),
-    ("qxl", "qemu-system-modules-spice"),
-    ("qxl-vga", "qemu-system-modules-spice"),
-    ("spice", "qemu-system-modules-spice"),
+/// Debian's packages for what QEMU loads as a module, before and since [`SPLIT`]; other distributions divide it alike.
+const PACKAGES: &[(&str, [&str; 2])] = &[
+    ("gtk", ["qemu-system-gui"; 2]),
+    ("sdl", ["qemu-system-gui"; 2]),
+    ("pa", ["qemu-system-gui"; 2]),
+    ("jack", ["qemu-system-gui"; 2]),
+    ("pipewire", ["qemu-system-modules-spice"; 2]),
+    ("egl-headless", ["qemu-system-common", "qemu-system-modules-opengl"]),
+    ("dbus", ["qemu-system-common", "qemu-system-modules-opengl"]),
+    ("virtio-vga-gl", ["qemu-system-gui", "qemu-system-modules-opengl"]),
+    ("chardev-spicevmc", ["qemu-system-common", "qemu-system-modules-spice"]),
+    ("qxl", ["qemu-system-common", "qemu-system-modules-spice"]),
+    ("qxl-vga", ["qemu-system-common", "qemu-system-modules-spice"]),
+    ("spice", ["qemu-system-common", "qemu-system-modules-spice"]),
 ];
+
+/// A QEMU that is younger than Debian 12's, and not than Debian 13's, which has packages of modules.
+const SPLIT: Version = Version::new(8, 0);
+
+/// What a device is made of inside, which may be in a package of its own. QEMU: `hw/display/virtio-vga-gl.c`.
+const PARTS: &[(&str, &str)] = &[("virtio-vga-gl", "virtio-gpu-gl-device"), ("virtio-vga", "virtio-gpu-device")];
 
 /// Notes a problem for each device, object, back end, CPU model and CPU feature of the plan that this QEMU lacks.
 pub(super) fn judge(scene: &Scene, draft: &mut Draft) {
@@ -96,7 +102,8 @@ impl Lack {
             return problem.why(format!("QEMU {first} is the first that has it")).fix("a newer QEMU, as qemu.binary");
         }
         let package = PACKAGES.iter().find(|(of, _)| *of == name);
-        let package = package.map(|(_, package)| format!("apt install {package}   # or your distribution's module"));
+        let package = package.map(|(_, [before, since])| if qemu.version < SPLIT { before } else { since });
+        let package = package.map(|package| format!("apt install {package}   # or your distribution's module"));
         let built = !kind.starts_with("CPU");
         let problem = if built { problem.why("it was built without, or its module is not installed") } else { problem };
         problem.fix(fix.or(package).unwrap_or_else(|| "another build of QEMU, as qemu.binary".to_owned()))
@@ -119,7 +126,7 @@ fn of_argument(qemu: &Qemu, Arg { option, value, .. }: &Arg) -> Option<Lack> {
     let named = |key: &str| json()?.get(key)?.as_str().map(str::to_owned);
     let abilities = &qemu.abilities;
     let (kind, name, says) = match option.as_str() {
-        "-device" => named("driver").map(|name| ("device", abilities.has_type(&name), name)),
+        "-device" => named("driver").map(|name| ("device", has_device(qemu, &name), name)),
         "-object" => named("qom-type").map(|name| ("object", abilities.has_type(&name), name)),
         "-display" => named("type").map(|name| ("display", abilities.has_display(&name), name)),
         "-spice" => Some(("display", abilities.has_type("chardev-spicevmc"), "spice".to_owned())),
@@ -127,6 +134,12 @@ fn of_argument(qemu: &Qemu, Arg { option, value, .. }: &Arg) -> Option<Lack> {
     }
     .map(|(kind, says, name)| (kind, name, says))?;
     lacking(qemu, &name, says).then(|| Lack::new(kind, &name))
+}
+
+/// Whether QEMU has the device `name`, with what it is made of; `None` when it was not asked.
+fn has_device(qemu: &Qemu, name: &str) -> Option<bool> {
+    let parts = PARTS.iter().filter(|(whole, _)| *whole == name).map(|(_, part)| *part);
+    parts.chain([name]).map(|part| qemu.abilities.has_type(part)).find(|has| *has != Some(true)).unwrap_or(Some(true))
 }
 
 fn of_cpu(qemu: &Qemu, draft: &Draft) -> Vec<(Origin, Lack)> {

@@ -107,20 +107,56 @@ fn a_default_stands_in_for_a_variable_that_is_empty() {
 }
 
 #[test]
-fn spice_on_a_port_is_asked_about_opengl_which_goes_over_a_socket() {
-    let script = "qemu-system-x86_64 -m 1G -vga virtio -display egl-headless -spice port=5900,gl=on,rendernode=/dev/dri/renderD129 \
-                  -device virtio-vga-gl\n";
+fn what_draws_by_opengl_for_a_server_is_found_wherever_it_stands() {
+    let drawn = ["gl = true", "rendernode = \"/dev/dri/renderD129\"", "video = \"virtio-gl\""];
+    for server in ["-spice port=5930,disable-ticketing=on", "-vnc 127.0.0.1:30"] {
+        let headless = "-display egl-headless,rendernode=/dev/dri/renderD129";
+        for options in [format!("{headless} {server}"), format!("{server} {headless}")] {
+            let guest = made("vm.sh", &format!("qemu-system-x86_64 -m 1G {options} -device virtio-vga-gl\n"));
+            has(&guest, &drawn);
+            has(&guest, &["port = 5930"]);
+            assert!(guest.report.is_complete(), "{options}: {:?}", guest.report);
+        }
+    }
+    // QEMU takes no gl=on with a port, so this one never ran.
+    let script =
+        "qemu-system-x86_64 -m 1G -spice port=5930,gl=on,rendernode=/dev/dri/renderD129 -device virtio-vga-gl\n";
     let guest = made("vm.sh", script);
-    has(&guest, &["port = 5900", "# gl = true", "# rendernode = \"/dev/dri/renderD129\"", "video = \"virtio\""]);
-    assert_eq!(fate(&guest.report, "-spice port=5900"), "to decide");
-    let xml = "<domain type='kvm'><name>a</name><memory>1048576</memory><os><type machine='q35'>hvm</type></os><devices>\
-               <graphics type='spice' port='5900'><gl enable='yes'/></graphics><video><model type='virtio'>\
-               <acceleration accel3d='yes'/></model></video></devices></domain>";
-    let domain = made("a.xml", xml);
-    has(&domain, &["port = 5900", "# gl = true", "video = \"virtio\""]);
-    assert!(!domain.report.is_complete());
+    has(&guest, &drawn);
+    assert_eq!(fate(&guest.report, "-spice port=5930"), "translated");
+    let alone = made("vm.sh", "qemu-system-x86_64 -m 1G -display egl-headless,rendernode=/dev/dri/renderD129\n");
+    has(&alone, &["kind = \"egl-headless\"", "rendernode = \"/dev/dri/renderD129\""]);
     let socket = made("vm.sh", "qemu-system-x86_64 -m 1G -spice unix=on,addr=/run/s,gl=on\n");
     has(&socket, &["path = \"/run/s\"", "gl = true"]);
+    let domain = |graphics: &str| {
+        let xml = format!(
+            "<domain type='kvm'><name>a</name><memory>1048576</memory><os><type machine='q35'>hvm</type></os><devices>\
+             {graphics}<video><model type='virtio'><acceleration accel3d='yes'/></model></video></devices></domain>"
+        );
+        made("a.xml", &xml)
+    };
+    let headless = "<graphics type='egl-headless'><gl rendernode='/dev/dri/renderD129'/></graphics>";
+    for server in ["spice", "vnc"] {
+        let guest = domain(&format!("{headless}<graphics type='{server}' port='5930'/>"));
+        has(&guest, &drawn);
+        assert!(guest.report.is_complete(), "{server}: {:?}", guest.report);
+    }
+    let guest =
+        domain("<graphics type='spice' port='5930'><gl enable='yes' rendernode='/dev/dri/renderD129'/></graphics>");
+    has(&guest, &drawn);
+}
+
+#[test]
+fn a_second_display_is_told_and_no_display_is_none() {
+    let two = made("vm.sh", "qemu-system-x86_64 -m 1G -display gtk,gl=on -vnc :1 -vnc :2 -spice port=5930\n");
+    has(&two, &["kind = \"spice\"", "port = 5930"]);
+    assert!(!two.profile.contains("gl = true"), "{}", two.profile);
+    for other in ["-display gtk,gl=on", "-vnc :1", "-vnc :2"] {
+        assert_eq!(fate(&two.report, other), "dropped", "{other}");
+    }
+    let quiet = made("vm.sh", "qemu-system-x86_64 -m 1G -spice port=5930 -nographic\n");
+    has(&quiet, &["kind = \"spice\"", "port = 5930"]);
+    assert!(quiet.report.is_complete(), "{:?}", quiet.report);
 }
 
 #[test]

@@ -42,7 +42,14 @@ fn graphics(source: &Source<'_>, devices: &mut Element) {
             graphics.maybe("fullscreen", document.on("display.full_screen").map(|on| if on { "yes" } else { "no" }));
     }
     let node = document.path("display.rendernode");
-    if document.on("display.gl") == Some(true) || node.is_some() {
+    let gl = document.on("display.gl") == Some(true);
+    if gl && (kind == "vnc" || (kind == "spice" && document.has("display.port"))) {
+        // Drawn beside the server, which sends a copy.
+        let drawn = Element::new("gl").maybe("rendernode", node);
+        devices.push(graphics);
+        return devices.push(Element::new("graphics").with("type", "egl-headless").and(drawn));
+    }
+    if gl || node.is_some() {
         let enable = (kind != "egl-headless").then_some("yes");
         graphics.push(Element::new("gl").maybe("enable", enable).maybe("rendernode", node));
     }

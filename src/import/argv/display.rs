@@ -3,7 +3,6 @@
 use super::opt::{Opt, is_on};
 use super::{Line, named};
 use crate::import::page::{number, size};
-use crate::import::unready;
 
 /// Emulated cards by QEMU's names, as devices and as values of `-vga`.
 const CARDS: [(&str, &str); 19] = [
@@ -28,32 +27,56 @@ const CARDS: [(&str, &str); 19] = [
     ("ati-vga", ""),
 ];
 
+/// What `-display` and vmrun call alike.
+const KINDS: [&str; 6] = ["none", "gtk", "sdl", "egl-headless", "dbus", "curses"];
+
 /// Whether `driver` is an emulated graphics card.
 pub(super) fn is_card(driver: &str) -> bool {
     CARDS.iter().any(|(name, _)| *name == driver) && !matches!(driver, "std" | "virtio" | "cirrus" | "vmware")
 }
 
+/// The kind of display that `opt` asks for; `None` when it is about something else, or of a kind that vmrun does not have.
+fn kind_of(opt: &Opt) -> Option<&'static str> {
+    match (opt.name.as_str(), opt.head.as_str()) {
+        ("nographic", _) => Some("none"),
+        ("spice", _) | ("display", "spice-app") => Some("spice"),
+        ("vnc", "none") => None,
+        ("vnc", _) => Some("vnc"),
+        ("display", head) if head.starts_with("vnc=") || opt.get("vnc").is_some() => Some("vnc"),
+        ("sdl" | "curses", _) => KINDS.into_iter().find(|kind| *kind == opt.name),
+        ("display", head) => {
+            let kind = KINDS.into_iter().find(|kind| *kind == head);
+            if kind.is_none() {
+                opt.lost(format!("vmrun has no display `{head}`"));
+            }
+            kind
+        }
+        _ => None,
+    }
+}
+
 impl Line<'_> {
     pub(super) fn display(&mut self, opts: &[Opt]) {
-        let mut kind: Option<String> = None;
-        let mut console = false;
+        let shown: Vec<_> = opts.iter().filter_map(|opt| Some((opt, kind_of(opt)?))).collect();
+        // What QEMU draws for a server is no display of its own, and neither is none.
+        let seen = shown.iter().rev().find(|(_, kind)| !matches!(*kind, "none" | "egl-headless"));
+        let kind = seen.or(shown.last()).map(|(_, kind)| *kind);
+        let server = shown.iter().rposition(|(_, own)| *own == "vnc");
+        for (at, (opt, own)) in shown.iter().enumerate() {
+            match opt.name.as_str() {
+                _ if *own == "none" => _ = opt.rest(),
+                _ if *own == "egl-headless" => self.headless(opt, kind),
+                _ if kind != Some(own) || (*own == "vnc" && server != Some(at)) => {
+                    opt.lost(format!("there is one display, and it is {}", kind.unwrap_or_default()));
+                }
+                "display" => self.window(opt),
+                "spice" => self.spice(opt),
+                "vnc" => self.vnc(opt, &opt.head),
+                _ => {}
+            }
+        }
         for opt in opts {
             match opt.name.as_str() {
-                "nographic" => {
-                    kind = Some("none".into());
-                    console = true;
-                }
-                "display" => self.window(opt, &mut kind),
-                "spice" => {
-                    kind = Some("spice".into());
-                    self.spice(opt);
-                }
-                "vnc" if opt.head != "none" => {
-                    kind = Some("vnc".into());
-                    self.vnc(opt);
-                }
-                "sdl" => kind = Some("sdl".into()),
-                "curses" => kind = Some("curses".into()),
                 "full-screen" => self.page.table("display").set("full_screen", true),
                 "no-quit" => self.page.table("display").set("window_close", false),
                 "alt-grab" | "ctrl-grab" | "no-frame" | "portrait" | "rotate" | "g" => {
@@ -64,7 +87,8 @@ impl Line<'_> {
             }
         }
         let card = self.emulated(opts);
-        self.settle(kind, card);
+        self.settle(kind.map(str::to_owned), card);
+        let console = shown.iter().any(|(opt, _)| opt.name == "nographic");
         if console && self.whole() && !self.nodefaults && named(opts, "serial").next().is_none() {
             self.page.push("serial").set("to", "console");
         }
@@ -136,32 +160,15 @@ impl Line<'_> {
             table.remove("full_screen");
             table.remove("window_close");
         }
-        if !matches!(kind.as_str(), "gtk" | "sdl" | "spice" | "dbus" | "egl-headless") {
-            table.remove("gl");
-        }
         table.set("kind", kind);
         table.set("video", video);
     }
 
-    /// Takes away what belongs to a server that is not the display after all.
-    pub(super) fn one_display(&mut self, opts: &[Opt]) {
-        let Some(kind) = self.page.get("display", "kind").and_then(toml::Value::as_str).map(str::to_owned) else {
+    /// The sound goes nowhere without SPICE.
+    pub(super) fn sound_of_display(&mut self) {
+        let kind = self.page.get("display", "kind").and_then(toml::Value::as_str);
+        if kind.is_none_or(|kind| kind == "spice") {
             return;
-        };
-        let table = self.page.table("display");
-        if !matches!(kind.as_str(), "spice" | "vnc") {
-            ["port", "addr", "path", "password_file"].iter().for_each(|key| table.remove(key));
-        }
-        if kind == "spice" {
-            if unready::gl_over_a_port(table) {
-                let last = opts.iter().rfind(|opt| matches!(opt.name.as_str(), "spice" | "display"));
-                last.into_iter().for_each(|opt| opt.asked(unready::GL_BY_SOCKET));
-            }
-            return;
-        }
-        ["agent", "usb_redirect"].iter().for_each(|key| table.remove(key));
-        for opt in opts.iter().filter(|opt| opt.name == "spice") {
-            opt.lost(format!("there is one display, and it is {kind}"));
         }
         if self.page.get("audio", "driver").and_then(toml::Value::as_str) == Some("spice") {
             self.page.table("audio").set("driver", "none");
@@ -169,25 +176,30 @@ impl Line<'_> {
         }
     }
 
-    fn window(&mut self, opt: &Opt, kind: &mut Option<String>) {
-        let name = opt.head.clone();
-        if let Some(address) = name.strip_prefix("vnc=").or_else(|| opt.get("vnc")) {
-            *kind = Some("vnc".into());
-            return self.listen(address);
+    /// OpenGL for a display `kind`, whose viewer has a copy of the picture.
+    fn headless(&mut self, opt: &Opt, kind: Option<&str>) {
+        let node = opt.get("rendernode");
+        let table = self.page.table("display");
+        match kind {
+            Some("spice" | "vnc") => {
+                table.set("gl", true);
+                table.maybe("rendernode", node);
+                opt.translated("gl = true: what the host draws by OpenGL is shown by the server");
+            }
+            Some("egl-headless") => table.maybe("rendernode", node),
+            _ => opt.needless("the display is drawn by itself"),
         }
-        match name.as_str() {
-            // A server shows the picture already.
-            "none" | "egl-headless" if kind.is_some() => {
-                if name == "egl-headless" {
-                    self.page.table("display").set("gl", true);
-                }
-            }
-            "none" | "gtk" | "sdl" | "egl-headless" | "dbus" | "curses" => *kind = Some(name.clone()),
-            "spice-app" => {
-                *kind = Some("spice".into());
-                opt.translated("a SPICE server; `remote-viewer` shows it");
-            }
-            other => opt.lost(format!("vmrun has no display `{other}`")),
+        for (key, value) in opt.rest() {
+            opt.translated(format!("{key}={value}: QEMU's own choice"));
+        }
+    }
+
+    fn window(&mut self, opt: &Opt) {
+        if let Some(address) = opt.head.strip_prefix("vnc=").or_else(|| opt.get("vnc")) {
+            return self.vnc(opt, address);
+        }
+        if opt.head == "spice-app" {
+            opt.translated("a SPICE server; `remote-viewer` shows it");
         }
         let table = self.page.table("display");
         if opt.get("gl").is_some_and(|gl| gl != "off") {
@@ -218,6 +230,11 @@ impl Line<'_> {
         if opt.flag("gl") == Some(true) {
             table.set("gl", true);
             table.maybe("rendernode", opt.get("rendernode"));
+            if table.get("port").is_some() {
+                opt.translated(
+                    "gl = true: through a port a viewer is sent a copy of the picture, as QEMU takes no gl=on there",
+                );
+            }
         }
         if opt.any(&["password", "password-secret"]).is_some() {
             opt.asked("a password is never an argument: write it into a file");
@@ -236,8 +253,8 @@ impl Line<'_> {
         }
     }
 
-    fn vnc(&mut self, opt: &Opt) {
-        self.listen(&opt.head.clone());
+    fn vnc(&mut self, opt: &Opt, address: &str) {
+        self.listen(address);
         if opt.flag("password") == Some(true) || opt.get("password-secret").is_some() {
             opt.asked("a password is never an argument: write it into a file");
             self.page.table("display").ask(

@@ -152,7 +152,7 @@ impl Line<'_> {
         self.sound(&opts);
         self.devices(&opts);
         self.usb_controllers();
-        self.one_display(&opts);
+        self.sound_of_display();
         if self.whole() {
             self.page.order_after_cards();
         }

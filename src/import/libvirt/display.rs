@@ -2,7 +2,6 @@
 
 use super::{Domain, placed};
 use crate::import::page::{number, size};
-use crate::import::unready;
 use crate::import::xml::Element;
 
 pub(super) fn import(devices: &Element, domain: &mut Domain) {
@@ -19,10 +18,7 @@ pub(super) fn import(devices: &Element, domain: &mut Domain) {
     for other in graphics.iter().filter(|other| best.is_none_or(|best| !std::ptr::eq(**other, best))) {
         other.take();
         match other.attr("type") {
-            Some("egl-headless") => {
-                domain.page.table("display").set("gl", true);
-                other.translated("gl = true: the display draws by OpenGL itself");
-            }
+            Some("egl-headless") => headless(other, best.and_then(|best| best.attr("type")), domain),
             _ => other.lost("there is one display"),
         }
     }
@@ -39,8 +35,19 @@ pub(super) fn import(devices: &Element, domain: &mut Domain) {
         more.lost("there is one emulated card; `heads` gives it more screens");
     }
     redirection(devices, domain);
-    if unready::gl_over_a_port(domain.page.table("display")) {
-        best.into_iter().for_each(|best| best.asked(unready::GL_BY_SOCKET));
+}
+
+/// OpenGL for a display `kind`, whose viewer has a copy of the picture.
+fn headless(drawn: &Element, kind: Option<&str>, domain: &mut Domain) {
+    let node = drawn.child("gl").and_then(|gl| gl.attr("rendernode"));
+    let table = domain.page.table("display");
+    match kind {
+        Some("spice" | "vnc") => {
+            table.set("gl", true);
+            table.maybe("rendernode", node);
+            drawn.translated("gl = true: what the host draws by OpenGL is shown by the server");
+        }
+        _ => drawn.needless("the display is drawn by itself"),
     }
 }
 
@@ -93,8 +100,13 @@ fn server(graphics: &Element, domain: &mut Domain) {
         if kind != "egl-headless" {
             table.set("gl", true);
         }
+        if kind == "spice" && table.get("port").is_some() {
+            graphics.translated(
+                "gl = true: through a port a viewer is sent a copy of the picture, as QEMU takes no gl=on there",
+            );
+        }
         let node = graphics.attr("rendernode").or_else(|| gl.and_then(|gl| gl.attr("rendernode")));
-        table.maybe("rendernode", node.filter(|_| matches!(kind, "spice" | "egl-headless")));
+        table.maybe("rendernode", node.filter(|_| matches!(kind, "spice" | "vnc" | "egl-headless")));
     } else {
         gl.into_iter().for_each(|gl| _ = gl.attr("rendernode"));
     }

@@ -41,9 +41,11 @@ pub(super) struct Display {
     /// USB devices of the viewer's machine that can be handed to the guest at once, for `spice`; 0 unless given.
     /// QEMU's `usb-redir`.
     usb_redirect: Option<u8>,
-    /// Whether the picture is drawn by the host's OpenGL; a must for `video = "virtio-gl"`. False unless given.
+    /// Whether the picture is drawn by the host's OpenGL; a must for `video = "virtio-gl"`. A viewer over the network, which
+    /// is `vnc` or a `port` of `spice`, is sent a copy, QEMU's `egl-headless`. False unless given.
     gl: Option<bool>,
-    /// The host's render node for `gl`, like `/dev/dri/renderD128`; for `spice` and `egl-headless`.
+    /// The host's render node for `gl`, like `/dev/dri/renderD128`; for `spice`, `vnc` and `egl-headless`. QEMU's own choice
+    /// unless given.
     rendernode: Option<PathBuf>,
     /// Whether closing the window ends the guest, for `gtk` and `sdl`; true unless given. QEMU's `window-close`.
     window_close: Option<bool>,
@@ -104,7 +106,7 @@ impl Kind {
     }
 
     fn draws_by_gl(self) -> bool {
-        matches!(self, Self::Gtk | Self::Sdl | Self::Spice | Self::Dbus | Self::EglHeadless)
+        !matches!(self, Self::None | Self::Curses)
     }
 }
 
@@ -152,9 +154,14 @@ impl Display {
         }
     }
 
-    /// The value of `-display`. A server is no window, so QEMU has none then.
+    /// The value of `-display`. A server is no window, so QEMU has none then, or what draws for it.
     fn window(&self, scene: &Scene) -> Value {
-        let mut window = json!({"type": if self.kind.is_remote() { "none" } else { self.kind.as_str() }});
+        let kind = match self.kind {
+            _ if self.is_copied() => Kind::EglHeadless,
+            Kind::Spice | Kind::Vnc => Kind::None,
+            kind => kind,
+        };
+        let mut window = json!({"type": kind.as_str()});
         if let Some(gl) = self.gl.filter(|_| self.kind.is_window() || self.kind == Kind::Dbus) {
             window["gl"] = json!(if gl { "on" } else { "off" });
         }
@@ -164,7 +171,7 @@ impl Display {
         if let Some(window_close) = self.window_close {
             window["window-close"] = json!(window_close);
         }
-        if let Some(node) = self.rendernode.as_deref().filter(|_| self.kind == Kind::EglHeadless) {
+        if let Some(node) = self.rendernode.as_deref().filter(|_| kind == Kind::EglHeadless) {
             window["rendernode"] = json!(scene.setting.resolve(node));
         }
         window
@@ -182,7 +189,7 @@ impl Display {
             ("agent", self.agent.is_some(), spice, "spice"),
             ("usb_redirect", self.usb_redirect.is_some(), spice, "spice"),
             ("gl", self.gl == Some(true), kind.draws_by_gl(), "gtk"),
-            ("rendernode", self.rendernode.is_some(), spice || kind == Kind::EglHeadless, "egl-headless"),
+            ("rendernode", self.rendernode.is_some(), kind.is_remote() || kind == Kind::EglHeadless, "egl-headless"),
             ("window_close", self.window_close.is_some(), kind.is_window(), "gtk"),
             ("full_screen", self.full_screen.is_some(), kind.is_window(), "gtk"),
         ];
@@ -191,6 +198,16 @@ impl Display {
             let problem = Problem::new(Class::Invalid, format!("display.{key}"), what);
             draft.refuse(problem.fix(format!("kind = \"{fits}\"   # or leave {key} out")));
         }
+        if self.rendernode.is_some() && kind.is_remote() && !self.has_gl() {
+            let what = "a render node, and nothing that is drawn with it";
+            draft.refuse(Problem::new(Class::Invalid, "display.rendernode", what).fix("gl = true"));
+        }
+    }
+
+    /// Whether what OpenGL draws is read back for a server: VNC sends pixels, and SPICE hands descriptors only to a viewer
+    /// at a socket. QEMU: `ui/spice-core.c`, `qemu_spice_init`; `ui/egl-headless.c`.
+    fn is_copied(&self) -> bool {
+        self.gl == Some(true) && (self.kind == Kind::Vnc || (self.is_spice() && self.port.is_some()))
     }
 
     /// Whether there is OpenGL to draw with.

@@ -2,7 +2,7 @@
 
 use super::Display;
 use super::remote::{self, Door};
-use crate::plan::{Class, Draft, Origin, Problem, Props};
+use crate::plan::{Draft, Origin, Props};
 use crate::profile::channel;
 use crate::profile::scene::Scene;
 use crate::profile::usb_controller;
@@ -11,7 +11,6 @@ use serde_json::json;
 pub(super) fn draft(display: &Display, scene: &Scene, draft: &mut Draft) {
     let mut spice = Props::default();
     let door = remote::door(display, "spice.sock", scene, draft);
-    let local = matches!(door, Door::Socket(_));
     match door {
         Door::Socket(path) => {
             let origin = || Origin::given("display.path");
@@ -27,7 +26,7 @@ pub(super) fn draft(display: &Display, scene: &Scene, draft: &mut Draft) {
         Some(secret) => spice.set("password-secret", secret, Origin::given("display.password_file")),
         None => spice.switch("disable-ticketing", true, Origin::derived("display.kind", "no password is asked")),
     }
-    draft_gl(display, local, &mut spice, scene, draft);
+    draft_gl(display, &mut spice, scene);
     draft.contents.argv.backend_props("-spice", &spice);
     if display.has_agent() {
         draft_agent(draft);
@@ -35,16 +34,9 @@ pub(super) fn draft(display: &Display, scene: &Scene, draft: &mut Draft) {
 }
 
 /// OpenGL pictures are handed over as descriptors, which only a local viewer can take.
-fn draft_gl(display: &Display, local: bool, spice: &mut Props, scene: &Scene, draft: &mut Draft) {
-    if display.gl != Some(true) {
+fn draft_gl(display: &Display, spice: &mut Props, scene: &Scene) {
+    if display.gl != Some(true) || display.is_copied() {
         return;
-    }
-    if !local {
-        draft.refuse(
-            Problem::new(Class::Invalid, "display.gl", "SPICE with OpenGL has no port")
-                .why("its pictures are handed to the viewer as descriptors, over a socket of this machine")
-                .fix("leave port out"),
-        );
     }
     spice.switch("gl", true, Origin::given("display.gl"));
     if let Some(node) = &display.rendernode {
