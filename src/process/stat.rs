@@ -23,6 +23,14 @@ impl ProcessId {
         read(&path(pid)).map(|stat| Self { pid, start_ticks: stat.start_ticks })
     }
 
+    /// The process that has the thread `tid`; `None` when there is none. `proc_pid_status(5)`.
+    #[must_use]
+    pub fn of_thread(tid: u32) -> Option<Self> {
+        let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+        Self::of(line.trim().parse().ok()?)
+    }
+
     /// Whether this process is there and has not ended. A zombie has ended, unless a thread of it still runs: then
     /// its pidfd says so.
     #[must_use]
@@ -136,6 +144,19 @@ mod test {
         assert!(recorded.is_alive());
         assert!(recorded.kill_recorded().unwrap());
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_thread_tells_its_process() {
+        let own = ProcessId::of(std::process::id());
+        let found = std::thread::spawn(|| {
+            let tid = u32::try_from(nix::unistd::gettid().as_raw()).unwrap();
+            (tid, ProcessId::of_thread(tid))
+        });
+        let (tid, found) = found.join().unwrap();
+        assert_ne!(tid, std::process::id());
+        assert_eq!(found, own);
+        assert_eq!(ProcessId::of_thread(u32::MAX), None);
     }
 
     #[test]

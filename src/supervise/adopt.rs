@@ -11,9 +11,10 @@ use super::run_folder::qemu_log;
 use super::state_file::{Reached, RunState, StateFile};
 use super::watch::Arrived;
 use super::{Companions, Ended, Notice, Outcome, Scene, Stage, State, Tell, notify};
-use crate::apply::{ApplyError, Instance, Lease, Standing, gone, standing};
+use crate::apply::{ApplyError, CLOSING, Instance, Lease, Standing, gone, standing};
 use crate::host::Root;
 use crate::plan::{Descriptor, Start};
+use crate::process::ProcessId;
 use crate::qemu::{Guest, Qmp, qmp_socket};
 use serde_json::json;
 use std::cell::RefCell;
@@ -61,13 +62,22 @@ async fn quit_unborn(dir: &Path) -> Option<()> {
         if status["status"] != "prelaunch" {
             return None;
         }
+        // QEMU tells no number of its own, and the socket has that of the vmrun that made it.
+        let vcpus = qmp.raw("query-cpus-fast", &json!({})).await.ok()?;
+        let thread = vcpus[0]["thread-id"].as_u64().and_then(|tid| u32::try_from(tid).ok());
+        let process = thread.and_then(ProcessId::of_thread);
         // It may be gone before it has answered.
         let _ = qmp.raw("quit", &json!({})).await;
-        Some(())
+        Some(process)
     };
     // As long as a QEMU may take that has just been executed.
-    timeout(UNBORN, asked).await.ok().flatten()?;
-    timeout(GRACE, gone(dir)).await.ok()
+    let process = timeout(UNBORN, asked).await.ok().flatten()?;
+    timeout(GRACE, gone(dir)).await.ok()?;
+    // It lets go of its lock before its card, and of the memory that the card could write to.
+    if let Some(process) = process {
+        process.ended_within(CLOSING).await;
+    }
+    Some(())
 }
 
 pub(super) async fn adopted(dir: &Path, root: Root, boot_id: &str, tell: Tell<'_>) -> Outcome {

@@ -7,7 +7,7 @@ mod single;
 mod test;
 mod undo;
 
-pub use recover::{Owed, Recovered, SERVICE_VARIABLE, owed, recover};
+pub use recover::{CLOSING, Owed, Recovered, SERVICE_VARIABLE, owed, recover};
 
 use super::claim::{Claimed, claim};
 use super::journal::{Damage, Entry, Journal};

@@ -17,7 +17,7 @@ pub const SERVICE_VARIABLE: &str = "VMRUN_SERVICE";
 /// How long the kernel may take to close what a QEMU had open, which it does one after the other: the lock may be free
 /// seconds before the card, and the memory that the card could write to. One that hangs in the kernel keeps its devices, and
 /// whatever is undone of them tells so.
-const CLOSING: Duration = Duration::from_secs(30);
+pub const CLOSING: Duration = Duration::from_secs(30);
 
 /// What was found of a dead run, and what could not be put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
