@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Value;
 
 /// Tables in the order in which they are written.
-const ORDER: [&str; 41] = [
+const ORDER: [&str; 42] = [
     "machine",
     "cpu",
     "cpu.smp_cache",
@@ -43,6 +43,7 @@ const ORDER: [&str; 41] = [
     "smbios.board",
     "smbios.chassis",
     "smbios.processor",
+    "smbios.memory",
     "fw_cfg",
     "acpi_table",
     "addresses",
@@ -178,4 +179,27 @@ pub(super) fn size(bytes: u64) -> String {
 /// A whole number as a value; TOML's are signed.
 pub(super) fn number(number: u64) -> Value {
     Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod test {
+    use super::{LAST, ORDER};
+    use serde_json::Value;
+
+    #[test]
+    fn each_table_of_a_profile_has_its_place() {
+        let schema: Value = serde_json::from_str(include_str!("../../tests/golden/schema.json")).unwrap();
+        let definitions = &schema["definitions"];
+        let is_table = |value: &Value| {
+            let one = value["$ref"].as_str().or(value["items"]["$ref"].as_str());
+            let name = one.and_then(|name| name.strip_prefix("#/definitions/"));
+            name.is_some_and(|name| definitions[name]["properties"].is_object())
+        };
+        let top = schema["properties"].as_object().unwrap().iter().filter(|(_, value)| is_table(value));
+        let below = definitions.as_object().unwrap().keys().filter(|name| name.starts_with("smbios."));
+        let all: Vec<_> = top.map(|(name, _)| name).chain(below).collect();
+        assert!(all.len() > 40, "{all:?}");
+        let lost: Vec<_> = all.iter().filter(|name| ORDER.iter().chain(&LAST).all(|known| known != *name)).collect();
+        assert!(lost.is_empty(), "{lost:?}");
+    }
 }

@@ -239,3 +239,16 @@ fn what_is_no_uuid_is_asked_for_and_what_libvirt_adds_without_need_is_no_loss() 
         entries.iter().filter(|entry| !entry.fate.is_settled()).map(|entry| entry.what.as_str()).collect();
     assert_eq!(open, ["domain/uuid"]);
 }
+
+#[test]
+fn what_smbios_tells_of_processor_and_memory_is_kept_and_an_empty_field_is_none() {
+    let script = "qemu-system-x86_64 -m 1G -smbios type=4,processor-id=0xbfebfbff000906ea,max-speed=4000,serial= \
+                  -smbios type=17,loc_pfx=DIMM,manufacturer=Corsair,speed=3600\n";
+    let guest = made("vm.sh", script);
+    has(&guest, &["processor_id = \"0xbfebfbff000906ea\"", "max_speed = \"4000\""]);
+    has(&guest, &["[smbios.memory]", "loc_pfx = \"DIMM\"", "manufacturer = \"Corsair\"", "speed = \"3600\""]);
+    assert!(guest.report.is_complete(), "{:?}", guest.report);
+    let wrong = made("vm.sh", "qemu-system-x86_64 -m 1G -smbios type=17,speed=fast,serial=1\n");
+    has(&wrong, &["serial = \"1\""]);
+    assert_eq!(fate(&wrong.report, "-smbios type=17"), "dropped");
+}

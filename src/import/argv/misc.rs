@@ -3,6 +3,8 @@
 use super::known::{ELSEWHERE, LOST, NEEDLESS, PASSED};
 use super::opt::{Opt, is_on};
 use super::{Line, by_id};
+use crate::import::computed::parts;
+use crate::import::xml::number;
 use crate::unit::is_free_fw_cfg_name;
 
 impl Line<'_> {
@@ -135,6 +137,7 @@ impl Line<'_> {
             "2" => "smbios.board",
             "3" => "smbios.chassis",
             "4" => "smbios.processor",
+            "17" => "smbios.memory",
             "11" => {
                 for text in opt.all("value") {
                     self.page.table("smbios").add("oem_strings", text);
@@ -148,6 +151,10 @@ impl Line<'_> {
             match key.as_str() {
                 // To QEMU it is the same as -uuid. `hw/smbios/smbios.c`, smbios_entry_add.
                 "uuid" => self.is_called(opt, &value),
+                _ if value.is_empty() => opt.needless("a field without text is one that is not given"),
+                key if is_number(key) && number(&value).is_none() && parts(&value).is_empty() => {
+                    opt.lost(format!("{key}={value}: QEMU takes a number only"));
+                }
                 key if crate::import::libvirt::knows(table, key) => self.page.table(table).set(key, value),
                 key => opt.lost(format!("{key}={value}: vmrun has nothing like it")),
             }
@@ -197,4 +204,9 @@ impl Line<'_> {
             }
         }
     }
+}
+
+/// Whether the field `key` of an SMBIOS table is a number. QEMU: `hw/smbios/smbios.c`.
+fn is_number(key: &str) -> bool {
+    matches!(key, "max_speed" | "current_speed" | "processor_id" | "speed")
 }

@@ -65,9 +65,18 @@ pub(in crate::import) fn knows(table: &str, name: &str) -> bool {
         "smbios.system" => &["manufacturer", "product", "version", "serial", "sku", "family"],
         "smbios.board" => &["manufacturer", "product", "version", "serial", "asset", "location"],
         "smbios.chassis" => &["manufacturer", "version", "serial", "asset", "sku"],
-        "smbios.processor" => {
-            &["sock_pfx", "manufacturer", "version", "serial", "asset", "part", "max_speed", "current_speed"]
-        }
+        "smbios.processor" => &[
+            "sock_pfx",
+            "manufacturer",
+            "version",
+            "serial",
+            "asset",
+            "part",
+            "max_speed",
+            "current_speed",
+            "processor_id",
+        ],
+        "smbios.memory" => &["loc_pfx", "bank", "manufacturer", "serial", "asset", "part", "speed"],
         _ => &[],
     };
     keys.contains(&name)

@@ -23,6 +23,26 @@ impl TryFrom<String> for Text {
     }
 }
 
+/// A number as text, which QEMU reads as C does: `3600`, `0x800f8200f8bfbff`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^([0-9]{1,19}|0[xX][0-9a-fA-F]{1,16})$"))]
+pub(super) struct Number(pub(super) String);
+
+impl TryFrom<String> for Number {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let read = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => u64::from_str_radix(digits, 16).ok(),
+            None if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+            _ => None,
+        };
+        let what = || format!("`{}` is no number; write it like 3600 or 0xf8bfbff", text.escape_debug());
+        read.ok_or_else(what).map(|_: u64| Self(text.clone()))
+    }
+}
+
 /// One field: QEMU's name, what the user gave, and where the host has its own.
 pub(super) struct Field {
     pub(super) name: &'static str,
@@ -39,6 +59,10 @@ pub(super) trait Fields {
 
 fn field(name: &'static str, text: Option<&Text>, dmi: Option<&'static str>) -> Field {
     Field { name, text: text.map(|Text(text)| text.clone()), dmi }
+}
+
+fn number(name: &'static str, number: Option<&Number>) -> Field {
+    Field { name, text: number.map(|Number(text)| text.clone()), dmi: None }
 }
 
 /// The guest's firmware; `preset` gives what is left out.
@@ -177,14 +201,17 @@ pub(super) struct Processor {
     /// Its part number.
     part: Option<Text>,
     /// Its highest clock in MHz, as text.
-    max_speed: Option<Text>,
+    max_speed: Option<Number>,
     /// Its clock in MHz, as text.
-    current_speed: Option<Text>,
+    current_speed: Option<Number>,
+    /// What CPUID tells of it in its leaf 1, EDX before EAX, as text: `0xbfebfbff000906ea`. QEMU's `processor-id`.
+    processor_id: Option<Number>,
 }
 
 impl Fields for Processor {
     fn texts(&self) -> Vec<Field> {
-        let Self { sock_pfx, manufacturer, version, serial, asset, part, max_speed, current_speed } = self;
+        let Self { sock_pfx, manufacturer, version, serial, asset, part, max_speed, current_speed, processor_id } =
+            self;
         vec![
             field("sock_pfx", sock_pfx.as_ref(), None),
             field("manufacturer", manufacturer.as_ref(), None),
@@ -192,8 +219,44 @@ impl Fields for Processor {
             field("serial", serial.as_ref(), None),
             field("asset", asset.as_ref(), None),
             field("part", part.as_ref(), None),
-            field("max-speed", max_speed.as_ref(), None),
-            field("current-speed", current_speed.as_ref(), None),
+            number("max-speed", max_speed.as_ref()),
+            number("current-speed", current_speed.as_ref()),
+            number("processor-id", processor_id.as_ref()),
+        ]
+    }
+}
+
+/// Each module of memory.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Memory {
+    /// Start of the slot's name, before its number.
+    loc_pfx: Option<Text>,
+    /// The bank that it is in.
+    bank: Option<Text>,
+    /// Its maker.
+    manufacturer: Option<Text>,
+    /// Its serial number.
+    serial: Option<Text>,
+    /// Its inventory number.
+    asset: Option<Text>,
+    /// Its part number.
+    part: Option<Text>,
+    /// Its speed in MT/s, as text.
+    speed: Option<Number>,
+}
+
+impl Fields for Memory {
+    fn texts(&self) -> Vec<Field> {
+        let Self { loc_pfx, bank, manufacturer, serial, asset, part, speed } = self;
+        vec![
+            field("loc_pfx", loc_pfx.as_ref(), None),
+            field("bank", bank.as_ref(), None),
+            field("manufacturer", manufacturer.as_ref(), None),
+            field("serial", serial.as_ref(), None),
+            field("asset", asset.as_ref(), None),
+            field("part", part.as_ref(), None),
+            number("speed", speed.as_ref()),
         ]
     }
 }

@@ -4,7 +4,7 @@ mod fields;
 
 use super::scene::Scene;
 use crate::plan::{Class, Draft, Origin, Problem, Props};
-use fields::{Bios, Board, Chassis, Fields, Processor, System, Text};
+use fields::{Bios, Board, Chassis, Fields, Memory, Processor, System, Text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -29,6 +29,9 @@ pub(super) struct Smbios {
     /// The processor; SMBIOS type 4.
     #[serde(default)]
     processor: Processor,
+    /// The modules of memory; SMBIOS type 17.
+    #[serde(default)]
+    memory: Memory,
     /// Free strings, by which programs in the guest are told something; SMBIOS type 11.
     #[serde(default)]
     oem_strings: Vec<Text>,
@@ -49,18 +52,19 @@ impl Smbios {
 }
 
 pub(super) fn draft(smbios: Option<&Smbios>, scene: &Scene, draft: &mut Draft) {
-    let Some(Smbios { preset, bios, system, board, chassis, processor, oem_strings }) = smbios else { return };
+    let Some(Smbios { preset, bios, system, board, chassis, processor, memory, oem_strings }) = smbios else { return };
     if *preset == Some(Preset::Host) && scene.host.dmi.is_empty() {
         let problem =
             Problem::new(Class::Impossible, "smbios.preset", "the firmware of this host has no names to copy");
         draft.refuse(problem.why("/sys/class/dmi/id is empty").fix("[smbios.system]\nmanufacturer = \"…\""));
     }
-    let tables: [(&str, u8, &dyn Fields); 5] = [
+    let tables: [(&str, u8, &dyn Fields); 6] = [
         ("bios", 0, bios),
         ("system", 1, system),
         ("board", 2, board),
         ("chassis", 3, chassis),
         ("processor", 4, processor),
+        ("memory", 17, memory),
     ];
     for (name, kind, table) in tables {
         let given = table.texts().into_iter().map(|field| {
