@@ -184,6 +184,10 @@ fn a_placeholder_in_smbios_is_no_uuid() {
     let domain = made("a.xml", &xml);
     has(&domain, &["# uuid = \"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\""]);
     assert!(!domain.report.is_complete());
+    let uuid = "12345678-9abc-4def-8123-456789abcdef";
+    let own = made("a.xml", &xml.replace(place, uuid));
+    has(&own, &[&format!("uuid = \"{uuid}\"")]);
+    assert!(!own.profile.contains("The file has no uuid"), "{}", own.profile);
 }
 
 #[test]
@@ -251,4 +255,13 @@ fn what_smbios_tells_of_processor_and_memory_is_kept_and_an_empty_field_is_none(
     let wrong = made("vm.sh", "qemu-system-x86_64 -m 1G -smbios type=17,speed=fast,serial=1\n");
     has(&wrong, &["serial = \"1\""]);
     assert_eq!(fate(&wrong.report, "-smbios type=17"), "dropped");
+}
+
+#[test]
+fn what_a_script_only_shows_is_no_part_of_the_guest() {
+    let guest = made("vm.sh", "free -h\nlspci -nnk\ndate &\nqemu-system-x86_64 -m 1G\n");
+    assert!(!guest.profile.contains("hook") && !guest.profile.contains("service"), "{}", guest.profile);
+    assert_eq!(fate(&guest.report, "free"), "not needed");
+    let log = made("vm.sh", "lspci > /var/log/lspci\nqemu-system-x86_64 -m 1G\n");
+    assert_ne!(fate(&log.report, "lspci"), "not needed");
 }

@@ -109,6 +109,10 @@ fn convert(name: &str, root: &Element, report: &mut Report) -> Result<String, Pr
     clock::import(root, &mut domain);
     tune::import(root, &mut domain);
     sysinfo::import(root, &mut domain);
+    if domain.uuid.is_none() {
+        domain.page.top().comment("The file has no uuid; libvirt made one up when it defined the guest. To keep it,");
+        domain.page.top().comment("`virsh domuuid NAME` tells it:   uuid = \"…\"");
+    }
     lifecycle(root, &mut domain);
     if let Some(devices) = devices {
         import_devices(devices, &mut domain);
@@ -143,9 +147,6 @@ fn identity(root: &Element, domain: &mut Domain) {
                 element.asked("which UUID the guest has");
             });
         }
-    } else {
-        domain.page.top().comment("The file has no uuid; libvirt made one up when it defined the guest. To keep it,");
-        domain.page.top().comment("`virsh domuuid NAME` tells it:   uuid = \"…\"");
     }
     if let Some(genid) = root.child("genid") {
         let guid = genid.text().to_owned();

@@ -47,6 +47,7 @@ fn smbios(info: &Element, domain: &mut Domain) {
                     if domain.uuid.is_none() && unready::identity(domain.page.top(), value) {
                         entry.asked("which UUID the guest has");
                     }
+                    domain.uuid.get_or_insert_with(|| value.to_owned());
                 }
                 _ if knows(table, name) => domain.page.table(table).set(name, value),
                 _ => entry.lost("QEMU has no such field"),
