@@ -6,7 +6,7 @@
 //! is run by hand: `VMRUN_TEST_KILLS=200 cargo test --test testhost killed:: -- --ignored --nocapture`.
 
 use super::scene::{STATE, VMRUN, profile, trace, write};
-use crate::host::{self, Host, Layout, Lost};
+use crate::host::{self, Layout};
 use crate::support::setup;
 use std::env;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,13 +14,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Runs without the variable.
 const FEW: usize = 8;
 /// Runs of one script, which has a limit.
-const AT_ONCE: usize = 5;
+pub(super) const AT_ONCE: usize = 5;
 /// How long those may take.
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// What the guest has of the host: both functions of the card, huge pages, host CPUs of its own, a companion, and a hook
 /// that leaves a file until it is undone.
-const TABLES: &str = r#"hugepages = true
+pub(super) const TABLES: &str = r#"hugepages = true
 prealloc = true
 [cpu]
 cores = 2
@@ -46,7 +46,14 @@ begin() { rm -f log serial.log; "$VMRUN" run profile.toml >log 2>&1 & vmrun=$!; 
 lives() { kill -0 $1 2>/dev/null; }
 wait_for() { until grep -qs "$1" "$2"; do lives $3 || return 1; sleep 0.2; done; }
 now() { date +%s%N; }
-bad() { echo "$1: $2"; cat log serial.log said 2>/dev/null; ps; exit 1; }
+bad() {
+    echo "$1: $2"; cat log serial.log said 2>/dev/null
+    grep -H . /sys/devices/system/node/node*/hugepages/hugepages-2048kB/*_hugepages /sys/kernel/mm/hugepages/*-2048kB/resv_*
+    grep -H . /run/vmrun/*/*.json
+    ps -eo pid,ppid,stat,nlwp,args | grep -v '\['
+    sleep 10; "$VMRUN" recover windows; echo "recover, 10 s later: $?"
+    exit 1
+}
 one() {
     begin
     took=$TO_START
@@ -106,48 +113,39 @@ echo $((started - start)) $((ended - asked))
 #[test]
 #[ignore = "takes long; see the head of this file"]
 fn wherever_chance_kills_vmrun_no_guest_is_lost_and_the_host_is_put_back() {
-    let kills = number("VMRUN_TEST_KILLS").map_or(FEW, |kills| usize::try_from(kills).expect("a number of runs"));
-    let seed = number("VMRUN_TEST_SEED")
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs()));
+    let (seed, kills) = (seed(), kills());
     println!("VMRUN_TEST_SEED={seed} VMRUN_TEST_KILLS={kills}");
     let moments = moments(seed, kills);
     let [older, newer] = setup::qemus();
-    let (failed, left) = host::on(&Layout::GPU, |host| {
-        trace(host, |host| {
-            for (qemu, moments) in [&older, &newer].into_iter().zip(moments.chunks(kills.div_ceil(2))) {
-                let failed = killed(host, &profile(qemu, "report=brief then=wait", TABLES), moments)?;
-                if failed.is_some() {
-                    return Ok(failed);
-                }
-            }
-            Ok(None)
-        })
-    });
-    assert_eq!(failed, None, "VMRUN_TEST_SEED={seed}");
-    assert_eq!(left, "");
+    for (qemu, moments) in [&older, &newer].into_iter().zip(moments.chunks(kills.div_ceil(2))) {
+        let common = common(&profile(qemu, "report=brief then=wait", TABLES));
+        let measured = traced(&format!("{common}{MEASURE}"));
+        let (start, end) = measured.split_once(' ').unwrap_or_else(|| panic!("{measured}"));
+        for moments in moments.chunks(AT_ONCE) {
+            let runs: String = moments.iter().map(|(when, moment)| format!("one {when} {moment}\n")).collect();
+            traced(&format!("{common}TO_START={start} TO_END={end}\n{runs}"));
+            println!("{} more, and the host as before", moments.len());
+        }
+    }
 }
 
-/// Kills vmrun on `profile` at each of `moments`; what went wrong with the first that did.
-fn killed(host: &mut Host, profile: &str, moments: &[(&str, u64)]) -> Result<Option<String>, Lost> {
+/// What comes before each script of `profile`'s guest.
+fn common(profile: &str) -> String {
     let profile = profile.replace("to = \"capture\"", "to = \"file\"\npath = \"serial.log\"");
     let state = format!("printf '#!/bin/sh\\n%s\\n' \"{STATE}\" >/run/state; chmod +x /run/state");
-    let common = format!("{}{state}\nVMRUN={VMRUN} STATE_OF_HOST=/run/state\n{ONE}", write(&profile));
-    let measured = host.run_within(LIMIT, &format!("{common}{MEASURE}"))?;
-    let times = measured.text();
-    let (start, end) = times.split_once(' ').unwrap_or_else(|| panic!("{measured}"));
-    for moments in moments.chunks(AT_ONCE) {
-        let runs: String = moments.iter().map(|(when, moment)| format!("one {when} {moment}\n")).collect();
-        let reply = host.run_within(LIMIT, &format!("{common}TO_START={start} TO_END={end}\n{runs}"))?;
-        if reply.status != 0 {
-            return Ok(Some(reply.to_string()));
-        }
-        println!("{} more, and the host as before", moments.len());
-    }
-    Ok(None)
+    format!("{}{state}\nVMRUN={VMRUN} STATE_OF_HOST=/run/state\n{ONE}", write(&profile))
+}
+
+/// What `script` says, which must end well and leave nothing. The emulated host may be lost at any time, and is another one
+/// for the next script.
+pub(super) fn traced(script: &str) -> String {
+    let (reply, left) = host::on(&Layout::GPU, |host| trace(host, |host| host.run_within(LIMIT, script)));
+    assert_eq!((reply.status, left.as_str()), (0, ""), "{reply}");
+    reply.text()
 }
 
 /// Moments of starts and of ends, in turn: a little more than they take, so that some come after.
-fn moments(seed: u64, count: usize) -> Vec<(&'static str, u64)> {
+pub(super) fn moments(seed: u64, count: usize) -> Vec<(&'static str, u64)> {
     let mut state = seed | 1;
     let mut next = || {
         // Marsaglia's xorshift.
@@ -157,6 +155,17 @@ fn moments(seed: u64, count: usize) -> Vec<(&'static str, u64)> {
         state % 1200
     };
     (0..count).map(|run| (if run % 3 == 2 { "end" } else { "start" }, next())).collect()
+}
+
+/// How many runs there are.
+pub(super) fn kills() -> usize {
+    number("VMRUN_TEST_KILLS").map_or(FEW, |kills| usize::try_from(kills).expect("a number of runs"))
+}
+
+/// Where their moments come from.
+pub(super) fn seed() -> u64 {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
+    number("VMRUN_TEST_SEED").unwrap_or_else(now)
 }
 
 fn number(variable: &str) -> Option<u64> {
