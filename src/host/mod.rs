@@ -240,7 +240,7 @@ impl Host {
 
     /// Reads the facts below `root` for `caller`.
     ///
-    /// A QEMU that was not seen before is asked once what it can do; the answer is kept in `vmrun/qemu.json` below the
+    /// A QEMU that was not seen before is asked once what it can do; the answer is kept in `vmrun/qemu` below the
     /// caller's cache folder, so that the next start runs no process for it.
     #[must_use]
     pub fn read_for(root: &Root, caller: &Caller, wants: &Wants) -> Self {

@@ -5,13 +5,15 @@
 use super::description::Qemu;
 use crate::host::{Caller, Root};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use uuid::Uuid;
 
 /// Grows when a program is asked more than before, or its answers are kept in another form: what was said to an earlier
 /// vmrun is then no answer.
-const QUESTIONS: u32 = 2;
+const QUESTIONS: u32 = 3;
 
 /// Programs that are remembered; the one asked longest ago is forgotten first.
 const MOST: usize = 16;
@@ -58,48 +60,50 @@ fn modules(root: &Root, path: &Path) -> Vec<(PathBuf, (i64, i64))> {
     folders.filter_map(|folder| changed(&folder).map(|changed| (folder, changed))).collect()
 }
 
+/// The first line of a file of the cache; the second one is a [`Qemu`], which is only understood when this fits.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct Head {
     /// The [`QUESTIONS`] that it was asked.
-    #[serde(default)]
     asked: u32,
     program: Identity,
-    /// A [`Qemu`]; only the one that is looked for is understood.
-    qemu: Box<RawValue>,
 }
 
-/// The programs known, and the file that keeps them; without a file when the caller has no cache folder.
-pub(super) struct Cache {
-    file: Option<PathBuf>,
-    entries: Vec<Entry>,
+/// What exactly this program said; `None` when it was not asked yet, or that cannot be read.
+pub(super) fn find(root: &Root, caller: &Caller, program: &Identity) -> Option<Qemu> {
+    let text = root.text(file(caller, &program.path)?)?;
+    let (head, qemu) = text.split_once('\n')?;
+    let head: Head = serde_json::from_str(head).ok()?;
+    // Of another vmrun, which knew other things: it is asked anew.
+    (head.asked == QUESTIONS && head.program == *program).then(|| serde_json::from_str(qemu).ok())?
 }
 
-impl Cache {
-    /// The caller's cache; empty when there is none yet, and when it cannot be read.
-    pub(super) fn read(root: &Root, caller: &Caller) -> Self {
-        let file = caller.cache.as_ref().map(|folder| folder.join("qemu.json"));
-        let text = file.as_ref().and_then(|file| root.text(file));
-        let entries = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        Self { file, entries }
+/// Remembers what `program` said. That it cannot be written costs the next start its time, nothing more.
+pub(super) fn keep(root: &Root, caller: &Caller, program: &Identity, qemu: &Qemu) {
+    let Some(file) = file(caller, &program.path) else { return };
+    let head = serde_json::to_string(&Head { asked: QUESTIONS, program: program.clone() });
+    let lines = head.and_then(|head| Ok(format!("{head}\n{}", serde_json::to_string(qemu)?)));
+    if lines.is_ok_and(|lines| root.replace(&file, lines.as_bytes()).is_ok()) {
+        forget(root, &file);
     }
+}
 
-    /// What exactly this program said.
-    pub(super) fn find(&self, program: &Identity) -> Option<Qemu> {
-        let entry = self.entries.iter().find(|entry| entry.asked == QUESTIONS && entry.program == *program)?;
-        // Of another vmrun, which knew other things: it is asked anew.
-        serde_json::from_str(entry.qemu.get()).ok()
-    }
+/// Each program has a file of its own, so that no start reads what others said; `None` when the caller has no cache folder.
+fn file(caller: &Caller, program: &Path) -> Option<PathBuf> {
+    let name = Uuid::new_v5(&Uuid::NAMESPACE_URL, program.as_os_str().as_bytes());
+    caller.cache.as_ref().map(|folder| folder.join(format!("qemu/{name}.json")))
+}
 
-    /// Remembers what `program` said. That it cannot be written costs the next start its time, nothing more.
-    pub(super) fn keep(self, root: &Root, program: &Identity, qemu: &Qemu) {
-        let Self { file: Some(file), mut entries } = self else { return };
-        let Ok(qemu) = serde_json::value::to_raw_value(qemu) else { return };
-        entries.retain(|entry| entry.program.path != program.path);
-        entries.insert(0, Entry { asked: QUESTIONS, program: program.clone(), qemu });
-        entries.truncate(MOST);
-        if let Ok(text) = serde_json::to_vec(&entries) {
-            let _ = root.replace(file, &text);
-        }
+/// Removes what is more than [`MOST`] beside `newest`.
+fn forget(root: &Root, newest: &Path) {
+    let Some(folder) = newest.parent() else { return };
+    let files = root.names(folder).into_iter().map(|name| folder.join(name));
+    let mut dated: Vec<_> =
+        files.filter_map(|file| Some((root.metadata(&file).ok()?.modified().ok()?, file))).collect();
+    dated.sort();
+    let more = dated.len().saturating_sub(MOST);
+    for (_, file) in dated.iter().filter(|(_, file)| file != newest).take(more) {
+        // Somebody else may have removed it.
+        let _ = fs::remove_file(root.resolve(file));
     }
 }

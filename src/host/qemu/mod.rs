@@ -9,7 +9,7 @@ pub use description::{Abilities, CPU, DESCRIBED, MachineModel, PC, Qemu};
 pub use names::Names;
 
 use super::{Caller, Root};
-use cache::{Cache, Identity};
+use cache::Identity;
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "qemu-system-x86_64";
@@ -25,14 +25,13 @@ pub(super) fn read(root: &Root, caller: &Caller, wanted: Option<&Path>) -> Optio
     let path = find(root, caller, wanted)?;
     // The identity is taken before the program runs: should it be replaced meanwhile, the entry matches nothing.
     let identity = Identity::of(root, &path)?;
-    let cache = Cache::read(root, caller);
-    if let Some(known) = cache.find(&identity) {
+    if let Some(known) = cache::find(root, caller, &identity) {
         return Some(known);
     }
     match probe::ask(root, &path) {
         Ok((version, abilities)) => {
             let qemu = Qemu { path, version, abilities, silent: None };
-            cache.keep(root, &identity, &qemu);
+            cache::keep(root, caller, &identity, &qemu);
             Some(qemu)
         }
         Err(why) => {

@@ -1,6 +1,6 @@
 //! Programs that answer as QEMU does, some that do not, and the real one.
 
-use super::cache::{Cache, Identity};
+use super::cache::{self, Identity};
 use super::{CPU, PC, Qemu, find, probe, read};
 use crate::host::program::Mute;
 use crate::host::tree::{Tree, lay_out};
@@ -9,7 +9,7 @@ use crate::unit::Version;
 use std::path::Path;
 use std::time::Duration;
 
-const CACHE: &str = "/home/alice/.cache/vmrun/qemu.json";
+const CACHE: &str = "/home/alice/.cache/vmrun/qemu";
 
 /// A program that answers as QEMU of `version` does, and leaves a line in `/runs` each time it is asked over QMP.
 fn install(tree: &Tree, path: &str, version: &str) {
@@ -110,9 +110,12 @@ fn every_part_of_the_identity_counts() {
     install(&tree, "/qemu", "7.2.22");
     let identity = Identity::of(&tree.root, Path::new("/qemu")).unwrap();
     let known = Qemu::of_version("/qemu", "7.2.22".parse().unwrap());
-    Cache::read(&tree.root, &tree.caller).keep(&tree.root, &identity, &known);
-    let cache = Cache::read(&tree.root, &tree.caller);
-    assert_eq!(cache.find(&identity).as_ref(), Some(&known));
+    cache::keep(&tree.root, &tree.caller, &identity, &known);
+    let find = |identity: &Identity| cache::find(&tree.root, &tree.caller, identity);
+    assert_eq!(find(&identity).as_ref(), Some(&known));
+    // Where another program's answer lies, it is no answer.
+    let file = |path: &str| format!("{CACHE}/{}.json", uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, path.as_bytes()));
+    std::fs::copy(tree.root.resolve(file("/qemu")), tree.root.resolve(file("/other"))).unwrap();
     let others = [
         Identity { path: "/other".into(), ..identity.clone() },
         Identity { inode: identity.inode + 1, ..identity.clone() },
@@ -122,21 +125,43 @@ fn every_part_of_the_identity_counts() {
         Identity { modules: vec![("/lib/qemu".into(), (1, 0))], ..identity.clone() },
     ];
     for other in others {
-        assert_eq!(cache.find(&other), None, "{other:?}");
+        assert_eq!(find(&other), None, "{other:?}");
     }
 }
 
 #[test]
 fn a_broken_cache_and_one_of_an_older_vmrun_are_passed_over_and_mended() {
-    let old = r#"[{"program":{"path":"/usr/bin/qemu-system-x86_64","inode":1,"size":1,"modified":[0,0],"changed":[0,0]},"version":"7.2.22"}]"#;
-    for content in ["{\"programs\": [{", old] {
-        let tree = lay_out(&[(CACHE, content)]);
-        install(&tree, "/usr/bin/qemu-system-x86_64", "7.2.22");
+    let tree = lay_out(&[]);
+    install(&tree, "/usr/bin/qemu-system-x86_64", "7.2.22");
+    assert!(read_qemu(&tree, None).is_some());
+    let [name] = &tree.root.names(CACHE)[..] else { panic!("one file") };
+    let file = format!("{CACHE}/{name}");
+    let whole = tree.root.text(&file).unwrap();
+    let older = whole.replacen("\"asked\":3", "\"asked\":2", 1);
+    let stranger = whole.replacen("\"version\"", "\"colour\"", 1);
+    for (count, content) in (2..).zip([&whole[..whole.len() / 2], "", "no JSON\nnor here", &older, &stranger]) {
+        assert_ne!(content, whole);
+        tree.root.replace(&file, content.as_bytes()).unwrap();
         for _ in 0..2 {
             assert_eq!(read_qemu(&tree, None), qemu("/usr/bin/qemu-system-x86_64", "7.2.22"));
+            assert_eq!(runs(&tree.root), count, "{content}");
         }
-        assert_eq!(runs(&tree.root), 1);
     }
+}
+
+#[test]
+fn of_many_programs_those_asked_longest_ago_are_forgotten() {
+    let tree = lay_out(&[]);
+    let paths: Vec<_> = (0..18).map(|number| format!("/qemu{number}")).collect();
+    for path in &paths {
+        install(&tree, path, "7.2.22");
+        assert!(read_qemu(&tree, Some(path)).is_some());
+    }
+    assert_eq!((tree.root.names(CACHE).len(), runs(&tree.root)), (16, 18));
+    for path in &paths[2..] {
+        assert!(read_qemu(&tree, Some(path)).is_some());
+    }
+    assert_eq!(runs(&tree.root), 18);
 }
 
 #[test]
@@ -154,7 +179,8 @@ fn writing_the_cache_leaves_no_other_file() {
     let tree = lay_out(&[]);
     install(&tree, "/usr/bin/qemu-system-x86_64", "7.2.22");
     assert!(read_qemu(&tree, None).is_some());
-    assert_eq!(tree.root.names("/home/alice/.cache/vmrun"), ["qemu.json"]);
+    assert_eq!(tree.root.names("/home/alice/.cache/vmrun"), ["qemu"]);
+    assert_eq!(tree.root.names(CACHE).len(), 1);
 }
 
 #[test]
