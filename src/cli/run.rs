@@ -81,7 +81,7 @@ pub(super) fn accepted(loaded: &Loaded, planned: Planned, output: Output) -> Res
 /// Carries the plan out and returns when all is over.
 pub(super) fn carry_out(plan: Plan, host: &Host, loaded: &Loaded, tell: &dyn Fn(&Notice)) -> Outcome {
     let log_dir = log_dir(loaded, &plan);
-    let plan_json = plan_json(&plan).to_string().into_bytes();
+    let plan_json = serde_json::to_vec(&plan_json(&plan)).expect("JSON has names for its keys");
     let boot_id = host.boot_id.clone();
     // They are texts and numbers, which can always be written; without them only `vmrun diff` misses something.
     let profile_json = serde_json::to_vec(&loaded.sheets).unwrap_or_default();
