@@ -3,7 +3,7 @@
 use super::flash::{self, Access, Format};
 use super::search::{self, Wanted};
 use super::{Firmware, secure};
-use crate::host;
+use crate::host::{self, PathFact};
 use crate::plan::{Class, Draft, NewFile, Origin, Problem};
 use crate::profile::machine::Machine;
 use crate::profile::scene::Scene;
@@ -39,7 +39,7 @@ impl Firmware {
             Some(vars) => Some(scene.file(vars, "firmware.vars", Class::Missing, draft)),
             None => found.and_then(|found| found.vars.clone()),
         };
-        let Some(template) = template else { return draft.warn(forgetful(&code)) };
+        let Some(template) = template else { return self.draft_kept(&code, format, scene, draft) };
         if format == Format::Raw {
             flash::judge(&[&code, &template], "firmware", scene, draft);
         }
@@ -96,6 +96,23 @@ impl Firmware {
         self.format.or_else(|| Format::named(&found?.format)).unwrap_or_default()
     }
 
+    /// Without a template, a store that the profile names is taken as it is; there is nothing to make one of.
+    fn draft_kept(&self, code: &Path, format: Format, scene: &Scene, draft: &mut Draft) {
+        let Some(nvram) = &self.nvram else { return draft.warn(forgetful(code)) };
+        let path = scene.setting.resolve(nvram);
+        let nvram = if scene.host.path(&path) == &PathFact::Missing {
+            draft.refuse(unmade(&path, code));
+            path
+        } else {
+            scene.file(nvram, "firmware.nvram", Class::Missing, draft)
+        };
+        if format == Format::Raw {
+            flash::judge(&[code, &nvram], "firmware", scene, draft);
+        }
+        let origin = Origin::given("firmware.nvram");
+        flash::draft((1, "fw-vars"), (&nvram, format), Access::Written, &origin, scene, draft);
+    }
+
     fn draft_store(&self, template: PathBuf, format: Format, scene: &Scene, draft: &mut Draft) {
         let (nvram, origin) = match &self.nvram {
             Some(nvram) => (scene.setting.resolve(nvram), Origin::given("firmware.nvram")),
@@ -119,8 +136,20 @@ impl Firmware {
     }
 }
 
+/// Why there is no template.
+fn untold(code: &Path) -> String {
+    format!("no firmware descriptor names a template that belongs to {}", code.display())
+}
+
+const TEMPLATE: &str = "vars = \"/usr/share/OVMF/OVMF_VARS_4M.fd\"";
+
+fn unmade(nvram: &Path, code: &Path) -> Problem {
+    let what = format!("{} does not exist, and there is nothing to make it of", nvram.display());
+    Problem::new(Class::Missing, "firmware.nvram", what).why(untold(code)).fix(TEMPLATE)
+}
+
 fn forgetful(code: &Path) -> Problem {
     Problem::new(Class::Missing, "firmware.vars", "the guest has no variable store and forgets its boot entries")
-        .why(format!("no firmware descriptor names a template that belongs to {}", code.display()))
-        .fix("vars = \"/usr/share/OVMF/OVMF_VARS_4M.fd\"")
+        .why(untold(code))
+        .fix(TEMPLATE)
 }
