@@ -9,7 +9,7 @@ use super::save::save;
 use super::{Exit, desktop};
 use crate::export::{Export, From, Gap, kubevirt, libvirt, script};
 use crate::profile::Profile;
-use crate::profile::source::document;
+use crate::profile::source::{document, whole};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -47,7 +47,7 @@ fn made(args: &Args, loaded: &Loaded, planned: &Planned) -> Export {
     let from = From {
         profile: loaded.sheets.name().to_owned(),
         folder: Some(loaded.setting.dir.clone()),
-        text: text_of(loaded),
+        text: whole::<Profile>(&loaded.sheets),
     };
     match args.to {
         Shape::Kubevirt => {
@@ -60,14 +60,6 @@ fn made(args: &Args, loaded: &Loaded, planned: &Planned) -> Export {
         Shape::Systemd => {
             Export { text: desktop::unit_of(loaded, planned, &args.profile, &args.layers), gaps: Vec::new() }
         }
-    }
-}
-
-/// The profile as one text: its file as it is, with its comments, if that is all of it.
-fn text_of(loaded: &Loaded) -> Option<String> {
-    match loaded.sheets.alone() {
-        Some(text) => Some(text.to_owned()),
-        None => toml::to_string(&document::<Profile>(&loaded.sheets)).ok(),
     }
 }
 

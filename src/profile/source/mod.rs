@@ -161,6 +161,18 @@ pub fn document<T: Layered>(sheets: &Sheets) -> toml::Table {
     repair::deserialise::<toml::Table>(sheets.whole(), &mut parsed, true).value.unwrap_or_default()
 }
 
+/// The profile as one text that needs no other file: its own as it is, with its comments, if that is all of it.
+#[must_use]
+pub fn whole<T: Layered>(sheets: &Sheets) -> Option<String> {
+    if let Some(text) = sheets.alone() {
+        return Some(text.to_owned());
+    }
+    let mut document = document::<T>(sheets);
+    // What they ask for is done, and would be done once more.
+    ["extends", "without"].iter().for_each(|key| _ = document.remove(*key));
+    toml::to_string(&document).ok()
+}
+
 /// The file that the profile in `text` extends, and where it says so.
 #[must_use]
 pub fn extends(text: &str) -> Option<(String, Range<usize>)> {
