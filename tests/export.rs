@@ -294,7 +294,10 @@ fn a_script_with_everything_in_it_is_clean() {
 
 fn whole(draft: Draft) -> vmrun::export::Export {
     let text = Some("schema = 1\n".into());
-    script(&draft.finish().unwrap(), &From { profile: "a\nb.toml".into(), folder: Some("/srv/a b".into()), text })
+    script(
+        &draft.finish().unwrap(),
+        &From { profile: "a\nb.toml".into(), folder: Some("/srv/a b".into()), home: None, text },
+    )
 }
 
 /// A function of a script, with what it reads of the kernel below `root`.
@@ -378,7 +381,7 @@ fn properties_and_addresses_of_passed_devices_go_to_libvirt_and_back() {
          [addresses]\n\"mdev {uuid}\" = \"05.0\"\n\"pci 0000:0a:00.0\" = \"04.0\"\n[pcie]\nports = [\"04.0\", \"05.0\"]\n"
     );
     let root = toml::from_str(&profile).unwrap();
-    let from = From { profile: "a.toml".into(), folder: None, text: None };
+    let from = From { profile: "a.toml".into(), folder: None, home: None, text: None };
     let made = libvirt(&root, &draft.finish().unwrap(), &from);
     assert_eq!(made.gaps, [], "{}", made.text);
     let back = import("a.xml", made.text.as_bytes()).unwrap();
@@ -407,7 +410,11 @@ fn a_share_of_caches_and_bandwidth_goes_to_libvirt_and_back() {
     draft.contents.vcpus = 3;
     draft.contents.argv.setting("-machine", "q35", Origin::given("machine.type"));
     let root: toml::Table = toml::from_str("[tune]\nl3_cache = \"4M\"\nmemory_bandwidth = 60\n").unwrap();
-    let made = libvirt(&root, &draft.finish().unwrap(), &From { profile: "a.toml".into(), folder: None, text: None });
+    let made = libvirt(
+        &root,
+        &draft.finish().unwrap(),
+        &From { profile: "a.toml".into(), folder: None, home: None, text: None },
+    );
     assert_eq!(made.gaps, [], "{}", made.text);
     for line in [
         "<cachetune vcpus='0-2'>",

@@ -47,6 +47,7 @@ fn made(args: &Args, loaded: &Loaded, planned: &Planned) -> Export {
     let from = From {
         profile: loaded.sheets.name().to_owned(),
         folder: Some(loaded.setting.dir.clone()),
+        home: loaded.setting.home.clone(),
         text: whole::<Profile>(&loaded.sheets),
     };
     match args.to {

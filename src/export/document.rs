@@ -1,6 +1,6 @@
 //! What a profile says, key by key, with a note of what was read: the rest is what another form has no words for.
 
-use super::Gap;
+use super::{From, Gap};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,30 @@ use toml::{Table, Value};
 pub(super) struct Document<'a> {
     root: &'a Table,
     folder: PathBuf,
+    home: Option<PathBuf>,
     read: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Document<'a> {
-    /// The document `root` of a profile in `folder`.
-    pub(super) fn new(root: &'a Table, folder: &Path) -> Self {
-        Self { root, folder: folder.to_owned(), read: RefCell::default() }
+    /// The document `root` of a profile that comes `from` somewhere.
+    pub(super) fn new(root: &'a Table, from: &From) -> Self {
+        let folder = from.folder.clone().unwrap_or_else(|| PathBuf::from("/"));
+        Self { root, folder, home: from.home.clone(), read: RefCell::default() }
     }
 
     /// The value at `key`.
     pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
+        self.take(key, Some)
+    }
+
+    /// What `of` makes of the value at `key`; one that it makes nothing of is not read.
+    fn take<T>(&self, key: &str, of: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
+        let found = of(self.find(key)?)?;
+        self.settle(key);
+        Some(found)
+    }
+
+    fn find(&self, key: &str) -> Option<&'a Value> {
         let mut value: Option<&Value> = None;
         for part in key.split('.') {
             let (name, index) = match part.split_once('[') {
@@ -37,30 +50,27 @@ impl<'a> Document<'a> {
             };
             value?;
         }
-        if value.is_some() {
-            self.read.borrow_mut().insert(key.to_owned());
-        }
         value
     }
 
     /// The word or number at `key`, as text.
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        match self.get(key)? {
+        self.take(key, |value| match value {
             Value::String(text) => Some(text.clone()),
             Value::Integer(number) => Some(number.to_string()),
             Value::Boolean(on) => Some(on.to_string()),
             _ => None,
-        }
+        })
     }
 
     /// Whether `key` is on.
     pub(super) fn on(&self, key: &str) -> Option<bool> {
-        self.get(key)?.as_bool()
+        self.take(key, Value::as_bool)
     }
 
     /// The number at `key`, also one of hexadecimal digits.
     pub(super) fn number(&self, key: &str) -> Option<i64> {
-        self.get(key)?.as_integer()
+        self.take(key, Value::as_integer)
     }
 
     /// The amount of memory at `key`, in bytes.
@@ -72,13 +82,17 @@ impl<'a> Document<'a> {
     /// The texts of a list at `key`.
     pub(super) fn texts(&self, key: &str) -> Vec<String> {
         let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        self.get(key).and_then(Value::as_array).map(|all| all.iter().map(shown).collect()).unwrap_or_default()
+        self.take(key, Value::as_array).map(|all| all.iter().map(shown).collect()).unwrap_or_default()
     }
 
-    /// The file at `key`, which is relative to the profile.
+    /// The file at `key`, which is relative to the profile; `~` is the home of who starts it.
     pub(super) fn path(&self, key: &str) -> Option<String> {
         let text = self.text(key)?;
-        Some(self.folder.join(text).to_string_lossy().into_owned())
+        let path = match (Path::new(&text).strip_prefix("~"), &self.home) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => self.folder.join(text),
+        };
+        Some(path.to_string_lossy().into_owned())
     }
 
     /// Number of entries of the array of tables `name`.
@@ -151,17 +165,31 @@ impl<'a> Document<'a> {
 #[cfg(test)]
 mod test {
     use super::Document;
-    use std::path::Path;
+    use crate::export::From;
+
+    fn home() -> From {
+        From { profile: "a.toml".into(), folder: Some("/srv".into()), home: Some("/home/a".into()), text: None }
+    }
 
     #[test]
     fn what_nobody_read_is_the_rest() {
+        let from = home();
         let root = toml::from_str(
             "name = 'a'\n[cpu]\ncores = 2\nflags = ['+x']\n[[disk]]\nfile = 'b'\nbus = 'nvme'\n[[hook]]\nat = 'pre'",
         )
         .unwrap();
-        let document = Document::new(&root, Path::new("/srv"));
+        let document = Document::new(&root, &from);
         assert_eq!(document.path("disk[0].file").as_deref(), Some("/srv/b"));
         assert_eq!((document.number("cpu.cores"), document.count("disk")), (Some(2), 1));
         assert_eq!(document.rest(), ["cpu.flags", "disk[0].bus", "hook[0]", "name"]);
+    }
+    #[test]
+    fn a_value_of_another_kind_is_not_read() {
+        let from = home();
+        let root = toml::from_str("[memory]\nlocked = 'on-fault'\nsize = '~/a'\n").unwrap();
+        let document = Document::new(&root, &from);
+        assert_eq!((document.on("memory.locked"), document.number("memory.locked")), (None, None));
+        assert_eq!(document.path("memory.size").as_deref(), Some("/home/a/a"));
+        assert_eq!(document.rest(), ["memory.locked"]);
     }
 }

@@ -56,6 +56,8 @@ pub struct From {
     pub profile: String,
     /// The folder of the profile, in which its hooks and companions run.
     pub folder: Option<PathBuf>,
+    /// Home of who starts it, which `~` stands for.
+    pub home: Option<PathBuf>,
     /// Its text, by itself.
     pub text: Option<String>,
 }

@@ -121,7 +121,7 @@ pub(crate) fn come_in(name: &str, text: &str) -> String {
 /// What comes back of `profile` by libvirt's domain, and by a script.
 fn by_each_door(profile: &str) -> [(&'static str, String); 2] {
     let (root, contents) = drafted(profile);
-    let from = From { profile: "guest.toml".into(), folder: Some("/srv/vm".into()), text: None };
+    let from = From { profile: "guest.toml".into(), folder: Some("/srv/vm".into()), home: None, text: None };
     let domain = libvirt(&root, &contents, &from).text;
     let shell = script(&contents, &from).text;
     [("libvirt", come_in("guest.xml", &domain)), ("script", come_in("guest.sh", &shell))]

@@ -19,7 +19,7 @@ fn every_shipped_guest_comes_back_from_libvirt_as_the_one_it_was() {
     for file in files {
         let name = file.file_name().unwrap().to_str().unwrap();
         let (root, contents) = drafted(&fs::read_to_string(&file).unwrap());
-        let from = From { profile: name.into(), folder: Some("/srv/vm".into()), text: None };
+        let from = From { profile: name.into(), folder: Some("/srv/vm".into()), home: None, text: None };
         let made = libvirt(&root, &contents, &from);
         let (_, back) = drafted(&come_in("guest.xml", &made.text));
         let (was, is) = (arguments(&contents, &made.gaps), arguments(&back, &made.gaps));

@@ -15,12 +15,11 @@ use crate::plan::Contents;
 use crate::unit::Bdf;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// The manifest, and what is not in it. `ids` are the vendor and device of the host's functions.
 #[must_use]
 pub fn kubevirt(root: &toml::Table, contents: &Contents, from: &From, ids: &BTreeMap<Bdf, String>) -> Export {
-    let document = Document::new(root, from.folder.as_deref().unwrap_or(Path::new("/")));
+    let document = Document::new(root, from);
     for key in ["schema", "name", "guest", "uuid", "extends", "without", "variant", "qemu.binary", "machine.accel"] {
         document.settle(key);
     }

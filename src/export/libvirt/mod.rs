@@ -22,13 +22,11 @@ use super::{Export, From};
 use crate::plan::Contents;
 use address::Places;
 use serde_json::Value;
-use std::path::Path;
 
 /// The domain, and what is not in it.
 #[must_use]
 pub fn libvirt(root: &toml::Table, contents: &Contents, from: &From) -> Export {
-    let folder = from.folder.as_deref().unwrap_or(Path::new("/"));
-    let document = Document::new(root, folder);
+    let document = Document::new(root, from);
     let devices = devices_of(contents);
     let places = Places::of(&document, contents, &devices, is_q35(contents));
     let source = Source { document: &document, contents, devices, places };
