@@ -1,6 +1,7 @@
 //! `<vcpu>`, `<cpu>`, `<features>`, `<cputune>` and `<clock>`.
 
 use super::{Source, accelerated};
+use crate::export::Gap;
 use crate::export::xml::Element;
 use crate::plan::{Placement, Sched};
 use crate::unit::ENLIGHTENMENTS;
@@ -43,12 +44,7 @@ fn cpu(source: &Source<'_>) -> Element {
     } else {
         cpu.push(Element::of("model", &*model).with("fallback", "forbid"));
     }
-    let level = |key: &str| document.number(&format!("cpu.{key}")).unwrap_or(1);
-    let mut topology = Element::new("topology").with("sockets", level("sockets")).with("dies", level("dies"));
-    if level("modules") > 1 {
-        topology = topology.with("modules", level("modules"));
-    }
-    cpu.push(topology.with("cores", level("cores")).with("threads", level("threads")));
+    cpu.push(topology(source));
     match (document.on("cpu.host_cache_info"), document.on("cpu.l3_cache")) {
         (Some(true), _) => cpu.push(Element::new("cache").with("mode", "passthrough")),
         (_, Some(true)) => cpu.push(Element::new("cache").with("level", 3).with("mode", "emulate")),
@@ -69,9 +65,27 @@ fn cpu(source: &Source<'_>) -> Element {
     cpu
 }
 
+/// As it is planned: pins that vmrun chooses decide how many there are.
+fn topology(source: &Source<'_>) -> Element {
+    let planned = super::option(source.contents, "-smp").unwrap_or_default();
+    let level = |key: &str| {
+        source.document.settle(&format!("cpu.{key}"));
+        let part = planned.split(',').find_map(|part| part.strip_prefix(key)?.strip_prefix('='));
+        part.and_then(|count| count.parse::<u32>().ok()).unwrap_or(1)
+    };
+    let mut topology = Element::new("topology").with("sockets", level("sockets")).with("dies", level("dies"));
+    if level("modules") > 1 {
+        topology = topology.with("modules", level("modules"));
+    }
+    topology.with("cores", level("cores")).with("threads", level("threads"))
+}
+
 fn switch(name: &'static str, on: bool) -> Element {
     Element::new(name).with("state", if on { "on" } else { "off" })
 }
+
+/// Ends of names of enlightenments, and the element of each in that of the rest.
+const MODES: [(&str, &str); 2] = [("direct", "direct"), ("ext", "extended")];
 
 fn features(source: &Source<'_>, domain: &mut Element) {
     let document = source.document;
@@ -82,7 +96,7 @@ fn features(source: &Source<'_>, domain: &mut Element) {
         let own = ENLIGHTENMENTS.iter().find(|enlightenment| enlightenment.qemu == name);
         let Some(known) = own.and_then(|enlightenment| enlightenment.libvirt) else { continue };
         let mut element = switch(known, true);
-        for (suffix, child) in [("direct", "direct"), ("ext", "extended")] {
+        for (suffix, child) in MODES {
             if given.iter().any(|property| *property == format!("hv-{name}-{suffix}=on")) {
                 element.push(switch(child, true));
             }
@@ -127,12 +141,34 @@ fn features(source: &Source<'_>, domain: &mut Element) {
             features.push(switch(name, on));
         }
     }
-    match document.text("machine.kernel_irqchip").as_deref() {
-        Some("split") => features.push(Element::new("ioapic").with("driver", "qemu")),
-        Some("on") => features.push(Element::new("ioapic").with("driver", "kvm")),
+    match (document.text("machine.kernel_irqchip").as_deref(), is_split(source)) {
+        (Some("split"), _) | (None, true) => features.push(Element::new("ioapic").with("driver", "qemu")),
+        (Some("on"), _) => features.push(Element::new("ioapic").with("driver", "kvm")),
         _ => {}
     }
     domain.push(features);
+}
+
+/// Whether the plan has divided the interrupt controllers, as an IOMMU of the guest's or many vCPUs need.
+fn is_split(source: &Source<'_>) -> bool {
+    super::option(source.contents, "-machine")
+        .is_some_and(|all| all.split(',').any(|part| part == "kernel-irqchip=split"))
+}
+
+/// Enlightenments that the domain has no element for.
+pub(super) fn unknown(source: &Source<'_>) -> Option<Gap> {
+    let given = cpu_properties(source);
+    let names: Vec<&str> =
+        given.iter().filter_map(|property| property.strip_prefix("hv-")?.strip_suffix("=on")).collect();
+    let is_known = |name: &str| {
+        let of = |known: &str| ENLIGHTENMENTS.iter().any(|own| own.qemu == known && own.libvirt.is_some());
+        // The others stand in the element of the one that they are a part of.
+        let part = MODES.iter().find_map(|(suffix, _)| name.strip_suffix(suffix)?.strip_suffix('-'));
+        of(name) || part.is_some_and(|whole| of(whole) && names.contains(&whole))
+    };
+    let unknown: Vec<&str> = names.iter().copied().filter(|name| !is_known(name)).collect();
+    let what = format!("libvirt has no words for {}", unknown.join(", "));
+    (!unknown.is_empty()).then(|| Gap::new("cpu.hv", what))
 }
 
 /// A number as QEMU writes it, also with hexadecimal digits.
@@ -183,10 +219,8 @@ fn tune(source: &Source<'_>, domain: &mut Element) {
     ["vcpus", "emulator", "iothreads", "sched"]
         .iter()
         .for_each(|key| source.document.settle(&format!("cpu.pinning.{key}")));
-    if !matches!(source.document.get("cpu.pinning"), Some(toml::Value::Table(_)) | None) || pins.is_empty() {
-        // The plan has chosen already.
-        source.document.settle("cpu.pinning");
-    }
+    // Of a word, the plan has made places already.
+    source.document.text("cpu.pinning");
     let mut tune = Element::new("cputune");
     for (index, place) in pins.vcpus.iter().enumerate() {
         if let Some(cpus) = &place.cpus {

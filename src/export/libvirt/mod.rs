@@ -53,7 +53,9 @@ pub fn libvirt(root: &toml::Table, contents: &Contents, from: &From) -> Export {
     host::write(&source, &mut devices);
     domain.push(devices);
     commandline.into_iter().chain(overrides).for_each(|element| domain.push(element));
-    Export { text: domain.to_string(), gaps: document.gaps(why) }
+    let mut gaps = document.gaps(why);
+    gaps.extend(cpu::unknown(&source));
+    Export { text: domain.to_string(), gaps }
 }
 
 /// What the domain is made of.
