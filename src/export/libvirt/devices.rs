@@ -10,10 +10,36 @@ pub(super) fn write(source: &Source<'_>) -> Element {
     devices.push(Element::of("emulator", source.contents.emulator.path.to_string_lossy()));
     disk::write(source, &mut devices);
     controllers(source, &mut devices);
+    iommu(source).into_iter().for_each(|element| devices.push(element));
     net::write(source, &mut devices);
     small::write(source, &mut devices);
     display::write(source, &mut devices);
     devices
+}
+
+/// What the profile says of it: the rest is libvirt's choice as it is vmrun's.
+fn iommu(source: &Source<'_>) -> Option<Element> {
+    let document = source.document;
+    if !document.has("iommu") {
+        return None;
+    }
+    let model = document.text("iommu.model").unwrap_or_else(|| "intel".to_owned());
+    let eim = if model == "amd" { "xtsup" } else { "eim" };
+    let keys = [
+        ("intremap", "intremap"),
+        ("eim", eim),
+        ("caching_mode", "caching_mode"),
+        ("device_iotlb", "iotlb"),
+        ("dma_translation", "dma_translation"),
+    ];
+    let mut driver = Element::new("driver");
+    for (ours, theirs) in keys {
+        let on = document.on(&format!("iommu.{ours}"));
+        driver = driver.maybe(theirs, on.map(|on| if on { "on" } else { "off" }));
+    }
+    let driver = driver.maybe("aw_bits", document.number("iommu.aw_bits"));
+    let iommu = Element::new("iommu").with("model", model);
+    Some(if driver.is_empty() { iommu } else { iommu.and(driver) })
 }
 
 fn controllers(source: &Source<'_>, devices: &mut Element) {
