@@ -83,12 +83,18 @@ fn driver(source: &Source<'_>, i: usize) -> Element {
     let discard = document.on(&key("discard")).or((!reads_only).then_some(true));
     let discard = discard.map(|on| if on { "unmap" } else { "ignore" });
     let aio = document.text(&key("aio")).filter(|aio| aio != "auto");
-    document.settle(&key("iothread"));
+    let controller = source.property(&format!("drive{i}"), "bus").filter(|bus| bus.starts_with("scsi"));
+    if controller.is_none_or(|bus| bus == "scsi0.0") {
+        document.settle(&key("iothread"));
+    }
     let thread = source.property(&format!("drive{i}"), "iothread");
+    let given = document.text(&key("cache")).filter(|cache| cache != "auto");
+    // What the plan has of it; libvirt refuses `native` without a word on the cache.
+    let cache = given.or_else(|| (aio.as_deref() == Some("native")).then(|| "none".to_owned()));
     let mut driver = Element::new("driver")
         .with("name", "qemu")
         .with("type", format)
-        .maybe("cache", document.text(&key("cache")).filter(|cache| cache != "auto"))
+        .maybe("cache", cache)
         .maybe("io", aio)
         .maybe("discard", discard)
         .maybe("detect_zeroes", document.text(&key("detect_zeroes")))

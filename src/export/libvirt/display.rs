@@ -65,8 +65,9 @@ fn video(source: &Source<'_>, devices: &mut Element) {
         known @ ("none" | "qxl" | "virtio" | "bochs" | "cirrus") => (known, false),
         _ => return document.unread_again("display.video"),
     };
-    let vram = document.bytes("display.vram").map(|bytes| bytes >> 10);
-    let mut model = Element::new("model").with("type", kind).maybe("vram", vram.filter(|_| kind == "vga"));
+    // Of the other cards it would be another memory, or nothing.
+    let vram = (kind == "vga").then(|| document.bytes("display.vram")).flatten().map(|bytes| bytes >> 10);
+    let mut model = Element::new("model").with("type", kind).maybe("vram", vram);
     model = model.maybe("heads", document.number("display.heads"));
     if accelerated {
         model.push(Element::new("acceleration").with("accel3d", "yes"));

@@ -35,17 +35,29 @@ pub(super) fn write(source: &Source<'_>, domain: &mut Element) {
     if document.text("memory.backend").as_deref() == Some("memfd") {
         backing.push(Element::new("source").with("type", "memfd"));
     }
-    if document.on("memory.share") == Some(true) {
-        backing.push(Element::new("access").with("mode", "shared"));
+    if let Some(shared) = document.on("memory.share") {
+        backing.push(Element::new("access").with("mode", if shared { "shared" } else { "private" }));
     }
-    let threads = document.number("memory.prealloc_threads");
-    if document.on("memory.prealloc") == Some(true) {
-        backing.push(Element::new("allocation").with("mode", "immediate").maybe("threads", threads));
-    }
+    backing = backing.and_maybe(allocation(source, pages.is_some()));
     if !backing.is_empty() {
         domain.push(backing);
     }
     tune(source, domain);
+}
+
+/// When the memory is taken; libvirt takes `huge` pages at once in any case.
+fn allocation(source: &Source<'_>, huge: bool) -> Option<Element> {
+    let document = source.document;
+    let given = document.on("memory.prealloc");
+    if huge && given == Some(false) {
+        document.unread_again("memory.prealloc");
+    }
+    if given.unwrap_or(huge) {
+        let threads = document.number("memory.prealloc_threads");
+        let element = Element::new("allocation").with("mode", "immediate");
+        return (given.is_some() || threads.is_some()).then(|| element.maybe("threads", threads));
+    }
+    None
 }
 
 fn tune(source: &Source<'_>, domain: &mut Element) {

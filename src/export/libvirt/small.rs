@@ -112,7 +112,12 @@ fn ports(source: &Source<'_>, devices: &mut Element) {
                 devices.push(port("unix", from));
             }
             Some("none") => devices.push(port("null", None)),
-            _ => devices.push(port("pty", None)),
+            Some("console") => devices.push(port("pty", None)),
+            _ => {
+                // Nobody keeps what it says.
+                document.unread_again(&format!("serial[{i}].to"));
+                devices.push(port("pty", None));
+            }
         }
     }
     if document.has("agent") {

@@ -126,7 +126,10 @@ fn usb(all: &[&Element], domain: &mut Domain) {
             ));
             table.set("model", "qemu-xhci");
         }
-        Some(_) | None if domain.q35 => domain.page.table("usb_controller").set("model", "qemu-xhci"),
+        Some(_) | None if domain.q35 => {
+            best.translated("qemu-xhci, which takes devices of all speeds");
+            domain.page.table("usb_controller").set("model", "qemu-xhci");
+        }
         Some(_) | None => domain.page.table("usb_controller").set("model", "uhci"),
     }
 }

@@ -58,8 +58,9 @@ fn server(graphics: &Element, domain: &mut Domain) {
     graphics.attr("websocket").into_iter().for_each(|_| graphics.translated("no web socket"));
     let tls = graphics.attr("tlsPort").is_some_and(|port| port != "-1");
     let listen = graphics.child("listen");
-    let address =
-        graphics.attr("listen").or_else(|| listen.and_then(|listen| listen.attr("address"))).map(str::to_owned);
+    // It stands in both places.
+    let listened = listen.and_then(|listen| listen.attr("address"));
+    let address = graphics.attr("listen").or(listened).map(str::to_owned);
     let socket = graphics.attr("socket").or_else(|| listen.and_then(|listen| listen.attr("socket"))).map(str::to_owned);
     let how = listen.and_then(|listen| listen.attr("type"));
     listen.into_iter().for_each(|listen| _ = (listen.attr("network"), listen.attr("fromConfig")));
@@ -153,9 +154,7 @@ fn card(video: &Element, domain: &mut Domain) {
         "none" => "none",
         "vga" => "std",
         "qxl" => "qxl",
-        "virtio" if accel3d && domain.page.get("display", "gl").is_some_and(|gl| gl.as_bool() == Some(true)) => {
-            "virtio-gl"
-        }
+        "virtio" if accel3d && draws(domain) => "virtio-gl",
         "virtio" => "virtio",
         "bochs" => "bochs",
         "cirrus" => "cirrus",
@@ -192,6 +191,12 @@ fn card(video: &Element, domain: &mut Domain) {
         let sides = resolution.number("x").zip(resolution.number("y"));
         table.maybe("resolution", sides.map(|(x, y)| format!("{x}x{y}")));
     }
+}
+
+/// Whether the display draws by OpenGL.
+fn draws(domain: &Domain) -> bool {
+    let headless = domain.page.get("display", "kind").is_some_and(|kind| kind.as_str() == Some("egl-headless"));
+    headless || domain.page.get("display", "gl").is_some_and(|gl| gl.as_bool() == Some(true))
 }
 
 fn redirection(devices: &Element, domain: &mut Domain) {

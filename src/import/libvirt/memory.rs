@@ -91,8 +91,11 @@ fn backing(backing: &Element, domain: &mut Domain) {
         table.remove("mem_merge");
         element.translated("mem_merge is off unless asked for");
     }
-    if backing.child("access").and_then(|access| access.attr("mode")) == Some("shared") {
-        table.set("share", true);
+    match backing.child("access").and_then(|access| access.attr("mode")) {
+        Some("shared") => table.set("share", true),
+        // A memfd is shared unless said.
+        Some("private") if memfd(backing) => table.set("share", false),
+        _ => {}
     }
     if let Some(source) = backing.child("source") {
         match source.attr("type") {
@@ -114,6 +117,10 @@ fn backing(backing: &Element, domain: &mut Domain) {
     if let Some(discard) = backing.child("discard") {
         discard.needless("the memory is given back when QEMU ends in any case");
     }
+}
+
+fn memfd(backing: &Element) -> bool {
+    backing.child("source").is_some_and(|source| source.attr("type") == Some("memfd"))
 }
 
 fn policy(element: &Element) -> Option<&'static str> {
