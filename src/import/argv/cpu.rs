@@ -57,7 +57,8 @@ impl Line<'_> {
             movable &= name != "migratable" || is_on(value);
             self.flag(opt, &name, value);
         }
-        if matches!(model, "host" | "max" | "") && movable && !steady {
+        let translated = self.page.get("machine", "accel").and_then(toml::Value::as_str) == Some("tcg");
+        if matches!(model, "host" | "max" | "") && movable && !steady && !translated {
             let cpu = self.page.table("cpu");
             cpu.comment("Hidden as by migratable=on, QEMU's choice; a guest that may see it has a steady clock.");
             cpu.add("flags", "-invtsc");

@@ -72,7 +72,7 @@ impl Line<'_> {
                 opt.rest();
                 opt.translated("made when a disk sits on it");
             }
-            "ahci" | "ich9-ahci" | "piix3-ide" | "piix4-ide" => {
+            "ahci" | "usb-bot" | "ich9-ahci" | "piix3-ide" | "piix4-ide" => {
                 opt.rest();
                 opt.translated("made when a disk sits on it");
             }
@@ -116,7 +116,10 @@ impl Line<'_> {
                 let guid = opt.get("guid").filter(|guid| *guid != "auto").map(str::to_owned);
                 self.page.table("vmgenid").maybe("guid", guid);
             }
-            "vhost-vsock-pci" => self.page.table("vsock").maybe("cid", opt.number("guest-cid").map(number)),
+            "vhost-vsock-pci" => {
+                opt.any(&["bus", "addr"]);
+                self.page.table("vsock").maybe("cid", opt.number("guest-cid").map(number));
+            }
             "vhost-user-fs-pci" => self.virtiofs(opt),
             "virtio-9p-pci" => match opt.get("fsdev").and_then(|id| by_id(opts, "fsdev", id)) {
                 Some(fsdev) => self.share(opt, fsdev),
@@ -144,6 +147,11 @@ impl Line<'_> {
 
     pub(super) fn controller(&mut self, opt: &Opt, driver: &str) {
         self.usb.push(driver.to_owned());
+        if self.q35 && driver.contains("uhci") {
+            opt.translated("qemu-xhci, which takes devices of all speeds");
+        } else if driver.contains("ehci") {
+            opt.translated("qemu-xhci: a USB 2 controller takes slower devices only with companions");
+        }
         let ports = opt.any(&["p2", "p3"]).and_then(xml::number);
         if let Some(ports) = ports {
             self.page.table("usb_controller").set("ports", number(ports.clamp(1, 15)));
@@ -218,6 +226,14 @@ impl Line<'_> {
                 opt.rest();
                 if !used {
                     opt.needless("no disk names it");
+                }
+            }
+            "iommufd" => {
+                let id = opt.get("id").unwrap_or_default();
+                let used = named(opts, "device").any(|device| device.get("iommufd") == Some(id));
+                opt.rest();
+                if !used {
+                    opt.needless("no passed device names it");
                 }
             }
             "rng-random" | "rng-builtin" => _ = opt.rest(),

@@ -32,6 +32,12 @@ pub(super) fn is_disk(device: &Opt) -> bool {
     DRIVERS.iter().any(|(driver, ..)| *driver == device.head)
 }
 
+/// Whether the bus of `device` is that of a USB device which takes SCSI's.
+fn is_on_usb(device: &Opt, opts: &[Opt]) -> bool {
+    let controller = device.get("bus").and_then(|bus| bus.split('.').next()).and_then(|id| by_id(opts, "device", id));
+    controller.is_some_and(|controller| matches!(controller.head.as_str(), "usb-bot" | "usb-uas"))
+}
+
 /// Where the drive's data is, and how it is read.
 #[derive(Default)]
 struct Medium {
@@ -107,6 +113,7 @@ impl Line<'_> {
             "ide" if self.q35 || device.get("bus").is_some_and(|bus| bus.contains("ahci") || bus.contains("sata")) => {
                 "sata"
             }
+            "scsi" if is_on_usb(device, opts) => "usb",
             bus => bus,
         };
         let drive = device.get("drive").unwrap_or_default().to_owned();

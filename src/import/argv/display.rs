@@ -3,6 +3,7 @@
 use super::opt::{Opt, is_on};
 use super::{Line, named};
 use crate::import::page::{number, size};
+use crate::import::xml;
 
 /// Emulated cards by QEMU's names, as devices and as values of `-vga`.
 const CARDS: [(&str, &str); 19] = [
@@ -108,7 +109,9 @@ impl Line<'_> {
                 "device" if is_card(&opt.head) => opt.head.clone(),
                 _ => continue,
             };
-            let memory = opt.any(&["vgamem_mb"]).and_then(crate::import::xml::number);
+            let mib = opt.any(&["vgamem_mb"]).and_then(xml::number).map(|mib| mib << 20);
+            let (own, bytes) = (opt.number("vram_size_mb").map(|mib| mib << 20), opt.any(&["vgamem", "max_hostmem"]));
+            let bytes = bytes.and_then(xml::number);
             let heads = opt.number("max_outputs").filter(|heads| *heads > 1);
             let resolution = opt.get("xres").zip(opt.get("yres")).map(|(x, y)| format!("{x}x{y}"));
             for (key, value) in opt.rest() {
@@ -129,9 +132,15 @@ impl Line<'_> {
             };
             chosen = Some(video.into());
             let table = self.page.table("display");
-            if video == "std" {
-                table.maybe("vram", memory.map(|mib| size(mib << 20)));
-            } else if memory.is_some() {
+            // The memory that the profile has a key for; a qxl has others besides.
+            let memory = match video {
+                "std" | "cirrus" => mib,
+                "qxl" => own,
+                _ => bytes,
+            };
+            let fits = memory.filter(|bytes| *bytes >= 1 << 20 && bytes.is_power_of_two());
+            table.maybe("vram", fits.map(size));
+            if (mib.is_some() || own.is_some() || bytes.is_some()) && fits.is_none() {
                 opt.translated("the size of its memory is QEMU's own");
             }
             table.maybe("heads", heads.filter(|_| matches!(video, "qxl" | "virtio" | "virtio-gl")).map(number));

@@ -15,7 +15,6 @@ pub(super) const NEEDLESS: &[(&str, &str)] = &[
     ("no-shutdown", "QEMU ends with its guest"),
     ("msg", "vmrun stamps QEMU's log itself"),
     ("D", "vmrun keeps QEMU's log"),
-    ("sandbox", "every guest has it"),
     ("no-fd-bootchk", "there are no floppy disks"),
     ("win2k-hack", "it is for the installer of Windows 2000"),
     ("no-kvm-pit-reinjection", "see clock.lost_tick_policy"),
@@ -133,6 +132,7 @@ pub(super) const PASSED: &[&str] =
 /// Options that are read by `misc.rs`.
 const MISC: &[&str] = &[
     "rtc",
+    "sandbox",
     "localtime",
     "serial",
     "parallel",

@@ -79,7 +79,7 @@ impl Line<'_> {
                 "hpet" => machine.set("hpet", on),
                 "vmport" if value != "auto" => machine.set("vmport", on),
                 "smm" if value != "auto" => machine.set("smm", on),
-                "pit" if !on => machine.set("pit", false),
+                "pit" if value != "auto" => machine.set("pit", on),
                 "mem-merge" | "vmport" | "smm" | "pit" | "dump-guest-core" | "graphics" | "i8042" | "usb" | "acpi"
                 | "sata" | "smbus"
                     if key == "usb" || !matches!(key.as_str(), "acpi" | "sata" | "i8042" | "smbus") || on =>

@@ -2,7 +2,7 @@
 
 use super::opt::Opt;
 use super::{Line, named};
-use crate::import::page::size;
+use crate::import::page::{number, size};
 use crate::import::unready;
 use crate::unit::CpuSet;
 
@@ -140,8 +140,9 @@ impl Line<'_> {
         if opt.flag("share") == Some(true) {
             memory.set("share", true);
         }
+        memory.maybe("prealloc", opt.flag("prealloc").filter(|on| *on || opt.flag("hugetlb") == Some(true)));
         if opt.flag("prealloc") == Some(true) {
-            memory.set("prealloc", true);
+            memory.maybe("prealloc_threads", opt.number("prealloc-threads").map(|threads| number(threads.min(16))));
         }
         if opt.flag("hugetlb") == Some(true) {
             let large = opt.get("hugetlbsize").and_then(|size| amount(size, 1)).is_some_and(|size| size >= 1 << 30);

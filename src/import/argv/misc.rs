@@ -24,6 +24,7 @@ impl Line<'_> {
             }
             match opt.name.as_str() {
                 "rtc" => self.rtc(opt),
+                "sandbox" => self.sandbox(opt),
                 "localtime" => {
                     self.page.table("clock").set("base", "localtime");
                     opt.translated("clock.base; today's QEMU has no -localtime");
@@ -68,6 +69,17 @@ impl Line<'_> {
                 name => opt.lost(format!("QEMU has no option -{name} that is known here")),
             }
         }
+    }
+
+    fn sandbox(&mut self, opt: &Opt) {
+        let kinds = ["obsolete", "elevateprivileges", "spawn", "resourcecontrol"];
+        let allowed: Vec<_> = kinds.into_iter().filter(|kind| opt.get(kind) == Some("allow")).collect();
+        opt.rest();
+        match allowed[..] {
+            [] => opt.needless("every guest has it"),
+            _ => opt.translated("qemu.sandbox_allow"),
+        }
+        allowed.into_iter().for_each(|kind| self.page.table("qemu").add("sandbox_allow", kind));
     }
 
     fn rtc(&mut self, opt: &Opt) {

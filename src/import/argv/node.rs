@@ -13,7 +13,12 @@ pub(super) fn device_options(device: &Opt, bus: &str, opts: &[Opt], table: &mut 
     table.maybe("boot_index", device.number("bootindex").map(number));
     table.maybe("serial", device.get("serial"));
     if matches!(bus, "scsi" | "sata" | "ide") {
-        table.maybe("wwn", device.get("wwn"));
+        // QEMU takes it as a number of any kind.
+        let wwn = device.get("wwn");
+        table.maybe(
+            "wwn",
+            wwn.map(|text| xml::number(text).map_or_else(|| text.to_owned(), |id| format!("{id:#018x}"))),
+        );
         table.maybe("rotation_rate", device.number("rotation_rate").map(number));
     }
     table.maybe("logical_block_size", device.number("logical_block_size").filter(|size| *size != 512).map(number));
@@ -33,7 +38,9 @@ pub(super) fn device_options(device: &Opt, bus: &str, opts: &[Opt], table: &mut 
         table.maybe("queues", xml::number(queues).map(number));
     }
     if device.flag("write-cache") == Some(false) {
-        table.set("cache", "writethrough");
+        // Past the host's cache too, where the drive goes past it.
+        let direct = matches!(table.text("cache"), Some("none" | "directsync"));
+        table.set("cache", if direct { "directsync" } else { "writethrough" });
     }
     for (key, value) in device.rest() {
         match key.as_str() {

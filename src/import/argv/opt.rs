@@ -141,7 +141,10 @@ impl Opt {
     pub(super) fn report(&self, report: &mut Report) {
         let fates = self.fates.borrow();
         if fates.is_empty() && !self.silent.get() {
-            report.note(self.line, self.shown(), Fate::Kept);
+            // A passed function may have it in the profile.
+            let moved = self.name == "device" && !self.head.starts_with("vfio-pci") && self.get("addr").is_some();
+            let how = || Fate::Translated("at an address of vmrun's choice, the same at every start".into());
+            report.note(self.line, self.shown(), if moved { how() } else { Fate::Kept });
         }
         fates.iter().for_each(|fate| report.note(self.line, self.shown(), fate.clone()));
         for pair in self.pairs.iter().filter(|pair| !pair.seen.get()) {

@@ -16,7 +16,7 @@ impl Line<'_> {
         if opt.get("ramfb").is_some_and(is_on) {
             table.set("ramfb", true);
         }
-        let own = ["sysfsdev", "id", "multifunction", "iommufd"];
+        let own = ["sysfsdev", "id", "multifunction", "iommufd", "addr", "bus"];
         let others = opt.rest().into_iter().filter(|(key, _)| !own.contains(&key.as_str()));
         others.for_each(|(key, value)| table.property(&key, &value));
     }
@@ -56,6 +56,9 @@ impl Line<'_> {
         } else if bus.is_some() {
             opt.translated("behind a root port of its own");
         }
+        if opt.get("iommufd").is_some() {
+            table.set("iommufd", true);
+        }
         if opt.any(&["x-vga", "x_vga"]).is_some_and(is_on) {
             table.set("x_vga", true);
         }
@@ -81,7 +84,7 @@ impl Line<'_> {
         }
         for (key, value) in opt.rest() {
             match key.as_str() {
-                "id" | "multifunction" | "iommufd" => {}
+                "id" | "multifunction" => {}
                 "display" if value == "off" => {}
                 // Quirks of cards have names of QEMU's own, and are its business.
                 _ => table.property(&key, &value),
