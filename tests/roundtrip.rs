@@ -3,11 +3,27 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "golden/cases.rs"]
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod cases;
 #[path = "roundtrip/doors.rs"]
 mod doors;
+#[path = "roundtrip/every_key.rs"]
+mod every_key;
+#[path = "roundtrip/facts.rs"]
+mod facts;
+#[path = "roundtrip/known.rs"]
+mod known;
+#[path = "golden/scene.rs"]
+#[allow(dead_code, reason = "each test binary uses a part")]
+mod scene;
 #[path = "roundtrip/shipped.rs"]
 mod shipped;
+#[path = "roundtrip/silence.rs"]
+mod silence;
 mod support;
+#[path = "golden/text.rs"]
+mod text;
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};

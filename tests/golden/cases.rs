@@ -57,9 +57,14 @@ impl Case {
 
     /// What is planned, or the refusals, or the mistake in the text.
     pub(crate) fn plan(&self) -> Result<Contents, Failure> {
+        self.plan_of(&self.sheets(), FOLDER)
+    }
+
+    /// The files that the profile is read from.
+    pub(crate) fn sheets(&self) -> Sheets {
         let mut sheets = Sheets::new("case.toml", FOLDER, &self.text);
         self.add_bases(&mut sheets);
-        self.plan_of(&sheets, FOLDER)
+        sheets
     }
 
     /// The same, written in a file that another one in another folder extends.
