@@ -6,6 +6,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
+/// Tables that say by themselves that the guest has a device.
+const DEVICES: [&str; 9] =
+    ["agent", "audio", "iommu", "looking_glass", "rng", "tpm", "usb_controller", "vmgenid", "watchdog"];
+
 /// A profile's document. A key is a path like `cpu.model` or `disk[0].file`.
 pub(super) struct Document<'a> {
     root: &'a Table,
@@ -100,9 +104,13 @@ impl<'a> Document<'a> {
         self.root.get(name).and_then(Value::as_array).map_or(0, Vec::len)
     }
 
-    /// Whether there is a table `name`.
+    /// Whether there is a table `name`, which who asks writes even if nothing stands in it.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.root.contains_key(name)
+        let found = self.root.get(name);
+        if found.and_then(Value::as_table).is_some_and(Table::is_empty) {
+            self.settle(name);
+        }
+        found.is_some()
     }
 
     /// Marks `key` as settled although it is not written.
@@ -143,7 +151,8 @@ impl<'a> Document<'a> {
             return;
         }
         match value {
-            // One without keys says that there is such a device, which who writes it has seen by `has`.
+            // There is such a device, and nobody has asked.
+            Value::Table(table) if table.is_empty() && DEVICES.contains(&&*key) => rest.push(key),
             Value::Table(table) => {
                 table.iter().for_each(|(name, value)| self.unread(format!("{key}.{name}"), value, rest));
             }
@@ -183,6 +192,15 @@ mod test {
         assert_eq!((document.number("cpu.cores"), document.count("disk")), (Some(2), 1));
         assert_eq!(document.rest(), ["cpu.flags", "disk[0].bus", "hook[0]", "name"]);
     }
+    #[test]
+    fn a_device_without_keys_is_the_rest_unless_somebody_asks_for_it() {
+        let from = home();
+        let root = toml::from_str("[iommu]\n[rng]\n[boot]\n").unwrap();
+        let document = Document::new(&root, &from);
+        assert!(document.has("rng"));
+        assert_eq!(document.rest(), ["iommu"]);
+    }
+
     #[test]
     fn a_value_of_another_kind_is_not_read() {
         let from = home();

@@ -49,6 +49,13 @@ fn memory(contents: &Contents) -> u64 {
     size.and_then(|size| size.parse().ok()).map_or(0, Size::bytes)
 }
 
+/// How many of `level` there are in the next larger one, as it is planned: pins that vmrun chooses decide that.
+fn count_of(contents: &Contents, level: &str) -> u32 {
+    let planned = contents.argv.value("-smp").unwrap_or_default();
+    let part = planned.split(',').find_map(|part| part.strip_prefix(level)?.strip_prefix('='));
+    part.and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
 /// Where a guest comes from.
 #[derive(Clone, Debug)]
 pub struct From {

@@ -1,13 +1,16 @@
 //! `domain.cpu` and `domain.memory`.
 
 use super::Guest;
-use crate::export::memory;
+use crate::export::{count_of, memory};
 use serde_json::{Value, json};
 
 impl Guest<'_> {
     pub(super) fn cpu(&mut self) -> Value {
         let document = self.document;
-        let level = |key: &str| document.number(&format!("cpu.{key}")).unwrap_or(1);
+        let level = |key: &str| {
+            document.settle(&format!("cpu.{key}"));
+            count_of(self.contents, key)
+        };
         let (dies, modules) = (level("dies"), level("modules"));
         let mut cpu = json!({
             "sockets": level("sockets"),

@@ -23,6 +23,8 @@ pub fn kubevirt(root: &toml::Table, contents: &Contents, from: &From, ids: &BTre
     for key in ["schema", "name", "guest", "uuid", "extends", "without", "variant", "qemu.binary", "machine.accel"] {
         document.settle(key);
     }
+    // Every guest of KubeVirt has these.
+    ["agent", "usb_controller"].iter().for_each(|name| _ = document.has(name));
     let mut guest =
         Guest { document: &document, contents, notes: Vec::new(), volumes: Vec::new(), networks: Vec::new() };
     let name = resource_name(contents.name.as_str());

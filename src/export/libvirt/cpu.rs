@@ -1,8 +1,8 @@
 //! `<vcpu>`, `<cpu>`, `<features>`, `<cputune>` and `<clock>`.
 
 use super::{Source, accelerated};
-use crate::export::Gap;
 use crate::export::xml::Element;
+use crate::export::{Gap, count_of};
 use crate::plan::{Placement, Sched};
 use crate::unit::ENLIGHTENMENTS;
 
@@ -65,13 +65,10 @@ fn cpu(source: &Source<'_>) -> Element {
     cpu
 }
 
-/// As it is planned: pins that vmrun chooses decide how many there are.
 fn topology(source: &Source<'_>) -> Element {
-    let planned = super::option(source.contents, "-smp").unwrap_or_default();
     let level = |key: &str| {
         source.document.settle(&format!("cpu.{key}"));
-        let part = planned.split(',').find_map(|part| part.strip_prefix(key)?.strip_prefix('='));
-        part.and_then(|count| count.parse::<u32>().ok()).unwrap_or(1)
+        count_of(source.contents, key)
     };
     let mut topology = Element::new("topology").with("sockets", level("sockets")).with("dies", level("dies"));
     if level("modules") > 1 {

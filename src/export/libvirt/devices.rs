@@ -52,6 +52,8 @@ fn controllers(source: &Source<'_>, devices: &mut Element) {
         Some(_) => "qemu-xhci",
         None => "none",
     };
+    // Written in any case, also when there is none.
+    document.has("usb_controller");
     document.settle("usb_controller.model");
     let ports = document.number("usb_controller.ports");
     let controller = Element::new("controller").with("type", "usb").with("index", 0).with("model", model);
