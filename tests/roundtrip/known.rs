@@ -13,12 +13,13 @@ const fn known(case: &'static str, part: &'static str, why: &'static str) -> Kno
 }
 
 /// By libvirt's domain.
-pub(crate) const BY_LIBVIRT: [Known; 21] = [
+pub(crate) const BY_LIBVIRT: [Known; 22] = [
     known("audio/of_qemus_user", "-audiodev", "the server is that of qemu.user, which is told"),
     known("disk/buses", "scsi1", "the controller is that of an iothread, which is told of the other disk"),
     known("disk/buses", "iothread", "as above"),
     known("disk/derived_without_io_uring", "drive1", "libvirt's disks without an iothread get one"),
     known("gpu/*", "is refused: pci[0].host", "gpu.mode is told, without which the card is in use"),
+    known("layers/empty_array", "054c:05c4", "the one before it, which is not enabled, has left it its number"),
     known("machine/switches", "mem-merge", "domains merge pages unless they say otherwise, and guests of vmrun do not"),
     known("pci/iommufd", "vfio-pci", "told of the slot, whose functions come back one by one"),
     known("pci/iommufd_on_demand", "vfio-pci", "as above"),

@@ -117,6 +117,10 @@ fn address(bdf: Bdf) -> Element {
 fn usb(source: &Source<'_>, i: usize, devices: &mut Element) {
     let document = source.document;
     let key = |name: &str| format!("usb[{i}].{name}");
+    if document.on(&key("enabled")) == Some(false) {
+        // The guest does not have it.
+        return document.settle(&format!("usb[{i}]"));
+    }
     let mut from = Element::new("source");
     if document.on(&key("required")) == Some(true) {
         from = from.with("startupPolicy", "mandatory");
