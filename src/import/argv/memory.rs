@@ -164,7 +164,7 @@ impl Line<'_> {
         if let Some(path) = opt.get("mem-path") {
             self.path(path, opt);
         }
-        if let Some(nodes) = opt.any(&["host-nodes", "host-nodes.0"]).and_then(|nodes| nodes.parse::<CpuSet>().ok()) {
+        if let Some(nodes) = opt.all("host-nodes").join(",").parse::<CpuSet>().ok().filter(|nodes| !nodes.is_empty()) {
             let policy = opt.get("policy").filter(|policy| *policy != "default");
             if whole {
                 let nodes: Vec<i64> = nodes.iter().map(i64::from).collect();

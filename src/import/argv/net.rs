@@ -281,9 +281,15 @@ fn user(netdev: &Opt, table: &mut Table) {
     }
 }
 
-/// `tcp:127.0.0.1:2222-10.0.2.15:22` without the guest's address, which is the only one.
+/// The first address that QEMU's own network gives away. QEMU: `net/slirp.c`.
+const FIRST: &str = "10.0.2.15";
+
+/// `tcp:127.0.0.1:2222-10.0.2.15:22` without the guest's address, if it is the one that the guest is given.
 fn forwarded(text: &str) -> Option<String> {
     let (host, guest) = text.split_once('-')?;
-    let port = guest.rsplit(':').next()?;
-    Some(format!("{host}:{port}"))
+    match guest.rsplit_once(':') {
+        Some((address, _)) if !matches!(address, "" | FIRST) => Some(text.to_owned()),
+        Some((_, port)) => Some(format!("{host}:{port}")),
+        None => Some(format!("{host}:{guest}")),
+    }
 }

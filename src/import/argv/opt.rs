@@ -86,7 +86,7 @@ impl Opt {
 
     /// All values of `key`.
     pub(super) fn all(&self, key: &str) -> Vec<&str> {
-        let pairs = self.pairs.iter().filter(|pair| pair.key == key);
+        let pairs = self.pairs.iter().filter(|pair| pair.key == key || is_entry(&pair.key, key));
         pairs.inspect(|pair| pair.seen.set(true)).map(|pair| pair.value.as_str()).collect()
     }
 
@@ -155,6 +155,13 @@ impl Opt {
             }
         }
     }
+}
+
+/// Whether `name` is that of an entry of the JSON array `list`, or of the text in it: `hostfwd.0.str`.
+fn is_entry(name: &str, list: &str) -> bool {
+    let entry = name.strip_prefix(list).and_then(|rest| rest.strip_prefix('.'));
+    let number = entry.map(|entry| entry.strip_suffix(".str").unwrap_or(entry));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Whether `value` says yes. QEMU: `util/cutils.c`, `qapi_bool_parse`.
