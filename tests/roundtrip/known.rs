@@ -13,7 +13,7 @@ const fn known(case: &'static str, part: &'static str, why: &'static str) -> Kno
 }
 
 /// By libvirt's domain.
-pub(crate) const BY_LIBVIRT: [Known; 22] = [
+pub(crate) const BY_LIBVIRT: [Known; 20] = [
     known("audio/of_qemus_user", "-audiodev", "the server is that of qemu.user, which is told"),
     known("disk/buses", "scsi1", "the controller is that of an iothread, which is told of the other disk"),
     known("disk/buses", "iothread", "as above"),
@@ -31,9 +31,7 @@ pub(crate) const BY_LIBVIRT: [Known; 22] = [
     known("qemu/user", "/run/vmrun/win/", "the folder of sockets is that of qemu.user, which is told"),
     known("qemu/user", "-add-fd", "a descriptor for qemu.user, which is told"),
     known("qemu/user", "owner", "files are given to qemu.user, which is told"),
-    known("qemu/user", "to decide: domain/devices/tpm", "the state of a TPM lies in another place with libvirt"),
-    known("tpm/crb", "to decide: domain/devices/tpm", "as above"),
-    known("tpm/tis_on_pc", "to decide: domain/devices/tpm", "as above"),
+    known("*", "to decide: domain/devices/tpm", "the state of a TPM lies in another place with libvirt"),
     known("usb_controller/ehci_pc", "\"usb\"", "told by the import as translated: a bare EHCI takes few devices"),
     known("usb_controller/uhci", "\"usb\"", "told by the import as translated: a q35 has an xHCI"),
 ];

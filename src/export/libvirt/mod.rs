@@ -54,7 +54,7 @@ pub fn libvirt(root: &toml::Table, contents: &Contents, from: &From) -> Export {
     domain.push(devices);
     commandline.into_iter().chain(overrides).for_each(|element| domain.push(element));
     let mut gaps = document.gaps(why);
-    gaps.extend(cpu::unknown(&source));
+    gaps.extend(cpu::unknown(&source).into_iter().chain(small::kept_in_tpm(&source)));
     Export { text: domain.to_string(), gaps }
 }
 

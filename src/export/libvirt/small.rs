@@ -1,7 +1,9 @@
 //! The smaller devices: input, TPM, random numbers, watchdog, balloon, shared memory, folders, vsock, ports.
 
 use super::Source;
+use crate::export::Gap;
 use crate::export::xml::Element;
+use crate::plan::What;
 
 /// `<genid>`.
 pub(super) fn vmgenid(source: &Source<'_>) -> Option<Element> {
@@ -53,6 +55,19 @@ pub(super) fn write(source: &Source<'_>, devices: &mut Element) {
     }
     let balloon = if document.on("memory.balloon") == Some(true) { "virtio" } else { "none" };
     devices.push(Element::new("memballoon").with("model", balloon).and_maybe(source.address_of("memory")));
+}
+
+/// What the guest keeps in its TPM, which libvirt makes a new one of.
+pub(super) fn kept_in_tpm(source: &Source<'_>) -> Option<Gap> {
+    let swtpm = source.contents.services.iter().find(|service| service.key == "tpm")?;
+    let What::Command { run, .. } = &swtpm.what else { return None };
+    let state = run.argv.iter().find_map(|word| word.strip_prefix("dir="))?;
+    let folder = state.split(",mode=").next().unwrap_or(state);
+    let what = format!(
+        "libvirt makes the guest a new TPM; disk encryption (BitLocker) and sign-in of Windows hang on the one in {folder}, \
+         which can be copied to /var/lib/libvirt/swtpm/UUID/tpm2"
+    );
+    Some(Gap::new("tpm", what))
 }
 
 /// Size of the plan's memory of the kind `kind` whose file is below `folder`.
@@ -149,12 +164,16 @@ fn shares(source: &Source<'_>, devices: &mut Element) {
         if virtiofs {
             let xattr = document.on(&key("xattr")).map(|on| if on { "on" } else { "off" });
             let mut binary = Element::new("binary").maybe("path", document.path(&key("binary"))).maybe("xattr", xattr);
-            if let Some(cache) = document.text(&key("cache")) {
-                let mode = if cache == "never" { "none" } else { &cache };
-                binary.push(Element::new("cache").with("mode", mode));
-            }
-            if let Some(mode) = document.text(&key("sandbox")) {
-                binary.push(Element::new("sandbox").with("mode", mode));
+            // libvirt: `src/conf/domain_conf.c`, virDomainFSCacheMode and virDomainFSSandboxMode.
+            for (name, words) in [
+                ("cache", &[("never", "none"), ("always", "always")]),
+                ("sandbox", &[("namespace", "namespace"), ("chroot", "chroot")]),
+            ] {
+                let Some(given) = document.text(&key(name)) else { continue };
+                match words.iter().find(|(own, _)| *own == given) {
+                    Some((_, mode)) => binary.push(Element::new(name).with("mode", mode)),
+                    None => document.unread_again(&key(name)),
+                }
             }
             if let Some(size) = document.number(&key("thread_pool_size")) {
                 binary.push(Element::new("thread_pool").with("size", size));
