@@ -6,6 +6,8 @@
 #[path = "golden/cases.rs"]
 #[allow(dead_code, reason = "each test binary uses a part")]
 mod cases;
+#[path = "roundtrip/domains.rs"]
+mod domains;
 #[path = "roundtrip/doors.rs"]
 mod doors;
 #[path = "roundtrip/every_key.rs"]

@@ -5,7 +5,8 @@ use crate::cases::{self, Case, Failure};
 use crate::facts::{Difference, arguments, differences, host};
 use crate::known::{BY_COMMAND_LINE, BY_LIBVIRT, Known};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use vmrun::export::{Export, From, libvirt, script};
 use vmrun::import::{Import, Report, import};
 use vmrun::plan::Contents;
@@ -19,13 +20,35 @@ pub(crate) struct Planned {
     contents: Contents,
 }
 
-/// Every case that is not refused.
+/// A planned case as a domain of libvirt.
+pub(crate) fn domain(planned: &Planned) -> String {
+    libvirt(&planned.document(), &planned.contents, &origin(None)).text
+}
+
+/// Every case that is not refused, and every shipped profile that is not, each also with each of its variants.
 pub(crate) fn planned() -> impl Iterator<Item = Planned> {
-    cases::all().into_iter().filter_map(|case| {
+    cases::all().into_iter().chain(shipped()).filter_map(|case| {
         let contents = case.plan().ok()?;
         let path = case.path.with_extension("");
-        let name = path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden")).expect("it is there");
-        Some(Planned { name: name.to_str()?.to_owned(), contents, case })
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let name = path.strip_prefix(root.join("tests/golden")).or_else(|_| path.strip_prefix(root));
+        let variant = case.variant.as_ref().map(|variant| format!(" {variant}")).unwrap_or_default();
+        Some(Planned { name: format!("{}{variant}", name.expect("it is there").display()), contents, case })
+    })
+}
+
+fn shipped() -> impl Iterator<Item = Case> {
+    let folders = ["profiles", "examples"].map(|name| Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
+    let files = folders.into_iter().flat_map(|folder| fs::read_dir(folder).expect("it is there"));
+    let files = files.map(|entry| entry.expect("an entry").path());
+    files.filter(|path| path.extension().is_some_and(|end| end == "toml")).flat_map(|path| {
+        let mut case = Case::of(path, Some(""));
+        case.text = case.text.replace("REGULAR_USER", "alice");
+        let table: toml::Table = case.text.parse().expect("it is TOML");
+        let variants = table.get("variant").and_then(|variants| variants.as_table()).into_iter().flatten();
+        let variants =
+            variants.map(|(name, _)| Case { variant: Some(name.clone()), ..case.clone() }).collect::<Vec<_>>();
+        std::iter::once(case).chain(variants)
     })
 }
 
