@@ -44,8 +44,8 @@ pub(super) struct Firmware {
     format: Option<Format>,
     /// Code and variables in one image, which the guest writes to. QEMU: `pflash0`.
     image: Option<PathBuf>,
-    /// The guest's own variable store, made of the template at the first start; to have it made anew, move it away. In the
-    /// state folder unless given. QEMU: `pflash1`.
+    /// The guest's own variable store, made of the template at the first start; to have it made anew, move it away. Where
+    /// no template is known it has to be there. In the state folder unless given. QEMU: `pflash1`.
     nvram: Option<PathBuf>,
     /// A file for what the firmware says while it works; builds for release say little. QEMU: `isa-debugcon`.
     debug_log: Option<PathBuf>,
