@@ -265,3 +265,40 @@ fn what_a_script_only_shows_is_no_part_of_the_guest() {
     let log = made("vm.sh", "lspci > /var/log/lspci\nqemu-system-x86_64 -m 1G\n");
     assert_ne!(fate(&log.report, "lspci"), "not needed");
 }
+
+#[test]
+fn what_a_domain_says_of_its_firmwares_formats_and_classes_of_threads_is_never_taken_for_another() {
+    let domain = "<domain type='kvm'><name>g</name><vcpu>2</vcpu><iothreads>1</iothreads><cputune>\
+                  <vcpusched vcpus='0' scheduler='fifo' priority='2'/></cputune><os><type machine='q35'>hvm</type>\
+                  <loader type='pflash' readonly='no'>/usr/share/OVMF/OVMF_CODE.fd</loader>\
+                  <nvram format='qcow2'>/srv/g_VARS.qcow2</nvram></os><devices>\
+                  <serial type='unix'><source mode='connect' path='/run/a'/></serial>\
+                  <interface type='vhostuser'><source type='unix' path='/run/v' mode='server'/></interface></devices></domain>";
+    let guest = made("guest.xml", domain);
+    has(&guest, &["code = \"/usr/share/OVMF/OVMF_CODE.fd\"", "# nvram = \"/srv/g_VARS.qcow2\"", "sched = \"fifo:2\""]);
+    assert!(!guest.profile.contains("format = \"qcow2\""), "{}", guest.profile);
+    for (what, is) in [
+        ("domain/os/nvram", "to decide"),
+        ("domain/os/loader", "dropped"),
+        ("domain/cputune/vcpusched", "translated"),
+        ("domain/devices/serial/source", "translated"),
+        ("domain/devices/interface/source", "dropped"),
+    ] {
+        assert_eq!(fate(&guest.report, what), is, "{what}\n{:#?}", guest.report);
+    }
+    let both = domain.replace(
+        "priority='2'/>",
+        "priority='2'/><vcpusched vcpus='1' scheduler='fifo' priority='2'/>\
+                               <iothreadsched iothreads='1' scheduler='fifo' priority='2'/>",
+    );
+    assert_ne!(fate(&made("guest.xml", &both).report, "domain/cputune/vcpusched"), "translated");
+}
+
+#[test]
+fn a_firmware_that_libvirt_gave_as_a_rom_is_asked_about() {
+    let domain = "<domain type='kvm'><name>g</name><os><type machine='q35'>hvm</type>\
+                  <loader type='rom'>/srv/OVMF.fd</loader></os></domain>";
+    let guest = made("guest.xml", domain);
+    has(&guest, &["# image = \"/srv/OVMF.fd\""]);
+    assert_eq!(fate(&guest.report, "domain/os/loader"), "to decide");
+}

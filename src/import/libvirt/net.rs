@@ -73,7 +73,10 @@ fn tie(interface: &Element, kind: &str, table: &mut Table) -> bool {
         }
         "vhostuser" => {
             table.set("mode", "vhost-user");
-            source.into_iter().for_each(|source| _ = (source.attr("type"), source.attr("mode")));
+            source.into_iter().for_each(|source| _ = source.attr("type"));
+            if let Some(source) = source.filter(|source| source.attr("mode") == Some("server")) {
+                source.lost("QEMU calls the switch; have it listen");
+            }
             table.maybe("path", of("path"));
         }
         "null" => table.set("mode", "none"),

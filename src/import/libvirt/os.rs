@@ -103,7 +103,9 @@ fn firmware(os: &Element, domain: &mut Domain) {
         }
     }
     if let Some(loader) = loader {
-        loader.attr("readonly");
+        if loader.flag("readonly") == Some(false) {
+            loader.lost("the guest does not write to its code");
+        }
         for name in ["stateless"] {
             if loader.flag(name) == Some(true) {
                 loader.lost("a guest without a variable store of its own is not to be had");
@@ -123,9 +125,7 @@ fn firmware(os: &Element, domain: &mut Domain) {
         table.maybe("enrolled_keys", keys);
     }
     match (path, loader) {
-        (Some(path), Some(loader))
-            if rom && loader.attr("type").is_none() && chosen.is_none() && !path.contains("CODE") =>
-        {
+        (Some(path), Some(loader)) if rom && chosen.is_none() && !path.contains("CODE") => {
             loader.asked("code and variables are in one image, which libvirt gave the guest read-only");
             table.ask(
                 "code and variables were in one image that kept nothing. The host's firmware with a store of its own is \
@@ -139,18 +139,34 @@ fn firmware(os: &Element, domain: &mut Domain) {
         }
         (None, _) => {}
     }
-    if let Some(nvram) = nvram {
-        table.maybe("vars", nvram.attr("template"));
-        nvram.attr("templateFormat");
-        let own = nvram.attr("format");
-        let path = nvram.child("source").and_then(|source| source.attr("file")).unwrap_or_else(|| nvram.text());
-        nvram.attr("type");
-        if !path.is_empty() {
-            table.set("nvram", path);
-            if table.get("format").is_none() {
-                table.maybe("format", own);
-            }
-        }
+    let format = loader.filter(|loader| !loader.text().is_empty()).map(|loader| loader.attr("format").unwrap_or("raw"));
+    nvram.into_iter().for_each(|nvram| store(nvram, format, domain));
+}
+
+/// The variable store of the guest whose code has the format `code`, if it is named.
+fn store(nvram: &Element, code: Option<&str>, domain: &mut Domain) {
+    let table = domain.page.table("firmware");
+    table.maybe("vars", nvram.attr("template"));
+    nvram.attr("templateFormat");
+    let own = nvram.attr("format");
+    let path = nvram.child("source").and_then(|source| source.attr("file")).unwrap_or_else(|| nvram.text());
+    nvram.attr("type");
+    if path.is_empty() {
+        return;
+    }
+    if let Some((own, code)) = own.zip(code).filter(|(own, code)| own != code) {
+        nvram.asked(format!("the store is {own} and the code {code}; vmrun has one format for both"));
+        return table.ask(
+            &format!(
+                "the store is {own} and the code {code}. Until it is converted, a new one is made, which knows no boot \
+                 entries: `qemu-img convert -f {own} -O {code} {path} NEW`; with NEW as its file:"
+            ),
+            &format!("nvram = {}", toml::Value::from(path)),
+        );
+    }
+    table.set("nvram", path);
+    if code.is_none() {
+        table.maybe("format", own);
     }
 }
 

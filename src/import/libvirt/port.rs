@@ -29,7 +29,10 @@ fn serial(serial: &Element, domain: &mut Domain) {
     }
     let source = serial.child("source");
     let path = source.and_then(|source| source.attr("path")).map(str::to_owned);
-    source.into_iter().for_each(|source| _ = (source.attr("mode"), source.attr("append")));
+    source.into_iter().for_each(|source| _ = source.attr("append"));
+    if let Some(source) = source.filter(|source| source.attr("mode") == Some("connect")) {
+        source.translated("QEMU listens there, and the other side connects");
+    }
     let taken = domain.page.list("serial").iter().any(|port| port.text("to") == Some("console"));
     let table = domain.page.push("serial");
     match (serial.attr("type"), path) {

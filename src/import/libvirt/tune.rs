@@ -36,7 +36,7 @@ pub(super) fn import(root: &Element, domain: &mut Domain) {
     if let Some(pin) = tune.child("emulatorpin") {
         domain.page.table("cpu.pinning").maybe("emulator", pin.attr("cpuset").map(set));
     }
-    sched(tune, domain);
+    sched(root, tune, count, domain);
     let mut by_id = Table::new();
     for pin in tune.all("iothreadpin") {
         if let Some((number, cpus)) = pin.number("iothread").zip(pin.attr("cpuset")) {
@@ -125,15 +125,24 @@ fn iothreads(root: &Element) {
     }
 }
 
-/// One scheduling class for vCPUs and iothreads.
-fn sched(tune: &Element, domain: &mut Domain) {
+/// One scheduling class for all of the `count` vCPUs, and for iothreads.
+fn sched(root: &Element, tune: &Element, count: usize, domain: &mut Domain) {
     let mut class: Option<String> = None;
+    let of = |list: &str, name: &str| {
+        let sets = tune.all(list).filter_map(|sched| sched.attr(name)?.parse::<CpuSet>().ok());
+        sets.fold(CpuSet::default(), |all, set| all.union(&set)).len()
+    };
+    let threads = root.child("iothreads").and_then(|threads| threads.text().parse().ok()).unwrap_or(0);
+    let some = of("vcpusched", "vcpus") < count || of("iothreadsched", "iothreads") < threads;
     for sched in tune.all("vcpusched").chain(tune.all("iothreadsched")) {
         let (kind, priority) = (sched.attr("scheduler").unwrap_or_default(), sched.attr("priority").unwrap_or("1"));
-        sched.attr("vcpus");
-        sched.attr("iothreads");
         let wanted = match kind {
-            "fifo" => format!("fifo:{priority}"),
+            "fifo" => {
+                if some {
+                    sched.translated("for all vCPUs and iothreads, which have one class");
+                }
+                format!("fifo:{priority}")
+            }
             "rr" => {
                 sched.translated(format!("fifo:{priority}: no two vCPUs share a host CPU, so nobody takes turns"));
                 format!("fifo:{priority}")
