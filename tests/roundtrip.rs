@@ -26,6 +26,8 @@ mod silence;
 mod support;
 #[path = "golden/text.rs"]
 mod text;
+#[path = "roundtrip/unread.rs"]
+mod unread;
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};

@@ -302,3 +302,13 @@ fn a_firmware_that_libvirt_gave_as_a_rom_is_asked_about() {
     has(&guest, &["# image = \"/srv/OVMF.fd\""]);
     assert_eq!(fate(&guest.report, "domain/os/loader"), "to decide");
 }
+
+#[test]
+fn offloads_of_a_card_are_off_when_one_of_them_is() {
+    let domain = "<domain type='kvm'><name>g</name><os><type machine='q35'>hvm</type></os><devices>\
+                  <interface type='user'><model type='virtio'/><driver><host csum='on' gso='on'/></driver></interface>\
+                  </devices></domain>";
+    let on = made("guest.xml", domain);
+    assert!(!on.profile.contains("offloads") && on.report.is_complete(), "{}", on.profile);
+    has(&made("guest.xml", &domain.replace("gso='on'", "gso='off'")), &["offloads = false"]);
+}

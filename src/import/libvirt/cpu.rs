@@ -139,7 +139,7 @@ fn caches(cpu: &Element, domain: &mut Domain) {
     for cache in cpu.all("cache") {
         match (cache.attr("mode"), cache.number("level")) {
             (Some("passthrough"), _) => domain.page.table("cpu").set("host_cache_info", true),
-            (Some("emulate"), _) => domain.page.table("cpu").set("l3_cache", true),
+            (Some("emulate"), Some(3) | None) => domain.page.table("cpu").set("l3_cache", true),
             (Some("disable"), _) => {
                 domain.page.table("cpu").set("l3_cache", false);
                 domain.page.table("cpu").set("host_cache_info", false);

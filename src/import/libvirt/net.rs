@@ -177,7 +177,13 @@ fn tuning(interface: &Element, table: &mut Table) {
         }
         for part in ["host", "guest"] {
             for offloads in driver.all(part) {
+                let names = ["csum", "gso", "tso4", "tso6", "ecn", "ufo"];
+                let off = names.iter().filter(|name| offloads.flag(name) == Some(false)).count();
                 offloads.take();
+                if off == 0 {
+                    offloads.needless("QEMU has them on");
+                    continue;
+                }
                 offloads.translated("offloads = false: all of them are off");
                 table.set("offloads", false);
             }

@@ -114,8 +114,10 @@ fn backend(audio: &Element, domain: &mut Domain) {
         if let Some(settings) = side.child("settings") {
             let rate = settings.number("frequency");
             table.maybe("rate", rate.filter(|_| name == "output").map(number));
-            settings.attr("channels");
-            settings.attr("format");
+            let usual = [("channels", "2"), ("format", "s16")];
+            if usual.iter().any(|(name, usual)| settings.attr(name).is_some_and(|value| value != *usual)) {
+                settings.translated("two channels of 16 bits, as QEMU has them");
+            }
         }
     }
 }
