@@ -1,6 +1,6 @@
 //! Memory of the guest, as the host's kernel sees it.
 
-use super::scene::VMRUN;
+use super::scene::{Steps, VMRUN, kill_at_each_moment, profile};
 use crate::host::{self, Layout};
 use crate::support::setup::{self, Qemu};
 
@@ -132,4 +132,18 @@ done
 ",
         binary = qemu.binary.display(),
     )
+}
+
+#[test]
+fn huge_pages_are_given_back_once_at_whatever_moment_vmrun_is_killed() {
+    let [_older, qemu] = setup::qemus();
+    let profile = profile(&qemu, "report=brief", "hugepages = \"2M\"\n");
+    let moments = host::on(&Layout::KVM, |host| {
+        // Some that are nobody's, which stay.
+        host.ask("echo 8 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")?;
+        let moments = kill_at_each_moment(host, &profile, Steps::Some)?;
+        host.ask("echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")?;
+        Ok(moments)
+    });
+    assert!(moments > 10, "{moments}");
 }

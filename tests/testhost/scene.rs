@@ -134,12 +134,19 @@ impl Steps {
 /// Runs vmrun on `profile` with a fault at the first step that it makes on the host, then at the second, and so on until
 /// a run comes to its good end; after each the host must be as before. Returns the number of steps.
 pub(crate) fn fail_each_step(host: &mut Host, profile: &str, steps: Steps) -> Result<u32, Lost> {
-    each_step(host, (profile, steps), "fail", 22, "grep -q 'VMRUN_FAULT' said")
+    each_step(host, (profile, steps), "fail:", 22, "grep -q 'VMRUN_FAULT' said")
 }
 
 /// The same with a vmrun that is killed after the step, and `vmrun recover` after it.
 pub(crate) fn kill_at_each_step(host: &mut Host, profile: &str, steps: Steps) -> Result<u32, Lost> {
-    each_step(host, (profile, steps), "kill", 137, &format!("{VMRUN} recover windows >>said 2>&1"))
+    each_step(host, (profile, steps), "kill:", 137, &format!("{VMRUN} recover windows >>said 2>&1"))
+}
+
+/// The same at each moment at which something was written, or is about to be; a guest that runs then comes to its end first.
+pub(crate) fn kill_at_each_moment(host: &mut Host, profile: &str, steps: Steps) -> Result<u32, Lost> {
+    let recover = format!("{VMRUN} recover windows >>said 2>&1");
+    let then = format!("{{ until {recover}; do [ $? = 14 ] || {{ false; break; }}; sleep 0.2; done; }}");
+    each_step(host, (profile, steps), "kill:any#", 137, &then)
 }
 
 fn each_step(
@@ -154,7 +161,7 @@ fn each_step(
     for step in (1..).step_by(steps.stride()) {
         let script = format!(
             "cd {FOLDER}
-             VMRUN_FAULT={fate}:{step} {LIMITED} {VMRUN} run profile.toml >said 2>&1; said=$?
+             VMRUN_FAULT={fate}{step} {LIMITED} {VMRUN} run profile.toml >said 2>&1; said=$?
              [ $said != 0 ] || exit {GOOD_END}
              [ $said = {status} ] && {then} || {{ echo \"status $said, $?\"; cat said; exit 1; }}
              {STATE} >/run/after

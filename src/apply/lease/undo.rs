@@ -62,7 +62,7 @@ impl Lease {
         };
         let mut failed = Vec::new();
         for (node, size) in pool::shared(&self.place()).into_iter().filter(|pool| !noted(*pool)) {
-            if let Err(error) = pool::give_back(&self.place(), node, size, 0).await {
+            if let Err(error) = pool::give_back(&self.place(), node, size).await {
                 failed.push(unrestored("give huge pages back", &error));
             }
         }
@@ -83,11 +83,11 @@ impl Lease {
     pub(super) async fn take_back(&self, change: &Change) -> Result<(), Unrestored> {
         let failed = |step: &Step, error: &ApplyError| unrestored(step.to_string(), error);
         let steps = change.inverse().steps();
-        if let Change::HugePages { node, size, pages, .. } = change {
+        if let Change::HugePages { node, size, .. } = change {
             let Some(step) = steps.first() else { return Ok(()) };
             let given = async {
                 at_what(Point::Undo, step)?;
-                pool::give_back(&self.place(), *node, *size, pages.unsigned_abs()).await?;
+                pool::give_back(&self.place(), *node, *size).await?;
                 at(Point::UndoDone)
             };
             return given.await.map_err(|error| failed(step, &error));

@@ -5,6 +5,7 @@
 
 use crate::unit::Size;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What one guest has to do with one pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +25,16 @@ pub(super) struct Share {
     pub(super) wanted: u64,
     /// Pages that were added; `None` while that is going on, or when its vmrun died of it.
     pub(super) added: Option<u64>,
-    /// Pages to give back for guests that ended while this one had them.
-    pub(super) inherited: u64,
+    /// Pages to give back for guests that ended while this one had them, by the [`Self::id`] of each one's share: a vmrun
+    /// that dies while it leaves them here leaves them once more.
+    #[serde(default)]
+    pub(super) inherited: BTreeMap<u64, u64>,
+    /// No other share has it.
+    #[serde(default)]
+    pub(super) id: u64,
+    /// Pages in the pool when those that are owed began to go: a vmrun that dies of it must not take others for them.
+    #[serde(default)]
+    pub(super) leaving: Option<u64>,
 }
 
 /// A pool as the kernel has it.
@@ -49,10 +58,12 @@ impl Share {
     }
 
     /// Pages that its guest gives back when it ends. After a death within the growth, those that the pool has more than
-    /// before: whoever changes a pool next sets that straight first, so nobody else has changed it since.
+    /// before, and within the return without those that it has less: whoever changes a pool next sets that straight first,
+    /// so nobody else has changed it since.
     pub(super) fn owed(&self, now: Level) -> u64 {
         let added = self.added.unwrap_or_else(|| now.total.saturating_sub(self.before).min(self.wanted));
-        added.saturating_add(self.inherited)
+        let owed = self.inherited.values().fold(added, |all, pages| all.saturating_add(*pages));
+        owed.saturating_sub(self.leaving.map_or(0, |from| from.saturating_sub(now.total)))
     }
 }
 
@@ -72,13 +83,21 @@ mod test {
     use crate::unit::Size;
     use proptest::prelude::{Strategy, any};
     use proptest::{prop_assert, prop_assert_eq};
+    use std::collections::BTreeMap;
 
     const SIZE: Size = Size::from_bytes(2 << 20);
+
+    fn share(id: u64) -> Share {
+        let (take, taken, before, wanted, added) = (0, false, 0, 0, Some(0));
+        let (inherited, leaving) = (BTreeMap::new(), None);
+        Share { node: 0, size: SIZE, take, taken, before, wanted, added, inherited, id, leaving }
+    }
 
     /// A pool and guests that come and go, with the arithmetic of this file and a kernel that obeys.
     struct World {
         now: Level,
         guests: Vec<Option<Share>>,
+        shares: u64,
     }
 
     impl World {
@@ -94,9 +113,9 @@ mod test {
                     let add = missing(take, self.now, self.others(who));
                     let before = self.now.total;
                     self.now = Level { total: before + add, free: self.now.free + add };
-                    let (taken, added, inherited) = (false, Some(add), 0);
-                    let share = Share { node: 0, size: SIZE, take, taken, before, wanted: add, added, inherited };
-                    self.guests[who] = Some(share);
+                    self.shares += 1;
+                    let own = share(self.shares);
+                    self.guests[who] = Some(Share { take, before, wanted: add, added: Some(add), ..own });
                 }
                 Some(share) if !share.taken => {
                     let left = self.now.free.checked_sub(share.take);
@@ -110,7 +129,7 @@ mod test {
                     let gone = returnable(owed, self.now, self.others(who));
                     self.now = Level { total: self.now.total - gone, free: self.now.free - gone };
                     if let Some(heir) = self.guests.iter_mut().flatten().next() {
-                        heir.inherited += owed - gone;
+                        heir.inherited.insert(share.id, owed - gone);
                     } else if gone < owed {
                         return Err(format!("{} pages stay for ever", owed - gone));
                     }
@@ -127,7 +146,7 @@ mod test {
     proptest::proptest! {
         #[test]
         fn every_guest_finds_its_pages_and_the_last_one_leaves_the_pool_as_it_was((total, steps) in lives()) {
-            let mut world = World { now: Level { total, free: total }, guests: vec![None; 4] };
+            let mut world = World { now: Level { total, free: total }, guests: vec![None; 4], shares: 0 };
             for (who, take) in steps {
                 prop_assert_eq!(world.step(who, take), Ok(()));
                 prop_assert!(world.now.free <= world.now.total);
@@ -149,8 +168,7 @@ mod test {
 
     #[test]
     fn after_a_death_within_the_growth_what_the_pool_has_more_is_owed() {
-        let share =
-            Share { node: 0, size: SIZE, take: 512, taken: false, before: 100, wanted: 500, added: None, inherited: 0 };
+        let share = Share { take: 512, before: 100, wanted: 500, added: None, ..share(1) };
         assert_eq!(share.owed(Level { total: 130, free: 130 }), 30);
         assert_eq!(share.owed(Level { total: 90, free: 90 }), 0);
         assert_eq!(share.owed(Level { total: 2000, free: 2000 }), 500);

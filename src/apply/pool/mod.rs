@@ -15,11 +15,12 @@ use crate::unit::Size;
 use grow::{Effort, grow};
 use ledger::{Level, Share, missing, returnable};
 use nix::fcntl::{Flock, FlockArg};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long the kernel may take to let go of the memory of a QEMU that is gone.
 const LINGER: Duration = Duration::from_secs(3);
@@ -121,7 +122,11 @@ fn add_pages(
     let Claim { node, size, take, drop_caches } = claim;
     let pool = Pool::of(node, size);
     let before = level.total;
-    let mut share = Share { node, size, take, taken: false, before, wanted: add, added: None, inherited: 0 };
+    // The lock is held, so no other share is of this moment.
+    let id = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let id = u64::try_from(id).unwrap_or_default();
+    let (taken, added, inherited, leaving) = (false, None, BTreeMap::new(), None);
+    let mut share = Share { node, size, take, taken, before, wanted: add, added, inherited, id, leaving };
     let mut shares = record::load(dir)?;
     shares.retain(|other| !other.is_of(node, size));
     let write = |share: &Share| record::save(dir, &[&shares[..], std::slice::from_ref(share)].concat());
@@ -138,35 +143,47 @@ fn add_pages(
     write(&share)
 }
 
-/// Gives back what was added for the guest, and what it inherited; `pages` when nothing is written down about it. What
-/// another guest has by then, that one inherits.
+/// Gives back what was added for the guest, and what it inherited. What another guest has by then, that one inherits.
+///
+/// Safe to be repeated after a death: the share is written before the pool changes, and is gone when all of it is back, so
+/// that the journal, which is written before and after that, may speak of pages that are not owed.
 ///
 /// # Errors
 /// When somebody who is no guest has them; they stay owed then.
-pub(super) async fn give_back(place: &Place, node: u32, size: Size, pages: u64) -> Result<(), ApplyError> {
+pub(super) async fn give_back(place: &Place, node: u32, size: Size) -> Result<(), ApplyError> {
     let lock = lock(&place.root).await?;
     let place = place.clone();
     let work = tokio::task::spawn_blocking(move || {
         let _lock = lock;
-        return_pages(&place, node, size, pages)
+        return_pages(&place, node, size)
     });
     work.await.unwrap_or_else(internal)
 }
 
-fn return_pages(place: &Place, node: u32, size: Size, pages: u64) -> Result<(), ApplyError> {
+fn return_pages(place: &Place, node: u32, size: Size) -> Result<(), ApplyError> {
     let Place { root, dir } = place;
     let pool = Pool::of(node, size);
     let mut shares = record::load(dir)?;
-    let mine = shares.iter().position(|share| share.is_of(node, size));
-    let owed = |now| mine.map_or(pages, |at| shares[at].owed(now));
+    let Some(at) = shares.iter().position(|share| share.is_of(node, size)) else { return Ok(()) };
+    let share = shares[at].clone();
     let (pending, heirs) = (pending(place, node, size), record::others(dir));
     // Who inherits them need not wait for them.
     let has_heir = heirs.iter().flat_map(|other| &other.shares).any(|share| share.is_of(node, size));
     let patience = if has_heir { Duration::ZERO } else { LINGER };
-    let now = at_rest(patience, || pool.level(root), |now| returnable(owed(*now), *now, pending) == owed(*now))?;
-    let owed = owed(now);
+    let now = at_rest(
+        patience,
+        || pool.level(root),
+        |now| {
+            let owed = share.owed(*now);
+            returnable(owed, *now, pending) == owed
+        },
+    )?;
+    let owed = share.owed(now);
     let gone = returnable(owed, now, pending);
+    let rest = |added, leaving| Share { added: Some(added), inherited: BTreeMap::new(), leaving, ..share.clone() };
     if gone > 0 {
+        shares[at] = rest(owed, Some(now.total));
+        record::save(dir, &shares)?;
         pool.set(root, now.total - gone)?;
     }
     let left = owed - gone;
@@ -176,16 +193,14 @@ fn return_pages(place: &Place, node: u32, size: Size, pages: u64) -> Result<(), 
     });
     let settled = left == 0 || heir.is_some();
     if let Some((heir, at)) = heir.filter(|_| left > 0) {
-        record::bequeath(&heir, at, left)?;
+        record::bequeath(&heir, at, (share.id, left))?;
     }
-    if let Some(at) = mine {
-        if settled {
-            shares.remove(at);
-        } else {
-            shares[at] = Share { added: Some(left), inherited: 0, ..shares[at].clone() };
-        }
-        record::save(dir, &shares)?;
+    if settled {
+        shares.remove(at);
+    } else {
+        shares[at] = rest(left, None);
     }
+    record::save(dir, &shares)?;
     if settled { Ok(()) } else { Err(kept((node, size), (owed, gone), now)) }
 }
 
@@ -231,7 +246,7 @@ pub(super) async fn taken(place: &Place) -> Result<(), ApplyError> {
 pub(super) async fn drop_claims(place: &Place) -> Result<(), ApplyError> {
     let _lock = lock(&place.root).await?;
     let mut shares = record::load(&place.dir)?;
-    shares.retain(|share| share.inherited > 0);
+    shares.retain(|share| !share.inherited.is_empty());
     shares.iter_mut().for_each(|share| share.take = 0);
     record::save(&place.dir, &shares)
 }
@@ -270,7 +285,8 @@ fn short(Claim { node, size, take, .. }: Claim, add: u64, got: u64, root: &Root)
 
 fn kept((node, size): (u32, Size), (owed, gone): (u64, u64), Level { total, free }: Level) -> ApplyError {
     ApplyError::Refused(format!(
-        "{owed} huge pages of {size} should go from node {node}, and {gone} could: somebody uses the rest, or has it          reserved ({free} of {total} are neither)"
+        "{owed} huge pages of {size} should go from node {node}, and {gone} could: somebody uses the rest, or has it \
+         reserved ({free} of {total} are neither)"
     ))
 }
 

@@ -50,11 +50,12 @@ pub(super) fn others(dir: &Path) -> Vec<Other> {
     with_shares.filter_map(|dir| load(&dir).ok().map(|shares| Other { dir, shares })).collect()
 }
 
-/// Notes pages that are to be given back when the guest of `heir` ends, since it has them now.
-pub(super) fn bequeath(heir: &Other, share: usize, pages: u64) -> Result<(), ApplyError> {
+/// Notes pages of the share `id` that are to be given back when the guest of `heir` ends, since it has them now. Noted again,
+/// they are the same ones.
+pub(super) fn bequeath(heir: &Other, share: usize, (id, pages): (u64, u64)) -> Result<(), ApplyError> {
     let mut shares = heir.shares.clone();
     if let Some(share) = shares.get_mut(share) {
-        share.inherited += pages;
+        share.inherited.insert(id, pages);
     }
     save(&heir.dir, &shares)
 }

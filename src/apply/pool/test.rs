@@ -52,7 +52,7 @@ async fn free_pages_are_used_first_and_only_once() {
     assert_eq!(claims(&first, 8).await, None);
     assert_eq!(claims(&second, 8).await, Some(6));
     assert_eq!(ground.pages(), "16");
-    give_back(&second, 0, SIZE, 6).await.unwrap();
+    give_back(&second, 0, SIZE).await.unwrap();
     assert_eq!(ground.pages(), "10");
 }
 
@@ -72,11 +72,11 @@ async fn pages_that_the_next_guest_has_are_given_back_by_that_one() {
     assert_eq!(claims(&first, 10).await, Some(10));
     taken(&first).await.unwrap();
     assert_eq!(claims(&second, 10).await, None);
-    give_back(&first, 0, SIZE, 10).await.unwrap();
+    give_back(&first, 0, SIZE).await.unwrap();
     assert_eq!(ground.pages(), "10");
     taken(&second).await.unwrap();
     assert_eq!((shared(&first), shared(&second)), (vec![], vec![(0, SIZE)]));
-    give_back(&second, 0, SIZE, 0).await.unwrap();
+    give_back(&second, 0, SIZE).await.unwrap();
     assert_eq!(ground.pages(), "0");
     assert_eq!(shared(&second), []);
 }
@@ -92,13 +92,13 @@ async fn pages_that_the_kernel_still_lets_go_of_are_waited_for_and_those_of_some
         std::thread::sleep(std::time::Duration::from_millis(100));
         fs::write(free, "4").unwrap();
     });
-    give_back(&place, 0, SIZE, 4).await.unwrap();
+    give_back(&place, 0, SIZE).await.unwrap();
     kernel.join().unwrap();
     assert_eq!(ground.pages(), "0");
 
     assert_eq!(claims(&place, 6).await, Some(2));
     fs::write(ground.0.path().join(POOL).with_file_name("free_hugepages"), "1").unwrap();
-    let refused = give_back(&place, 0, SIZE, 2).await.unwrap_err().to_string();
+    let refused = give_back(&place, 0, SIZE).await.unwrap_err().to_string();
     assert!(refused.contains("2 huge pages of 2M should go from node 0, and 1 could"), "{refused}");
 }
 
@@ -108,4 +108,58 @@ async fn a_pool_that_is_not_there_is_an_error() {
     let (_a, place) = ground.guest("first");
     let wish = Claim { node: 7, size: SIZE, take: 1, drop_caches: false };
     assert!(claim(&place, wish, |_| Ok(())).await.is_err());
+}
+
+/// What a vmrun left of its share that died before the pool obeyed, or after.
+fn rewrite(place: &Place, change: impl Fn(&mut serde_json::Value)) {
+    let file = place.dir.join("pages.json");
+    let mut shares: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    change(&mut shares[0]);
+    fs::write(file, shares.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn pages_that_are_back_are_not_given_back_again() {
+    let ground = Ground::new(10);
+    let (_guest, place) = ground.guest("guest");
+    // The journal speaks of pages before there is a share of them, and until their return is noted there.
+    give_back(&place, 0, SIZE).await.unwrap();
+    assert_eq!(ground.pages(), "10");
+    assert_eq!(claims(&place, 14).await, Some(4));
+    for _ in 0..2 {
+        give_back(&place, 0, SIZE).await.unwrap();
+        assert_eq!(ground.pages(), "10");
+    }
+}
+
+#[tokio::test]
+async fn a_return_that_was_cut_short_goes_on_where_it_was() {
+    for (pages, when) in [(14, "before the pool changed"), (11, "within"), (10, "after")] {
+        let ground = Ground::new(10);
+        let (_guest, place) = ground.guest("guest");
+        assert_eq!(claims(&place, 14).await, Some(4));
+        rewrite(&place, |share| share["leaving"] = 14.into());
+        fs::write(ground.0.path().join(POOL), pages.to_string()).unwrap();
+        give_back(&place, 0, SIZE).await.unwrap();
+        assert_eq!(ground.pages(), "10", "{when}");
+        assert_eq!(shared(&place), []);
+    }
+}
+
+#[tokio::test]
+async fn pages_that_are_left_to_an_heir_twice_are_given_back_once() {
+    let ground = Ground::new(5);
+    let ((_a, first), (_b, second)) = (ground.guest("first"), ground.guest("second"));
+    assert_eq!(claims(&first, 10).await, Some(5));
+    taken(&first).await.unwrap();
+    assert_eq!(claims(&second, 10).await, None);
+    let share = fs::read(first.dir.join("pages.json")).unwrap();
+    for _ in 0..2 {
+        // It died before its own share was gone.
+        fs::write(first.dir.join("pages.json"), &share).unwrap();
+        give_back(&first, 0, SIZE).await.unwrap();
+    }
+    taken(&second).await.unwrap();
+    give_back(&second, 0, SIZE).await.unwrap();
+    assert_eq!(ground.pages(), "5");
 }
