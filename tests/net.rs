@@ -150,6 +150,7 @@ fn a_bridge_that_somebody_uses_by_then_stays() {
     run.until("running");
     tool("ip tuntap add dev theirs mode tap");
     tool("ip link set theirs master guests");
+    bench.wait_for_serial("waiting");
     run.signal("TERM");
     assert_eq!(run.end().code, Some(0));
     assert!(tool("ip -o link show master guests").contains("theirs"));
@@ -216,6 +217,7 @@ fn a_macvtap_device_is_there_while_the_guest_runs() {
     let made = tool("ip -o -d link show type macvtap");
     let facts = ["@v0", "mtu 1300", ",UP", "link/ether 52:54:00:00:00:07", "macvtap mode private"];
     assert!(facts.iter().all(|fact| made.contains(fact)), "{made}");
+    bench.wait_for_serial("waiting");
     run.signal("TERM");
     let ended = run.end();
     assert_eq!(ended.code, Some(0), "{}", ended.text());
@@ -245,6 +247,7 @@ fn a_tap_that_was_there_stays_and_a_new_one_goes() {
     let refused = bench.output(&["check", second.to_str().expect("a path of text")]);
     assert_eq!(refused.status.code(), Some(14), "{refused:?}");
 
+    bench.wait_for_serial("waiting");
     run.signal("TERM");
     let ended = run.end();
     assert_eq!(ended.code, Some(0), "{}", ended.text());

@@ -192,6 +192,7 @@ mod test {
         assert_eq!((document.number("cpu.cores"), document.count("disk")), (Some(2), 1));
         assert_eq!(document.rest(), ["cpu.flags", "disk[0].bus", "hook[0]", "name"]);
     }
+
     #[test]
     fn a_device_without_keys_is_the_rest_unless_somebody_asks_for_it() {
         let from = home();

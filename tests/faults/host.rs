@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 struct Logind {
     address: String,
@@ -108,8 +109,12 @@ fn thread_of(qemu: &str, name: &str) -> PathBuf {
     tasks.map(|task| task.path()).find(named).unwrap()
 }
 
+/// All that have pins hear what the kernel says of host CPUs, so one test at a time has it say something.
+static NEWS_OF_HOST_CPUS: Mutex<()> = Mutex::new(());
+
 #[test]
 fn row_094_a_thread_is_in_its_place_again_when_its_host_cpu_is_back() {
+    let _turn = NEWS_OF_HOST_CPUS.lock().unwrap_or_else(PoisonError::into_inner);
     for bench in on_each_qemu() {
         let profile = bench.profile("then=wait", "[cpu.pinning]\nvcpus = [1]\nemulator = \"0\"\n");
         let mut run = bench.start(&[profile.to_str().unwrap()]);
@@ -145,6 +150,7 @@ fn row_094_a_thread_is_in_its_place_again_when_its_host_cpu_is_back() {
 
 #[test]
 fn row_094_a_host_cpu_that_goes_and_is_back_while_hooks_run_has_its_thread_before_the_guest_runs() {
+    let _turn = NEWS_OF_HOST_CPUS.lock().unwrap_or_else(PoisonError::into_inner);
     let [_, qemu] = qemus();
     let bench = Bench::new(&qemu.binary);
     // What the kernel does with the thread of a host CPU that is switched off, and what it says when it is back.
@@ -156,6 +162,7 @@ fn row_094_a_host_cpu_that_goes_and_is_back_while_hooks_run_has_its_thread_befor
     let mut run = bench.start(&[profile.to_str().unwrap()]);
     run.until("host CPU 1 is back; in their place again: vCPU 0");
     run.until("guest running");
+    bench.wait_for_serial("waiting");
     run.signal("TERM");
     assert_eq!(run.end().code, Some(0));
 }
