@@ -252,6 +252,9 @@ fn what_smbios_tells_of_processor_and_memory_is_kept_and_an_empty_field_is_none(
     has(&guest, &["processor_id = \"0xbfebfbff000906ea\"", "max_speed = \"4000\""]);
     has(&guest, &["[smbios.memory]", "loc_pfx = \"DIMM\"", "manufacturer = \"Corsair\"", "speed = \"3600\""]);
     assert!(guest.report.is_complete(), "{:?}", guest.report);
+    let fan = made("vm.sh", "qemu-system-x86_64 -m 1G -smbios type=8,internal_reference='CPU FAN',port_type=0xFF\n");
+    has(&fan, &["    \"type=8,internal_reference=CPU FAN,port_type=0xFF\","]);
+    assert!(fan.report.is_complete(), "{:?}", fan.report);
     let wrong = made("vm.sh", "qemu-system-x86_64 -m 1G -smbios type=17,speed=fast,serial=1\n");
     has(&wrong, &["serial = \"1\""]);
     assert_eq!(fate(&wrong.report, "-smbios type=17"), "dropped");
@@ -311,4 +314,12 @@ fn offloads_of_a_card_are_off_when_one_of_them_is() {
     let on = made("guest.xml", domain);
     assert!(!on.profile.contains("offloads") && on.report.is_complete(), "{}", on.profile);
     has(&made("guest.xml", &domain.replace("gso='on'", "gso='off'")), &["offloads = false"]);
+}
+
+#[test]
+fn properties_of_an_emulated_card_are_kept() {
+    let script = "qemu-system-x86_64 -m 1G -device virtio-gpu-pci,id=gpu,edid=off,max_outputs=2,disable-legacy=on\n";
+    let guest = made("vm.sh", script);
+    has(&guest, &["heads = 2", "    \"virtio-vga.edid=off\",", "    \"virtio-vga.disable-legacy=on\","]);
+    assert!(guest.report.is_complete(), "{:?}", guest.report);
 }

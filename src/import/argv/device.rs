@@ -1,7 +1,7 @@
 //! `-device` other than disks and network cards, `-usbdevice`, and what is left of `-object`.
 
 use super::opt::Opt;
-use super::{Line, by_id, disk, display, named, net, push, sound};
+use super::{Line, by_id, card, disk, named, net, push, sound};
 use crate::import::page::{number, size};
 use crate::import::xml;
 use serde_json::{Map, Value, json};
@@ -33,7 +33,7 @@ impl Line<'_> {
     fn device(&mut self, opt: &Opt, opts: &[Opt]) {
         let driver =
             if opt.head.is_empty() { opt.get("driver").unwrap_or_default().to_owned() } else { opt.head.clone() };
-        if disk::is_disk(opt) || net::is_card(opt) || display::is_card(&driver) || sound::is_card(&driver) {
+        if disk::is_disk(opt) || net::is_card(opt) || card::is_card(&driver) || sound::is_card(&driver) {
             return;
         }
         match driver.as_str() {

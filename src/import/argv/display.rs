@@ -1,40 +1,11 @@
-//! `-display`, `-vga`, `-spice`, `-vnc`, `-nographic`, and the emulated cards.
+//! `-display`, `-spice`, `-vnc`, `-nographic`: where the picture goes.
 
 use super::opt::{Opt, is_on};
 use super::{Line, named};
-use crate::import::page::{number, size};
-use crate::import::xml;
-
-/// Emulated cards by QEMU's names, as devices and as values of `-vga`.
-const CARDS: [(&str, &str); 19] = [
-    ("VGA", "std"),
-    ("std", "std"),
-    ("secondary-vga", "std"),
-    ("qxl", "qxl"),
-    ("qxl-vga", "qxl"),
-    ("virtio", "virtio"),
-    ("virtio-vga", "virtio"),
-    ("virtio-gpu", "virtio"),
-    ("virtio-gpu-pci", "virtio"),
-    ("virtio-vga-gl", "virtio-gl"),
-    ("virtio-gpu-gl-pci", "virtio-gl"),
-    ("virtio-gpu-gl", "virtio-gl"),
-    ("bochs-display", "bochs"),
-    ("cirrus", "cirrus"),
-    ("cirrus-vga", "cirrus"),
-    ("vmware", ""),
-    ("vmware-svga", ""),
-    ("ramfb", ""),
-    ("ati-vga", ""),
-];
+use crate::import::page::number;
 
 /// What `-display` and vmrun call alike.
 const KINDS: [&str; 6] = ["none", "gtk", "sdl", "egl-headless", "dbus", "curses"];
-
-/// Whether `driver` is an emulated graphics card.
-pub(super) fn is_card(driver: &str) -> bool {
-    CARDS.iter().any(|(name, _)| *name == driver) && !matches!(driver, "std" | "virtio" | "cirrus" | "vmware")
-}
 
 /// The kind of display that `opt` asks for; `None` when it is about something else, or of a kind that vmrun does not have.
 fn kind_of(opt: &Opt) -> Option<&'static str> {
@@ -93,60 +64,6 @@ impl Line<'_> {
         if console && self.whole() && !self.nodefaults && named(opts, "serial").next().is_none() {
             self.page.push("serial").set("to", "console");
         }
-    }
-
-    /// The emulated card; `None` when the line leaves it to QEMU.
-    fn emulated(&mut self, opts: &[Opt]) -> Option<String> {
-        let mut chosen: Option<String> = None;
-        for opt in opts {
-            let name = match opt.name.as_str() {
-                "vga" | "device" if opt.head == "none" => {
-                    chosen = chosen.or(Some("none".into()));
-                    continue;
-                }
-                "vga" => opt.head.clone(),
-                "std-vga" => "std".into(),
-                "device" if is_card(&opt.head) => opt.head.clone(),
-                _ => continue,
-            };
-            let mib = opt.any(&["vgamem_mb"]).and_then(xml::number).map(|mib| mib << 20);
-            let (own, bytes) = (opt.number("vram_size_mb").map(|mib| mib << 20), opt.any(&["vgamem", "max_hostmem"]));
-            let bytes = bytes.and_then(xml::number);
-            let heads = opt.number("max_outputs").filter(|heads| *heads > 1);
-            let resolution = opt.get("xres").zip(opt.get("yres")).map(|(x, y)| format!("{x}x{y}"));
-            for (key, value) in opt.rest() {
-                if !matches!(key.as_str(), "id" | "bus" | "addr") {
-                    opt.translated(format!("{key}={value}: QEMU's own choice"));
-                }
-            }
-            if chosen.as_deref().is_some_and(|card| card != "none") {
-                opt.lost("there is one emulated card");
-                continue;
-            }
-            let video = match CARDS.iter().find(|(card, _)| *card == name) {
-                Some((_, video)) if !video.is_empty() => *video,
-                _ => {
-                    opt.lost(format!("vmrun has no card `{name}`; std takes its place"));
-                    "std"
-                }
-            };
-            chosen = Some(video.into());
-            let table = self.page.table("display");
-            // The memory that the profile has a key for; a qxl has others besides.
-            let memory = match video {
-                "std" | "cirrus" => mib,
-                "qxl" => own,
-                _ => bytes,
-            };
-            let fits = memory.filter(|bytes| *bytes >= 1 << 20 && bytes.is_power_of_two());
-            table.maybe("vram", fits.map(size));
-            if (mib.is_some() || own.is_some() || bytes.is_some()) && fits.is_none() {
-                opt.translated("the size of its memory is QEMU's own");
-            }
-            table.maybe("heads", heads.filter(|_| matches!(video, "qxl" | "virtio" | "virtio-gl")).map(number));
-            table.maybe("resolution", resolution);
-        }
-        chosen
     }
 
     fn settle(&mut self, kind: Option<String>, card: Option<String>) {

@@ -156,6 +156,12 @@ impl Line<'_> {
                 }
                 return;
             }
+            // Ports and devices on the board, which a profile has no words for; QEMU has had both since 7.1.
+            "8" | "41" => {
+                opt.rest();
+                self.args.extend(["-smbios".to_owned(), opt.value.clone()]);
+                return opt.translated("passed on in [qemu] args");
+            }
             _ => return opt.lost("vmrun has no such table"),
         };
         for (key, value) in opt.rest() {

@@ -2,6 +2,7 @@
 //!
 //! The options are first all collected, since they name each other by ids; then each group of them has its turn.
 
+mod card;
 mod cpu;
 mod device;
 mod disk;
