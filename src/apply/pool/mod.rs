@@ -181,9 +181,12 @@ fn return_pages(place: &Place, node: u32, size: Size) -> Result<(), ApplyError> 
     let owed = share.owed(now);
     let gone = returnable(owed, now, pending);
     let rest = |added, leaving| Share { added: Some(added), inherited: BTreeMap::new(), leaving, ..share.clone() };
-    if gone > 0 {
+    // Before an heir has them, too: it may have given them back before this is tried again.
+    if gone > 0 || has_heir {
         shares[at] = rest(owed, Some(now.total));
         record::save(dir, &shares)?;
+    }
+    if gone > 0 {
         pool.set(root, now.total - gone)?;
     }
     let left = owed - gone;

@@ -163,3 +163,21 @@ async fn pages_that_are_left_to_an_heir_twice_are_given_back_once() {
     give_back(&second, 0, SIZE).await.unwrap();
     assert_eq!(ground.pages(), "5");
 }
+
+#[tokio::test]
+async fn pages_that_the_heir_has_given_back_are_not_owed_by_who_left_them_any_more() {
+    let ground = Ground::new(5);
+    let ((_a, first), (_b, second)) = (ground.guest("first"), ground.guest("second"));
+    assert_eq!(claims(&first, 10).await, Some(5));
+    taken(&first).await.unwrap();
+    assert_eq!(claims(&second, 10).await, None);
+    rewrite(&first, |share| share["leaving"] = 10.into());
+    let share = fs::read(first.dir.join("pages.json")).unwrap();
+    give_back(&first, 0, SIZE).await.unwrap();
+    taken(&second).await.unwrap();
+    give_back(&second, 0, SIZE).await.unwrap();
+    // It died before its own share was gone, and is recovered after its heir's end.
+    fs::write(first.dir.join("pages.json"), share).unwrap();
+    give_back(&first, 0, SIZE).await.unwrap();
+    assert_eq!(ground.pages(), "5");
+}
