@@ -76,10 +76,10 @@ fn press(host: &mut Host, keys: &[&str]) -> Result<(), Lost> {
     host.outer("send-key", &json!({ "keys": keys, "hold-time": 300 })).map(drop)
 }
 
-/// Waits until vmrun or its guest has said `what`.
+/// Waits until vmrun or its guest has said `what`, be it with its last words: it is looked for once more after the end.
 fn said(host: &mut Host, what: &str) -> Result<(), Lost> {
-    let wait = "sleep 0.2; ! grep -q '^status' log || { cat log; exit 1; }";
-    host.ask(&format!("cd /run/profile; until grep -qF '{what}' log; do {wait}; done")).map(drop)
+    let wait = "[ ! $over ] || { cat log; exit 1; }; sleep 0.2; ! grep -q '^status' log || over=yes";
+    host.ask(&format!("cd /run/profile; over=; until grep -qF '{what}' log; do {wait}; done")).map(drop)
 }
 
 /// What was said until the end, and what that left changed.

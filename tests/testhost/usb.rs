@@ -283,12 +283,10 @@ PROFILE
     said(host, "guest running")
 }
 
-/// Waits until the guest's vmrun has said `what`.
+/// Waits until the guest's vmrun has said `what`, be it with its last words: it is looked for once more after the end.
 fn said(host: &mut Host, what: &str) -> Result<(), Lost> {
-    host.ask(&format!(
-        "cd /run/wheel; until grep -qF '{what}' log; do kill -0 $(cat pid) || {{ cat log; exit 1; }}; sleep 0.2; done"
-    ))
-    .map(drop)
+    let wait = "[ ! $over ] || { cat log; exit 1; }; sleep 0.2; kill -0 $(cat pid) || over=yes";
+    host.ask(&format!("cd /run/wheel; over=; until grep -qF '{what}' log; do {wait}; done")).map(drop)
 }
 
 /// The USB devices that the guest's QEMU has, and the owners of all nodes of such.
