@@ -113,6 +113,33 @@ fn a_script_that_is_asked_to_stop_presses_the_power_button() {
     assert_eq!(bench.leftovers(), [""; 0]);
 }
 
+#[test]
+fn a_script_presses_the_power_button_of_a_guest_that_does_not_notice_again() {
+    let [qemu, _] = qemus();
+    let bench = bench(&qemu);
+    let script = exported(&bench, "then=ignore", "[stop]\ntimeout = \"8s\"\non_timeout = \"kill\"\n");
+    shellcheck(&script);
+    let mut child = shell(&script).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    bench.wait_for_serial("waiting");
+    let mut pressed = |by_hand: bool| {
+        if by_hand {
+            assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+        }
+        assert_eq!(lines.next().unwrap().unwrap(), "guest: its power button is pressed");
+    };
+    pressed(true);
+    // Two presses that the guest has not looked at are one.
+    bench.wait_for_serial("power button ignored");
+    pressed(true);
+    // After half of its time.
+    pressed(false);
+    // QEMU is killed then.
+    assert_eq!(child.wait().unwrap().code(), Some(137));
+    assert_eq!(bench.serial().matches("power button ignored").count(), 3, "{}", bench.serial());
+    assert_eq!(bench.leftovers(), [""; 0]);
+}
+
 /// What a script says that does not start its guest.
 fn not_started(script: &Path) -> String {
     let output = shell(script).output().unwrap();

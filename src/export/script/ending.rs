@@ -3,7 +3,7 @@
 use super::life;
 use super::quote::words as quoted;
 use super::sheet::{self, Sheet};
-use crate::plan::{Contents, OnReboot, OnTimeout, Point, What};
+use crate::plan::{Contents, OnReboot, OnTimeout, Point};
 use std::fmt::Write as _;
 
 /// What is done at the end and when the guest is to be stopped.
@@ -17,7 +17,7 @@ pub(super) fn ending(contents: &Contents, sheet: &Sheet, text: &mut String) {
     text.push_str("    esac\n}\n\n");
     text.push_str("put_back() {\n    status=$?\n    trap '' INT TERM HUP\n");
     text.push_str("    [ -z \"$qemu\" ] || { kill -KILL \"$qemu\"; wait \"$qemu\"; } 2>/dev/null\n");
-    if contents.services.iter().any(|service| matches!(service.what, What::Command { .. })) {
+    if contents.services.iter().any(life::is_companion) {
         text.push_str("    end_companions\n");
     }
     text.push_str("    for number in $owed; do\n        take_back \"$number\"\n    done\n");
@@ -51,19 +51,25 @@ pub(super) fn ending(contents: &Contents, sheet: &Sheet, text: &mut String) {
 }
 
 fn stop(contents: &Contents, text: &mut String) {
-    let seconds = contents.ending.timeout.get().as_secs();
     text.push_str(
-        "# Asked to stop: before the guest runs its start is taken back, after that its power button is pressed.\n",
+        "# Asked to stop: before the guest runs its start is taken back, after that its power button is pressed, by each\n\
+         # further signal too.\n",
     );
-    text.push_str("stop() {\n    asked=yes\n    [ -n \"$running\" ] || exit 130\n    [ -z \"$stopping\" ] || return 0\n    stopping=yes\n");
+    text.push_str("stop() {\n    asked=yes\n    [ -n \"$running\" ] || exit 130\n");
+    text.push_str(
+        "    if [ -n \"$stopping\" ]; then\n        press_power_button\n        return 0\n    fi\n    stopping=yes\n",
+    );
     for line in life::lines(contents, Point::Stopping) {
         _ = writeln!(text, "    {line}");
     }
+    let half = (contents.ending.timeout.get() / 2).as_secs_f64();
     let late = match contents.ending.on_timeout {
         OnTimeout::Wait => "say \"it did not power off yet; by force: kill -KILL $qemu\"",
         OnTimeout::Kill => "kill -KILL \"$qemu\"",
     };
-    text.push_str("    say 'its power button is pressed'\n");
-    text.push_str("    printf '{\"execute\": \"system_powerdown\"}\\n' >&3\n");
-    _ = write!(text, "    after {seconds} {late} &\n    killer=$!\n}}\n\n");
+    text.push_str("    press_power_button\n");
+    // A guest that was not ready for it when it was pressed has not noticed.
+    _ = write!(text, "    {{ after {half} press_power_button; after {half} {late}; }} &\n    killer=$!\n}}\n\n");
+    text.push_str("press_power_button() {\n    say 'its power button is pressed'\n");
+    text.push_str("    printf '{\"execute\": \"system_powerdown\"}\\n' >&3\n}\n\n");
 }

@@ -59,11 +59,14 @@ pub(super) fn services(contents: &Contents, start: Start, sheet: &mut Sheet, gap
         let failed = word(&format!("service {name} did not start"));
         sheet.change(&change, &format!("{} {failed}", if *required { "die" } else { "say" }));
     }
-    for service in those() {
-        if let What::Command { .. } = service.what {
-            companion(service, sheet, gaps);
-        }
+    for service in those().filter(|service| is_companion(service)) {
+        companion(service, sheet, gaps);
     }
+}
+
+/// Whether it is a command, which the script itself runs.
+pub(super) fn is_companion(service: &Service) -> bool {
+    matches!(service.what, What::Command { .. })
 }
 
 fn companion(Service { key, name, what, required, .. }: &Service, sheet: &mut Sheet, gaps: &mut Vec<Gap>) {
