@@ -26,6 +26,7 @@ mod testhost {
     mod panic_key;
     mod rom;
     mod shared_group;
+    mod signalled;
     mod single_gpu;
     mod systemd;
     mod tune;

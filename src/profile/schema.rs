@@ -25,3 +25,17 @@ impl TryFrom<i64> for Schema {
         }
     }
 }
+
+#[cfg(test)]
+mod test {
+    use super::super::Profile;
+    use super::super::source::{Sheets, read};
+
+    #[test]
+    fn a_newer_schema_is_told_alone_beside_more_mistakes_than_are_told_at_once() {
+        let text = format!("schema = 2\n[cpu]\n{}", "cores = 1\n".repeat(100));
+        let rejection = read::<Profile>(&Sheets::new("x.toml", "/vm", &text)).expect_err("it is newer");
+        let told: Vec<_> = rejection.mistakes.iter().map(|mistake| mistake.what.as_str()).collect();
+        assert_eq!(told, ["schema 2 is newer than this vmrun, which reads schema 1; a newer vmrun is needed"]);
+    }
+}

@@ -14,13 +14,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Runs without the variable.
 const FEW: usize = 8;
 /// Runs of one script, which has a limit.
-const AT_ONCE: usize = 5;
+pub(super) const AT_ONCE: usize = 5;
 /// How long those may take.
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// What the guest has of the host: both functions of the card, huge pages, host CPUs of its own, a companion, and a hook
 /// that leaves a file until it is undone.
-const TABLES: &str = r#"hugepages = true
+pub(super) const TABLES: &str = r#"hugepages = true
 prealloc = true
 [cpu]
 cores = 2
@@ -138,14 +138,14 @@ fn common(profile: &str) -> String {
 
 /// What `script` says, which must end well and leave nothing. The emulated host may be lost at any time, and is another one
 /// for the next script.
-fn traced(script: &str) -> String {
+pub(super) fn traced(script: &str) -> String {
     let (reply, left) = host::on(&Layout::GPU, |host| trace(host, |host| host.run_within(LIMIT, script)));
     assert_eq!((reply.status, left.as_str()), (0, ""), "{reply}");
     reply.text()
 }
 
 /// Moments of starts and of ends, in turn: a little more than they take, so that some come after.
-fn moments(seed: u64, count: usize) -> Vec<(&'static str, u64)> {
+pub(super) fn moments(seed: u64, count: usize) -> Vec<(&'static str, u64)> {
     let mut state = seed | 1;
     let mut next = || {
         // Marsaglia's xorshift.
@@ -158,12 +158,12 @@ fn moments(seed: u64, count: usize) -> Vec<(&'static str, u64)> {
 }
 
 /// How many runs there are.
-fn kills() -> usize {
+pub(super) fn kills() -> usize {
     number("VMRUN_TEST_KILLS").map_or(FEW, |kills| usize::try_from(kills).expect("a number of runs"))
 }
 
 /// Where their moments come from.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
     number("VMRUN_TEST_SEED").unwrap_or_else(now)
 }

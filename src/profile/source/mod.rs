@@ -37,6 +37,7 @@ pub(super) use words::nearest;
 use document::{Document, Turn};
 use repair::Repaired;
 use serde::de::DeserializeOwned;
+use std::mem;
 use std::ops::Range;
 use syntax::Parsed;
 use toml::de::DeTable;
@@ -122,7 +123,9 @@ pub trait Layered: DeserializeOwned {
 pub fn read<T: Layered>(sheets: &Sheets) -> Result<(T, Keys), Box<Rejection<T>>> {
     let layers = layers::of::<T>(sheets).map_err(|mistakes| Box::new(Rejection::of(mistakes)))?;
     let layers::Layers { mut parsed, others, complete, settled } = layers;
-    let newer = newer::<T>(&parsed.document);
+    if is_newer::<T>(&parsed.document) {
+        return Err(Box::new(Rejection::of(told_alone::<T>(sheets.whole(), parsed))));
+    }
     let presets = preset::fill::<T>(&mut parsed.document);
     let keys = Keys::of(&parsed.document, presets.clone());
     let Repaired { value, left, mut finished } = repair::deserialise::<T>(sheets.whole(), &mut parsed, complete);
@@ -132,10 +135,6 @@ pub fn read<T: Layered>(sheets: &Sheets) -> Result<(T, Keys), Box<Rejection<T>>>
     }
     match value {
         Some(value) if parsed.mistakes.is_empty() => Ok((value, keys)),
-        _ if newer.is_some() => {
-            parsed.mistakes.retain(|mistake| Some(&mistake.span) == newer.as_ref());
-            Err(Box::new(Rejection { finished: true, ..Rejection::of(parsed.mistakes) }))
-        }
         value => {
             let Parsed { document, mistakes, shortened, .. } = parsed;
             let rest =
@@ -145,11 +144,21 @@ pub fn read<T: Layered>(sheets: &Sheets) -> Result<(T, Keys), Box<Rejection<T>>>
     }
 }
 
-/// Where the document has a `schema` that is newer than any that `T` speaks.
-fn newer<T: Layered>(document: &Document<'_>) -> Option<Range<usize>> {
-    let schema = document.get(&[Turn::Key("schema".to_owned())])?;
-    let version: i64 = schema.get_ref().as_integer()?.as_str().parse().ok()?;
-    (version > T::NEWEST?).then(|| schema.span())
+/// Whether the document has a `schema` that is newer than any that `T` speaks.
+fn is_newer<T: Layered>(document: &Document<'_>) -> bool {
+    let schema = document.get(&[Turn::Key("schema".to_owned())]).and_then(|schema| schema.get_ref().as_integer());
+    let version = schema.and_then(|version| version.as_str().parse::<i64>().ok());
+    version.zip(T::NEWEST).is_some_and(|(version, newest)| version > newest)
+}
+
+/// What is wrong with the `schema` of a document, which has nothing else then: a text may have more mistakes than are told.
+fn told_alone<T: Layered>(text: &str, mut parsed: Parsed<'_>) -> Vec<Mistake> {
+    let root = parsed.document.root.get_mut();
+    *root = mem::take(root).into_iter().filter(|(key, _)| key.get_ref() == "schema").collect();
+    parsed.mistakes.clear();
+    parsed.spoiled.clear();
+    repair::deserialise::<T>(text, &mut parsed, false);
+    parsed.mistakes
 }
 
 /// The document of a profile that [`read`] takes, with what `T` says about its layers and presets: all texts over each
