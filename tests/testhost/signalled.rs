@@ -28,6 +28,9 @@ one() {
 }
 "#;
 
+/// One that is told before its guest looks at the button presses it again after half of this.
+const STOP: &str = "[stop]\ntimeout = \"30s\"\n";
+
 /// How long a start takes that nobody disturbs.
 const MEASURE: &str = r#"
 started=$(now); begin
@@ -43,10 +46,10 @@ fn whenever_a_script_is_told_to_end_the_host_is_put_back() {
     let moments: Vec<_> = moments(seed, kills).into_iter().map(|(_, moment)| moment).collect();
     let [older, newer] = setup::qemus();
     for (qemu, moments) in [&older, &newer].into_iter().zip(moments.chunks(kills.div_ceil(2))) {
-        let common = common(&profile(qemu, "report=brief then=wait", TABLES));
+        let common = common(&profile(qemu, "report=brief then=wait", &format!("{TABLES}{STOP}")));
         let took = traced(&format!("{common}{MEASURE}"));
         for moments in moments.chunks(AT_ONCE) {
-            // A guest outlives its terminal, so a hang-up is no such signal.
+            // To the script alone, and to all that it has started too. A guest outlives its terminal, so a hang-up is none.
             let signals = ["TERM", "-TERM"].into_iter().cycle();
             let runs = moments.iter().zip(signals).map(|(moment, signal)| format!("one {signal} {moment}\n"));
             traced(&format!("{common}TOOK={took}\n{}", runs.collect::<String>()));

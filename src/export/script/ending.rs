@@ -15,7 +15,7 @@ pub(super) fn ending(contents: &Contents, sheet: &Sheet, text: &mut String) {
         text.push_str("        ;;\n");
     }
     text.push_str("    esac\n}\n\n");
-    text.push_str("put_back() {\n    status=$?\n    trap '' INT TERM HUP\n");
+    text.push_str("put_back() {\n    status=$?\n    trap '' INT TERM HUP\n    asked=\n");
     text.push_str("    [ -z \"$qemu\" ] || { kill -KILL \"$qemu\"; wait \"$qemu\"; } 2>/dev/null\n");
     if contents.services.iter().any(life::is_companion) {
         text.push_str("    end_companions\n");
@@ -55,7 +55,7 @@ fn stop(contents: &Contents, text: &mut String) {
         "# Asked to stop: before the guest runs its start is taken back, after that its power button is pressed, by each\n\
          # further signal too.\n",
     );
-    text.push_str("stop() {\n    asked=yes\n    [ -n \"$running\" ] || exit 130\n");
+    text.push_str("stop() {\n    asked=yes\n    [ -z \"$busy\" ] || return 0\n    [ -n \"$running\" ] || exit 130\n");
     text.push_str(
         "    if [ -n \"$stopping\" ]; then\n        press_power_button\n        return 0\n    fi\n    stopping=yes\n",
     );

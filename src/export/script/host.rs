@@ -10,8 +10,11 @@ use std::path::Path;
 pub(super) fn folder(contents: &Contents, sheet: &mut Sheet) {
     sheet.comment("The folder of the run, which no second start of this guest gets.");
     sheet.line("mkdir -p \"$(dirname \"$run\")\" || exit 1");
-    sheet.line("mkdir -m 711 \"$run\" || die \"$run is there: the guest runs, or a start of it was cut short\"");
+    sheet.line("busy=yes");
+    let failure = "die \"$run is there: the guest runs, or a start of it was cut short\"";
+    sheet.line(format!("(trap '' INT TERM HUP && exec mkdir -m 711 \"$run\") || {failure}"));
     sheet.owe(vec!["rm -rf \"$run\"".into()]);
+    sheet.line("ready");
     if let Some(user) = &contents.user {
         sheet.line(format!("install -d -m 700 -o {} \"$(dirname \"$monitor\")\"", user.uid));
     }
@@ -50,7 +53,7 @@ pub(super) fn changes(contents: &Contents, prepared: &Prepared, sheet: &mut Shee
             let instead = fallback.changes.iter().filter(|change| is_of_pool(change));
             pages_or_else(&pages, &instead.collect::<Vec<_>>(), sheet);
         }
-        None => pages.into_iter().for_each(|change| sheet.change(change, FAILURE)),
+        None => pages.into_iter().for_each(|change| of_pool(change, FAILURE, sheet)),
     }
     rest.into_iter().for_each(|change| sheet.change(change, FAILURE));
     taps(contents, prepared, sheet);
@@ -62,10 +65,18 @@ fn is_of_pool(change: &Change) -> bool {
     matches!(change, Change::HugePages { .. })
 }
 
+/// A change of the pool of huge pages, which has no state that it could be put back to: others have pages there too. So
+/// it is never half made.
+fn of_pool(change: &Change, failure: &str, sheet: &mut Sheet) {
+    sheet.line("busy=yes");
+    sheet.change(change, failure);
+    sheet.line("ready");
+}
+
 /// All of `pages`, or none of them and `instead`.
 fn pages_or_else(pages: &[&Change], instead: &[&Change], sheet: &mut Sheet) {
-    let wanted = sheet.aside(|sheet| pages.iter().for_each(|change| sheet.change(change, "return 1")));
-    let other = sheet.aside(|sheet| instead.iter().for_each(|change| sheet.change(change, FAILURE)));
+    let wanted = sheet.aside(|sheet| pages.iter().for_each(|change| of_pool(change, "return 1", sheet)));
+    let other = sheet.aside(|sheet| instead.iter().for_each(|change| of_pool(change, FAILURE, sheet)));
     sheet.line("make_pages() {");
     sheet.within(&wanted);
     sheet.line("}");

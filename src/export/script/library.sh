@@ -19,14 +19,22 @@ forget() {
     owed=${owed#* }
 }
 
+# ready: what a signal would have torn apart since `busy=yes` is done; one that came meanwhile counts now.
+ready() {
+    busy=
+    [ -z "$asked" ] || exit 130
+}
+
 # settle OWED: what is owed since then is taken back now.
 settle() {
+    busy=yes
     while [ "$owed" != "$1" ]; do
         status=0
         take_back "${owed%% *}"
         forget
         [ "$status" -eq 0 ] || die 'the host is not fully put back'
     done
+    ready
 }
 
 # set_file FILE WAS VALUE: what holds something else than WAS was changed by somebody else, and is left to them.
@@ -51,16 +59,22 @@ set_mask() {
     { printf '%s\n' "$3" >"$1"; } 2>/dev/null || return 0
 }
 
-# add_pages FILE NUMBER: all of it, or none.
+# add_pages FILE NUMBER: all of it, or none; fewer than none are given back. The kernel stops at a signal, and no other
+# program is asked that a signal could end.
 add_pages() {
-    before=$(cat "$1") || return 1
-    [ "$2" -lt 0 ] || { echo 1 >/proc/sys/vm/compact_memory; } 2>/dev/null || :
-    echo "$((before + $2))" >"$1" || return 1
-    after=$(cat "$1")
-    [ "$after" -ne "$((before + $2))" ] || return 0
-    echo "$before" >"$1"
+    if [ "$2" -lt 0 ]; then
+        read -r before <"$1" && echo "$((before + $2))" >"$1" && read -r after <"$1" || return 1
+        [ "$after" -le "$((before + $2))" ] || say "$((after - before - $2)) huge pages are in use: $1"
+        [ "$after" -le "$((before + $2))" ]
+        return
+    fi
+    { echo 1 >/proc/sys/vm/compact_memory; } 2>/dev/null || :
+    if read -r before <"$1" && echo "$((before + $2))" >"$1" && read -r after <"$1"; then
+        [ "$after" -ne "$((before + $2))" ] || return 0
+        echo "$before" >"$1"
+        say "of $2 huge pages the kernel made $((after - before)): $1"
+    fi
     forget
-    say "of $2 huge pages the kernel made $((after - before)): $1"
     return 1
 }
 

@@ -92,7 +92,7 @@ fn head(contents: &Contents, from: &From, gaps: &[Gap]) -> String {
     _ = writeln!(text, "name={}", word(contents.name.as_str()));
     _ = writeln!(text, "run={}", word(&contents.run_dir.to_string_lossy()));
     _ = writeln!(text, "monitor={}", word(&sockets(contents).join("qmp").to_string_lossy()));
-    text.push_str("qemu='' owed='' asked='' stopping='' running='' killer='' late=''\n");
+    text.push_str("qemu='' owed='' asked='' busy='' stopping='' running='' killer='' late=''\n");
     if contents.services.iter().any(life::is_companion) {
         text.push_str("companions=''\n");
     }
