@@ -136,7 +136,10 @@ impl Seen {
     fn its_cpus(host: &HostFile) -> Result<Self, Rejected> {
         match &host.host {
             Some(path) => dumped(path).map(Self::alone),
-            None => Ok(Self::alone(Host::read(&Root::default(), &Wants::of([Area::Cpus, Area::System])))),
+            None => {
+                let wants = Wants::of([Area::Cpus, Area::Frequency, Area::System]);
+                Ok(Self::alone(Host::read(&Root::default(), &wants)))
+            }
         }
     }
 

@@ -64,10 +64,12 @@ impl Host {
         if wants.area(Area::Cpus) {
             let online = self.online();
             let close = cpu::close(root, &online, &mut self.cpus);
-            (self.cpu_model, self.caches) = (processor.model.clone(), close.caches);
-            (self.cpu_sets, self.frequency) = (close.sets, close.frequency);
+            (self.cpu_model, self.caches, self.cpu_sets) = (processor.model.clone(), close.caches, close.sets);
             self.real_time_percent = real_time::percent(root);
             self.core_scheduling = core_scheduling::read(root);
+        }
+        if wants.area(Area::Frequency) {
+            self.frequency = cpu::frequency(root, &mut self.cpus);
         }
         if wants.area(Area::Memory) {
             node::memory(root, &mut self.nodes);

@@ -109,7 +109,7 @@ pub struct Host {
     /// not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_vendor: Option<String>,
-    /// Caches from the second level on, the nearest to the core first; [`Area::Cpus`], as the next four.
+    /// The cache of the last level of each CPU; all from the second level on in older dumps. [`Area::Cpus`], as the next three.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caches: Vec<Cache>,
     /// Sets of host CPUs that are kept apart.
@@ -121,7 +121,7 @@ pub struct Host {
     /// Percent of the time for which the kernel lets a busy real-time thread run; `None` for all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_time_percent: Option<u8>,
-    /// What sets frequencies; `None` on a machine where nothing does.
+    /// What sets frequencies; `None` on a machine where nothing does. [`Area::Frequency`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frequency: Option<Frequency>,
     /// NUMA nodes, by number; one, number 0, on a machine without NUMA.

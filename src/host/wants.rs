@@ -51,8 +51,10 @@ pub enum Area {
     /// PCI functions in every detail, what the host does with them, the IOMMU, and the kernel modules for passing them. Without
     /// it none is known.
     Pci,
-    /// Host CPUs: caches, kinds of cores, frequencies, and the sets that are kept apart.
+    /// Host CPUs: caches, kinds of cores, and the sets that are kept apart.
     Cpus,
+    /// How fast host CPUs run, and who decides: four files of each.
+    Frequency,
     /// Memory by node and how it is cut up, and transparent huge pages.
     Memory,
     /// USB devices that are plugged in.
@@ -83,9 +85,10 @@ pub enum Area {
 
 impl Area {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Pci,
         Self::Cpus,
+        Self::Frequency,
         Self::Memory,
         Self::UsbDevices,
         Self::Usb,

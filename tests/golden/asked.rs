@@ -62,6 +62,9 @@ pub(crate) fn only(mut host: Host, wants: &Wants) -> Host {
     if unasked(&[Area::Cpus]) {
         forget_cpus(&mut host);
     }
+    if unasked(&[Area::Frequency]) {
+        forget_frequency(&mut host);
+    }
     if wants.run.is_none() {
         host.neighbours.clear();
     }
@@ -69,11 +72,16 @@ pub(crate) fn only(mut host: Host, wants: &Wants) -> Host {
 }
 
 fn forget_cpus(host: &mut Host) {
-    (host.cpu_model, host.frequency) = (None, None);
+    host.cpu_model = None;
     (host.core_scheduling, host.real_time_percent) = (None, None);
     host.caches.clear();
     host.cpu_sets = CpuSets::default();
+    host.cpus.iter_mut().for_each(|cpu| cpu.kind = None);
+}
+
+fn forget_frequency(host: &mut Host) {
+    host.frequency = None;
     for cpu in &mut host.cpus {
-        (cpu.kind, cpu.max_khz, cpu.governor, cpu.preference, cpu.policy) = (None, None, None, None, None);
+        (cpu.max_khz, cpu.governor, cpu.preference, cpu.policy) = (None, None, None, None);
     }
 }

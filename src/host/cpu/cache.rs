@@ -4,7 +4,6 @@ use super::super::Root;
 use super::{FOLDER, list};
 use crate::unit::{CpuSet, Size};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// A cache.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,31 +19,26 @@ pub struct Cache {
     pub cpus: CpuSet,
 }
 
-/// The caches of the CPUs in `online` from the second level on, each once, the nearest first.
+/// The cache of the last level of each CPU in `online`, each once.
 pub(super) fn read(root: &Root, online: &CpuSet) -> Vec<Cache> {
-    let mut caches = Vec::new();
-    // A cache stands in the folder of each CPU that shares it, under the same number: one look at it is enough.
-    let mut seen: BTreeMap<String, CpuSet> = BTreeMap::new();
+    let mut caches: Vec<Cache> = Vec::new();
     for cpu in online.iter() {
-        let folder = format!("{FOLDER}/cpu{cpu}/cache");
-        for index in root.names(&folder).into_iter().filter(|name| name.starts_with("index")) {
-            let known = seen.entry(index.clone()).or_default();
-            if known.contains(cpu) {
-                continue;
-            }
-            if let Some(cache) = read_one(root, &format!("{folder}/{index}"), cpu) {
-                known.extend(cache.cpus.iter());
-                caches.push(cache);
-            }
+        // It stands in the folder of each CPU that shares it: one look at it is enough, and a desktop has dozens of them.
+        if !caches.iter().any(|cache| cache.cpus.contains(cpu)) {
+            caches.extend(last(root, cpu));
         }
     }
-    caches.sort_by_key(|cache| (cache.level, cache.cpus.iter().next()));
     caches
 }
 
-/// `None` for one of the first level: it belongs to a core, whose sibling threads tell who shares it.
-fn read_one(root: &Root, folder: &str, cpu: u32) -> Option<Cache> {
-    let text = |file: &str| root.text(format!("{folder}/{file}"));
+/// The cache with the highest number of a CPU: the kernel counts from the core outwards. `None` for one of the first level,
+/// which belongs to a core, whose sibling threads tell who shares it. Linux: `populate_cache_leaves` of
+/// `arch/x86/kernel/cpu/cacheinfo.c`.
+fn last(root: &Root, cpu: u32) -> Option<Cache> {
+    let folder = format!("{FOLDER}/cpu{cpu}/cache");
+    let number = |name: &String| name.strip_prefix("index")?.parse::<u8>().ok();
+    let index = root.names(&folder).iter().filter_map(number).max()?;
+    let text = |file: &str| root.text(format!("{folder}/index{index}/{file}"));
     let level = text("level")?.parse().ok().filter(|level| *level > 1)?;
     let mut cpus = text("shared_cpu_list").map(|text| list(&text)).unwrap_or_default();
     cpus.extend([cpu]);
@@ -58,7 +52,7 @@ mod test {
     use crate::host::tree::lay_out;
 
     #[test]
-    fn two_domains_of_the_third_level_are_told_apart_and_each_read_once() {
+    fn two_domains_of_the_third_level_are_told_apart() {
         let mut files = Vec::new();
         for cpu in 0..4 {
             let own = format!("{cpu}\n");
@@ -79,6 +73,6 @@ mod test {
         let files: Vec<_> = files.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
         let caches = read(&lay_out(&files).root, &"0-3".parse().unwrap());
         let told: Vec<_> = caches.iter().map(|it| format!("L{} {} {}", it.level, it.size, it.cpus)).collect();
-        assert_eq!(told, ["L2 1M 0", "L2 1M 1", "L2 1M 2", "L2 1M 3", "L3 96M 0-1", "L3 32M 2-3"]);
+        assert_eq!(told, ["L3 96M 0-1", "L3 32M 2-3"]);
     }
 }

@@ -32,10 +32,10 @@ pub struct Cpu {
     pub node: u32,
     /// Sibling threads of its core, itself included, from `topology/thread_siblings_list`.
     pub siblings: CpuSet,
-    /// What its core is made for, on a hybrid processor; [`super::Area::Cpus`], as all that follows.
+    /// What its core is made for, on a hybrid processor; [`super::Area::Cpus`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<CoreKind>,
-    /// Its highest frequency in kHz, `cpufreq/cpuinfo_max_freq`.
+    /// Its highest frequency in kHz, `cpufreq/cpuinfo_max_freq`; [`super::Area::Frequency`], as all that follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_khz: Option<u32>,
     /// Its governor, `cpufreq/scaling_governor`.
@@ -108,13 +108,17 @@ fn read_one(root: &Root, id: u32, nodes: &[Node]) -> Cpu {
 pub(super) struct Close {
     pub(super) caches: Vec<Cache>,
     pub(super) sets: CpuSets,
-    pub(super) frequency: Option<Frequency>,
 }
 
-/// Looks closely, and fills in kind and frequency of `cpus`.
+/// Looks closely, and fills in the kind of each of `cpus`.
 pub(super) fn close(root: &Root, online: &CpuSet, cpus: &mut [Cpu]) -> Close {
     set::kinds(root, cpus);
-    Close { caches: cache::read(root, online), sets: set::read(root), frequency: frequency::read(root, cpus) }
+    Close { caches: cache::read(root, online), sets: set::read(root) }
+}
+
+/// Fills in the frequency and governor of each of `cpus`; returns what sets them, `None` on a machine where nothing does.
+pub(super) fn frequency(root: &Root, cpus: &mut [Cpu]) -> Option<Frequency> {
+    frequency::read(root, cpus)
 }
 
 #[cfg(test)]

@@ -172,7 +172,9 @@ impl Tune {
 
     /// Parts of the host to look at closely.
     pub(super) fn areas(&self) -> impl Iterator<Item = Area> {
-        self.is_given().then_some([Area::Tuning, Area::Cpus, Area::System, Area::Memory]).into_iter().flatten()
+        let speed = self.governor.as_ref().or(self.preference.as_ref()).map(|_| Area::Frequency);
+        let given = self.is_given().then_some([Area::Tuning, Area::Cpus, Area::System, Area::Memory]);
+        given.into_iter().flatten().chain(speed)
     }
 
     fn is_given(&self) -> bool {
