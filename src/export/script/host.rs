@@ -10,11 +10,11 @@ use std::path::Path;
 pub(super) fn folder(contents: &Contents, sheet: &mut Sheet) {
     sheet.comment("The folder of the run, which no second start of this guest gets.");
     sheet.line("mkdir -p \"$(dirname \"$run\")\" || exit 1");
-    sheet.line("busy=yes");
+    sheet.line("hold");
     let failure = "die \"$run is there: the guest runs, or a start of it was cut short\"";
     sheet.line(format!("(trap '' INT TERM HUP && exec mkdir -m 711 \"$run\") || {failure}"));
     sheet.owe(vec!["rm -rf \"$run\"".into()]);
-    sheet.line("ready");
+    sheet.line("heed");
     if let Some(user) = &contents.user {
         sheet.line(format!("install -d -m 700 -o {} \"$(dirname \"$monitor\")\"", user.uid));
     }
@@ -68,9 +68,9 @@ fn is_of_pool(change: &Change) -> bool {
 /// A change of the pool of huge pages, which has no state that it could be put back to: others have pages there too. So
 /// it is never half made.
 fn of_pool(change: &Change, failure: &str, sheet: &mut Sheet) {
-    sheet.line("busy=yes");
+    sheet.line("hold");
     sheet.change(change, failure);
-    sheet.line("ready");
+    sheet.line("heed");
 }
 
 /// All of `pages`, or none of them and `instead`.

@@ -19,22 +19,27 @@ forget() {
     owed=${owed#* }
 }
 
-# ready: what a signal would have torn apart since `busy=yes` is done; one that came meanwhile counts now.
-ready() {
+# hold: signals wait, so that what is done is noted too.
+hold() {
+    busy=yes asked=
+}
+
+# heed: a signal that waited counts now.
+heed() {
     busy=
-    [ -z "$asked" ] || exit 130
+    [ -z "$asked" ] || stop
 }
 
 # settle OWED: what is owed since then is taken back now.
 settle() {
-    busy=yes
+    hold
     while [ "$owed" != "$1" ]; do
         status=0
         take_back "${owed%% *}"
         forget
         [ "$status" -eq 0 ] || die 'the host is not fully put back'
     done
-    ready
+    heed
 }
 
 # set_file FILE WAS VALUE: what holds something else than WAS was changed by somebody else, and is left to them.
@@ -158,12 +163,14 @@ start_companion() {
     what=$1 required=$2 restart=$3 delay=$4 burst=$5 grace=$6 ready=$7
     shift 7
     [ -z "$ready" ] || rm -f "$ready"
+    hold
     (
         child='' over='' turn=0
         trap 'over=yes; [ -z "$child" ] || kill "$child" 2>/dev/null' TERM
         while [ -z "$over" ]; do
             "$@" </dev/null &
             child=$!
+            [ -z "$over" ] || kill "$child" 2>/dev/null
             wait "$child" 2>/dev/null
             status=$?
             [ -z "$over" ] || break
@@ -194,6 +201,7 @@ start_companion() {
         [ "$required" = no ] || kill -TERM "$$"
     ) &
     companions="$! $companions"
+    heed
     tries=0
     while [ -n "$ready" ] && [ ! -e "$ready" ]; do
         tries=$((tries + 1))

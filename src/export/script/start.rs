@@ -27,7 +27,7 @@ pub(super) fn start(contents: &Contents, prepared: &Prepared, text: &mut String)
         None => arguments(&prepared.options, "    ", text),
     }
     prepared.sought.iter().for_each(|sought| text.push_str(&sought.lines()));
-    text.push_str("    exec 3<>\"$monitor.in\"\n    (\n");
+    text.push_str("    exec 3<>\"$monitor.in\"\n    hold\n    (\n");
     text.push_str("        # The end that QEMU writes to: it is closed, and known to be, when QEMU ends.\n");
     text.push_str("        exec 3>&- 9<>\"$monitor.out\"\n");
     for (number, opened) in &prepared.opened {
@@ -43,7 +43,7 @@ pub(super) fn start(contents: &Contents, prepared: &Prepared, text: &mut String)
         _ = writeln!(text, "        sh -c 'echo \"$PPID\"' >{} || exit 1", word(&format!("{group}/tasks")));
     }
     _ = writeln!(text, "        exec {}", program(contents));
-    text.push_str("    ) </dev/null &\n    qemu=$!\n    exec 9<\"$monitor.out\"\n");
+    text.push_str("    ) </dev/null &\n    qemu=$!\n    heed\n    exec 9<\"$monitor.out\"\n");
     text.push_str("    export VMRUN_PID=\"$qemu\"\n");
     text.push_str("    qmp '{\"execute\": \"qmp_capabilities\"}' || die 'QEMU did not start'\n}\n");
 }
