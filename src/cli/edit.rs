@@ -5,7 +5,7 @@ use super::load::{Loaded, Rejected};
 use super::output::{Output, Weight};
 use super::refuse::{SILENT, refuse};
 use super::render::finding;
-use super::{Exit, becomes, profiles};
+use super::{Exit, becomes, layers, profiles};
 use crate::plan::{Class, Problem};
 use std::env;
 use std::fs;
@@ -68,7 +68,7 @@ impl<'a> Edited<'a> {
             fs::set_permissions(&copy, fs::Permissions::from_mode(mode))
         });
         let copy = Copy { path: copy, kept: false };
-        written.map_err(|error| failed("write", &copy.path, &error))?;
+        written.map_err(|error| failed("written", &copy.path, &error))?;
         Ok(Self { path, before, copy })
     }
 
@@ -136,7 +136,7 @@ impl<'a> Edited<'a> {
             output.say(Weight::Warning, &finding::text(&after.sheets, &planned.findings, output.width));
         }
         self.keep_owner();
-        fs::rename(&self.copy.path, self.path).map_err(|error| failed("replace", self.path, &error))?;
+        fs::rename(&self.copy.path, self.path).map_err(|error| failed("replaced", self.path, &error))?;
         self.copy.kept = true;
         output.say(Weight::Info, &format!("{} is saved", self.path.display()));
         Ok(exit)
@@ -179,8 +179,8 @@ fn answer(question: &str) -> Result<String, Box<Problem>> {
     }
 }
 
-fn failed(doing: &str, path: &Path, error: &io::Error) -> Problem {
+fn failed(done: &str, path: &Path, error: &io::Error) -> Problem {
     let denied = error.kind() == io::ErrorKind::PermissionDenied;
     let class = if denied { Class::Denied } else { Class::Invalid };
-    Problem::new(class, "", format!("cannot {doing} {}: {error}", path.display()))
+    Problem::new(class, "", format!("{} cannot be {done}: {}", path.display(), layers::reason(error)))
 }

@@ -93,7 +93,7 @@ impl Extends {
         let bytes = match bytes(&path) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let (reason, _) = reason(&error);
+                let reason = reason(&error);
                 wrong(
                     format!("{} cannot be read: {reason}", path.display()),
                     "the path starts at the folder of this file",
@@ -125,13 +125,22 @@ pub(super) fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Why a file cannot be read, and what helps for the profile itself.
-pub(super) fn reason(error: &io::Error) -> (String, &'static str) {
-    let (reason, fix) = match error.kind() {
-        io::ErrorKind::NotFound => ("there is no such file", "write one, or start with `vmrun demo`, which needs none"),
-        io::ErrorKind::IsADirectory => ("it is a folder", "name the profile in it"),
-        io::ErrorKind::PermissionDenied => ("this user has no permission", "chmod a+r, or run as its owner"),
-        _ => return (format!("the kernel refuses: {error}"), ""),
-    };
-    (reason.to_owned(), fix)
+/// Why a file cannot be read.
+pub(super) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user has no permission".to_owned(),
+        _ => format!("the kernel refuses: {error}"),
+    }
+}
+
+/// What helps when a profile cannot be read.
+pub(super) fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "write one, or start with `vmrun demo`, which needs none",
+        io::ErrorKind::IsADirectory => "name the profile in it",
+        io::ErrorKind::PermissionDenied => "chmod a+r, or run as its owner",
+        _ => "",
+    }
 }

@@ -269,9 +269,11 @@ fn unknown(name: &Path) -> Rejected {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Rejected {
-    let (reason, fix) = layers::reason(error);
-    let what = format!("{} cannot be read: {reason}", path.display());
-    unusable(path, &Problem::new(Class::Invalid, "", what).fix(fix))
+    unusable(path, &not_read(path, error).fix(layers::remedy(error)))
+}
+
+fn not_read(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(Class::Invalid, "", format!("{} cannot be read: {}", path.display(), layers::reason(error)))
 }
 
 /// A file of which nothing can be shown.
@@ -283,9 +285,8 @@ fn unusable(path: &Path, problem: &Problem) -> Rejected {
 
 /// The host whose facts `vmrun host --dump` wrote to the file `path`.
 pub(super) fn dumped(path: &Path) -> Result<Host, Rejected> {
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let what = format!("this is no dump of a host: {error}");
-        unusable(path, &Problem::new(Class::Invalid, "", what).fix("make one with `vmrun host --dump`"))
-    })
+    let refused = |problem: Problem| unusable(path, &problem.fix("make one with `vmrun host --dump`"));
+    let bytes = std::fs::read(path).map_err(|error| refused(not_read(path, &error)))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| refused(Problem::new(Class::Invalid, "", format!("this is no dump of a host: {error}"))))
 }

@@ -2,12 +2,12 @@
 
 mod process;
 
-use super::Exit;
 use super::args::{Form, Import as Args};
 use super::output::{Output, Weight};
 use super::refuse::refuse;
 use super::render::import as render;
 use super::save::save;
+use super::{Exit, layers};
 use crate::import::{Import, LARGEST, import};
 use crate::plan::{Class, Problem};
 use serde_json::json;
@@ -63,7 +63,7 @@ fn of_file(path: &Path) -> Result<Import, Problem> {
     let stdin = path == Path::new("-");
     let name = if stdin { "standard input".into() } else { path.display().to_string() };
     let refuse = |class: Class, error: &io::Error| {
-        Problem::new(class, "", format!("{name} cannot be read: {}", error.kind().to_string().to_lowercase()))
+        Problem::new(class, "", format!("{name} cannot be read: {}", layers::reason(error)))
     };
     let read = || -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();

@@ -73,7 +73,8 @@ fn head(contents: &Contents, from: &From, gaps: &[Gap]) -> String {
          # SIGTERM, which press the guest's power button. After SIGKILL, or a power cut, nobody puts anything back. It\n\
          # knows the host as it was when it was made: export again when cards, cores or addresses have changed. What the\n\
          # guest sets its clock to is not kept for the next start.\n\
-         # Exit status: QEMU's; 1 it did not start; 40 a hook after the end failed; 41 something is not put back.\n",
+         # Exit status: QEMU's; 1 it did not start; 40 a hook after the end failed; 41 something is not put back; 130 it\n\
+         # was told to end before the guest ran.\n",
         name = contents.name,
         version = env!("CARGO_PKG_VERSION"),
         profile = from.profile.replace('\n', " "),
