@@ -255,6 +255,10 @@ fn what_smbios_tells_of_processor_and_memory_is_kept_and_an_empty_field_is_none(
     let fan = made("vm.sh", "qemu-system-x86_64 -m 1G -smbios type=8,internal_reference='CPU FAN',port_type=0xFF\n");
     has(&fan, &["    \"type=8,internal_reference=CPU FAN,port_type=0xFF\","]);
     assert!(fan.report.is_complete(), "{:?}", fan.report);
+    let board =
+        made("vm.sh", "qemu-system-x86_64 -m 1G -smbios file=/srv/board.bin -smbios type=9,slot_designation=PCIE1\n");
+    has(&board, &["    \"file=/srv/board.bin\",", "    \"type=9,slot_designation=PCIE1\","]);
+    assert!(board.report.is_complete(), "{:?}", board.report);
     let wrong = made("vm.sh", "qemu-system-x86_64 -m 1G -smbios type=17,speed=fast,serial=1\n");
     has(&wrong, &["serial = \"1\""]);
     assert_eq!(fate(&wrong.report, "-smbios type=17"), "dropped");

@@ -139,8 +139,9 @@ impl Line<'_> {
     }
 
     fn smbios(&mut self, opt: &Opt) {
-        if opt.get("file").is_some() {
-            return opt.lost("tables are made of names: [smbios.system] and its kin");
+        if let Some(file) = opt.get("file") {
+            let from = if file.starts_with('/') { "" } else { "; its path counts from where vmrun is started" };
+            return self.smbios_passed_on(opt, from);
         }
         let kind = opt.get("type").unwrap_or_default().to_owned();
         let table = match kind.as_str() {
@@ -157,11 +158,9 @@ impl Line<'_> {
                 return;
             }
             // Ports and devices on the board, which a profile has no words for; QEMU has had both since 7.1.
-            "8" | "41" => {
-                opt.rest();
-                self.args.extend(["-smbios".to_owned(), opt.value.clone()]);
-                return opt.translated("passed on in [qemu] args");
-            }
+            "8" | "41" => return self.smbios_passed_on(opt, ""),
+            // Slots; since 9.0, and an older one refuses it as it refused the script.
+            "9" => return self.smbios_passed_on(opt, ""),
             _ => return opt.lost("vmrun has no such table"),
         };
         for (key, value) in opt.rest() {
@@ -177,6 +176,12 @@ impl Line<'_> {
                 key => opt.lost(format!("{key}={value}: vmrun has nothing like it")),
             }
         }
+    }
+
+    fn smbios_passed_on(&mut self, opt: &Opt, note: &str) {
+        opt.rest();
+        self.args.extend(["-smbios".to_owned(), opt.value.clone()]);
+        opt.translated(format!("passed on in [qemu] args{note}"));
     }
 
     fn action(&mut self, opt: &Opt) {
