@@ -2,6 +2,7 @@
 
 use super::figures::{short, table};
 use super::ground::{Ground, real_qemu};
+use super::monitor::supervised;
 use super::real::{HEAD, Life, ending, fork_exec};
 use super::start::Sections;
 use std::fs;
@@ -13,22 +14,32 @@ pub(crate) fn run(rounds: usize) {
     ground.live("off");
     let many = |what: &str, count: usize, vcpus: usize, more: &str| {
         let profile = ground.profile(&ground.stand_in(), vcpus, more);
-        let mut sections = Sections::default();
+        let argv = (what == "vCPUs").then(|| ground.argv(&profile));
+        let (mut sections, mut reference) = <(Sections, Sections)>::default();
         for _ in 0..rounds {
+            if let Some(argv) = &argv {
+                let began = SystemTime::now();
+                supervised(argv, &ground.path("reference.sock")).wait().expect("its end");
+                reference.add(&ground, began);
+            }
             let began = SystemTime::now();
             let status = ground.vmrun(&["run"]).arg(&profile).status().expect("vmrun");
             assert!(status.success(), "vmrun run fails with {count} {what}; run it by hand");
             sections.add(&ground, began);
         }
-        let each = sections.bound.median() * 1e3 / f64::from(u32::try_from(count).unwrap_or(1));
-        let each = if what == "vCPUs" { format!("{} µs", short(each)) } else { String::new() };
+        let each = |of: &Sections| {
+            let each = of.bound.median() * 1e3 / f64::from(u32::try_from(count).unwrap_or(1));
+            if argv.is_some() { format!("{} µs", short(each)) } else { String::new() }
+        };
+        let (each, least) = (each(&sections), each(&reference));
         let Sections { exec, bound, cont, gone } = sections;
-        vec![format!("{count} {what}"), exec.spread(), bound.spread(), each, cont.spread(), gone.spread_p90()]
+        vec![format!("{count} {what}"), exec.spread(), bound.spread(), each, least, cont.spread(), gone.spread_p90()]
     };
     let vcpus = [1, 8, 64, 255].map(|count| many("vCPUs", count, count, ""));
     let disks = [1, 16, 64].map(|count| many("disks", count, 8, &disks(&ground, count)));
     let services = [1, 10, 100].map(|count| many("services", count, 8, &services(count)));
-    let head = ["", "command → exec", "greeting → cont", "a vCPU", "command → cont", "QEMU's end → gone"];
+    let head =
+        ["", "command → exec", "greeting → cont", "a vCPU", "by the least", "command → cont", "QEMU's end → gone"];
     let rows: Vec<_> = vcpus.into_iter().chain(disks).chain(services).collect();
     table(&format!("Scale: the stand-in, {rounds} rounds"), &head, &rows);
     real(rounds.min(7));
