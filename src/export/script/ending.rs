@@ -15,7 +15,7 @@ pub(super) fn ending(contents: &Contents, sheet: &Sheet, text: &mut String) {
         text.push_str("        ;;\n");
     }
     text.push_str("    esac\n}\n\n");
-    text.push_str("put_back() {\n    status=$?\n    trap '' INT TERM HUP\n    asked=\n");
+    text.push_str("put_back() {\n    status=$?\n    trap '' INT TERM HUP\n");
     text.push_str("    [ -z \"$qemu\" ] || { kill -KILL \"$qemu\"; wait \"$qemu\"; } 2>/dev/null\n");
     if contents.services.iter().any(life::is_companion) {
         text.push_str("    end_companions\n");
