@@ -157,10 +157,9 @@ impl Line<'_> {
                 }
                 return;
             }
-            // Ports and devices on the board, which a profile has no words for; QEMU has had both since 7.1.
-            "8" | "41" => return self.smbios_passed_on(opt, ""),
-            // Slots; since 9.0, and an older one refuses it as it refused the script.
-            "9" => return self.smbios_passed_on(opt, ""),
+            // Ports, slots and devices on the board, which a profile has no words for. QEMU has had slots since 9.0, and an
+            // older one refuses them as it refused the script.
+            "8" | "9" | "41" => return self.smbios_passed_on(opt, ""),
             _ => return opt.lost("vmrun has no such table"),
         };
         for (key, value) in opt.rest() {
