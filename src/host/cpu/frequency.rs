@@ -18,7 +18,7 @@ pub struct Frequency {
 }
 
 /// Fills in the frequency and governor of each of `cpus`; returns what sets them, `None` on a machine where nothing does.
-pub(super) fn read(root: &Root, cpus: &mut [Cpu]) -> Option<Frequency> {
+pub(in crate::host) fn read(root: &Root, cpus: &mut [Cpu]) -> Option<Frequency> {
     for cpu in cpus.iter_mut() {
         let text = |file: &str| text(root, cpu.id, file);
         let max_khz = text("cpuinfo_max_freq").and_then(|text| text.parse().ok());

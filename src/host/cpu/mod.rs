@@ -7,6 +7,7 @@ mod frequency;
 mod processor;
 mod set;
 
+pub(super) use frequency::read as frequency;
 pub(super) use processor::Processor;
 
 pub use cache::Cache;
@@ -114,11 +115,6 @@ pub(super) struct Close {
 pub(super) fn close(root: &Root, online: &CpuSet, cpus: &mut [Cpu]) -> Close {
     set::kinds(root, cpus);
     Close { caches: cache::read(root, online), sets: set::read(root) }
-}
-
-/// Fills in the frequency and governor of each of `cpus`; returns what sets them, `None` on a machine where nothing does.
-pub(super) fn frequency(root: &Root, cpus: &mut [Cpu]) -> Option<Frequency> {
-    frequency::read(root, cpus)
 }
 
 #[cfg(test)]
