@@ -8,6 +8,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use support::setup::{Qemu, qemus};
@@ -137,6 +138,23 @@ fn a_script_presses_the_power_button_of_a_guest_that_does_not_notice_again() {
     // QEMU is killed then.
     assert_eq!(child.wait().unwrap().code(), Some(137));
     assert_eq!(bench.serial().matches("power button ignored").count(), 3, "{}", bench.serial());
+    assert_eq!(bench.leftovers(), [""; 0]);
+}
+
+/// Its `mkdir` sends the signal when the folder is made, and not noted yet.
+#[test]
+fn a_script_that_is_told_to_end_while_it_makes_its_folder_leaves_none() {
+    let [qemu, _] = qemus();
+    let bench = bench(&qemu);
+    let script = exported(&bench, "then=wait", "");
+    fs::create_dir(bench.path("bin")).unwrap();
+    bench.write("bin/mkdir", "#!/bin/sh\n/bin/mkdir \"$@\" && case $* in '-m 711'*) kill -TERM $PPID ;; esac\n");
+    let mkdir = bench.path("bin/mkdir");
+    fs::set_permissions(&mkdir, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", mkdir.parent().unwrap().display());
+    let output = shell(&script).env("PATH", path).output().unwrap();
+    assert_eq!((output.status.code(), said(&output)), (Some(130), String::new()));
+    assert!(!bench.path("runtime/guest").exists());
     assert_eq!(bench.leftovers(), [""; 0]);
 }
 
