@@ -15,53 +15,54 @@ use std::io;
 /// Where QEMU is.
 #[derive(Debug)]
 pub struct Entered {
-    /// The group of its vCPUs; `None` when there is none, and why.
-    vcpus: Result<String, String>,
+    pid: u32,
+    /// Its scope, or the group that one of the plan's changes made.
+    group: Group,
     partition: Option<Partition>,
     cpus: String,
 }
 
-/// Moves process `pid` into `room`.
+#[derive(Debug)]
+enum Group {
+    Scope(String),
+    Own(String),
+}
+
+/// Moves process `pid` into `room`. Its host CPUs are not its vCPUs' alone yet: while QEMU starts, the threads that touch
+/// the guest's memory run on them.
 ///
 /// A QEMU that was started from a login shell is below `user.slice`, and would be cut off from its host CPUs with it.
 ///
 /// # Errors
-/// When systemd or the kernel refuses; the process is where it was then. That there is no partition is no error.
+/// When systemd or the kernel refuses; the process is where it was then.
 pub async fn enter_room(root: &Root, room: &Room, pid: u32) -> Result<Entered, ApplyError> {
     let Room { home, cpus, partition } = room;
-    let cpus = cpus.to_string();
-    let vcpus = match home {
+    let group = match home {
         Home::Scope(name) => {
             let unit = format!("{name}-{pid}.scope");
             enter_scope(&unit, pid).await?;
-            let scope = format!("{CONTROL_GROUPS}/{unit}");
-            partition.map_or_else(unwanted, |kind| below(root, &scope, &cpus, kind))
+            Group::Scope(format!("{CONTROL_GROUPS}/{unit}"))
         }
         Home::Group(group) => {
-            let made = partition.map_or_else(unwanted, |kind| divided(root, group, &cpus, kind));
-            let domain = match &made {
-                Ok(()) => CONTROL_GROUPS,
-                Err(_) => {
-                    renew(root, group).map_err(ApplyError::io("make anew", group))?;
-                    group
-                }
-            };
-            let path = format!("{domain}/cgroup.procs");
-            write(root, &path, &pid.to_string()).map_err(ApplyError::io("move QEMU to", path))?;
-            made.map(|()| group.clone())
+            // After a cold reboot it is a partition still.
+            renew(root, group).map_err(ApplyError::io("make anew", group))?;
+            let domain = if partition.is_some() { CONTROL_GROUPS } else { group };
+            enter(root, domain, pid)?;
+            Group::Own(group.clone())
         }
     };
-    Ok(Entered { vcpus, partition: *partition, cpus })
+    Ok(Entered { pid, group, partition: *partition, cpus: cpus.to_string() })
 }
 
 impl Entered {
-    /// Moves the vCPU threads `tids` into their group; says what became of the partition, `None` when none was wanted.
+    /// Makes the partition and moves the vCPU threads `tids` into it; says what became of it, `None` when none was
+    /// wanted. That there is none is no error.
     ///
     /// # Errors
-    /// When the kernel does not take one.
+    /// When the kernel does not take a thread.
     pub fn seclude(&self, root: &Root, tids: &[i32]) -> Result<Option<String>, ApplyError> {
         let Some(kind) = self.partition else { return Ok(None) };
-        let group = match &self.vcpus {
+        let group = match self.divide(root, kind)? {
             Ok(group) => group,
             Err(why) => {
                 return Ok(Some(format!(
@@ -75,10 +76,27 @@ impl Entered {
         }
         Ok(Some(format!("host CPUs {} are a partition of the vCPUs' own ({})", self.cpus, kind.word())))
     }
+
+    /// The group that is the partition, or why there is none; QEMU is in an ordinary group then.
+    fn divide(&self, root: &Root, kind: Partition) -> Result<Result<String, String>, ApplyError> {
+        match &self.group {
+            Group::Scope(scope) => Ok(below(root, scope, &self.cpus, kind)),
+            Group::Own(group) => match divided(root, group, &self.cpus, kind) {
+                Ok(()) => Ok(Ok(group.clone())),
+                Err(why) => {
+                    renew(root, group).map_err(ApplyError::io("make anew", group))?;
+                    enter(root, group, self.pid)?;
+                    Ok(Err(why))
+                }
+            },
+        }
+    }
 }
 
-fn unwanted<T>() -> Result<T, String> {
-    Err("as other threads of QEMU share their host CPUs".into())
+/// Moves process `pid` into `group`.
+fn enter(root: &Root, group: &str, pid: u32) -> Result<(), ApplyError> {
+    let path = format!("{group}/cgroup.procs");
+    write(root, &path, &pid.to_string()).map_err(ApplyError::io("move QEMU to", path))
 }
 
 /// Makes the empty group `group` a partition for threads of processes at the root.

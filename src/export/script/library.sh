@@ -303,22 +303,25 @@ place_interrupts() {
         done
 }
 
-# divide_group GROUP CPUS isolated|root: a partition of host CPUs for threads of the root's processes; $divided is its
-# group then. What the kernel refuses is an ordinary group again.
+# renew_group GROUP: an empty group of which nothing is asked, whatever it was.
+renew_group() {
+    rmdir "$1" && mkdir "$1"
+}
+
+# divide_group GROUP CPUS isolated|root: a partition of host CPUs for threads of QEMU, which is at the root; $divided is its
+# group then. What the kernel refuses is an ordinary group again, and QEMU in it.
 divide_group() {
-    [ -z "$divided" ] || return 0
     if echo threaded >"$1/cgroup.type" && echo "$2" >"$1/cpuset.cpus" && echo "$3" >"$1/cpuset.cpus.partition" &&
         [ "$(cat "$1/cpuset.cpus.partition")" = "$3" ]; then
         divided=$1
     else
         say "the vCPUs have no partition of host CPUs: the kernel says $(cat "$1/cpuset.cpus.partition")"
-        rmdir "$1" && mkdir "$1"
+        renew_group "$1" && echo "$qemu" >"$1/cgroup.procs"
     fi
 }
 
 # divide_scope GROUP CPUS isolated|root: the same below a scope of systemd, which Linux can since 6.7.
 divide_scope() {
-    divided=
     if [ -e "$1/cpuset.cpus.exclusive" ] && mkdir "$1/vcpus" && echo threaded >"$1/vcpus/cgroup.type" &&
         echo +cpuset >"$1/cgroup.subtree_control" && echo "$2" >"$1/cpuset.cpus.exclusive" &&
         echo "$2" >"$1/vcpus/cpuset.cpus" && echo "$2" >"$1/vcpus/cpuset.cpus.exclusive" &&
@@ -330,9 +333,9 @@ divide_scope() {
     fi
 }
 
-# join_group FIRST OTHER: the shell that runs this is in the group FIRST, or in OTHER if that is empty.
+# join_group GROUP: the shell that runs this is in it.
 join_group() {
-    sh -c 'echo "$PPID"' >"${1:-$2}/cgroup.procs"
+    sh -c 'echo "$PPID"' >"$1/cgroup.procs"
 }
 
 # seclude_threads THREADS: into the partition, if there is one.

@@ -100,9 +100,6 @@ fn head(contents: &Contents, from: &From, gaps: &[Gap]) -> String {
     if contents.fallback.is_some() {
         text.push_str("fallback=''\n");
     }
-    if room::is_divided(contents) {
-        text.push_str("divided=''\n");
-    }
     text.push('\n');
     if let Some(folder) = &from.folder {
         _ = writeln!(text, "cd {} || exit 1", word(&folder.to_string_lossy()));

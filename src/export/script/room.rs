@@ -10,19 +10,24 @@ fn wanted(contents: &Contents) -> Option<(&Room, Partition)> {
     Some((room, room.partition?))
 }
 
-/// Before QEMU is there: a group at the root of all can be a partition already.
+/// Before QEMU is there, for the first time or anew: after a cold reboot, the group at the root of all is a partition still.
 pub(super) fn before(contents: &Contents, sheet: &mut Sheet) {
-    if let Some((Room { home: Home::Group(group), cpus, .. }, kind)) = wanted(contents) {
-        sheet.line(format!("divide_group {} {cpus} {}", word(group), kind.word()));
+    if let Some(Room { home: Home::Group(group), .. }) = &contents.room {
+        sheet.line(format!("renew_group {} || die 'the control group of QEMU cannot be made'", word(group)));
+    }
+    if is_divided(contents) {
+        sheet.line("divided=");
     }
 }
 
-/// QEMU is there, and its scope with it.
+/// QEMU is there, and has its memory: until now its threads had all host CPUs.
 pub(super) fn after(contents: &Contents, sheet: &mut Sheet) {
-    if let Some((Room { home: Home::Scope(scope), cpus, .. }, kind)) = wanted(contents) {
-        let group = format!("{CONTROL_GROUPS}/{scope}.scope");
-        sheet.line(format!("divide_scope {} {cpus} {}", word(&group), kind.word()));
-    }
+    let Some((Room { home, cpus, .. }, kind)) = wanted(contents) else { return };
+    let (divide, group) = match home {
+        Home::Scope(scope) => ("divide_scope", format!("{CONTROL_GROUPS}/{scope}.scope")),
+        Home::Group(group) => ("divide_group", group.clone()),
+    };
+    sheet.line(format!("{divide} {} {cpus} {}", word(&group), kind.word()));
 }
 
 /// Whether vCPUs are moved into a group of their own.
@@ -33,9 +38,7 @@ pub(super) fn is_divided(contents: &Contents) -> bool {
 /// A line that moves the shell that becomes QEMU; `None` when it stays where it is, or a scope does it.
 pub(super) fn enter(contents: &Contents) -> Option<String> {
     let Some(Room { home: Home::Group(group), partition, .. }) = &contents.room else { return None };
-    Some(match partition {
-        // All threads of a process are in one domain, and the partition is a part of the root's.
-        Some(_) => format!("join_group \"${{divided:+{CONTROL_GROUPS}}}\" {}", word(group)),
-        None => format!("join_group '' {}", word(group)),
-    })
+    // All threads of a process are in one domain, and the partition is a part of the root's.
+    let domain = if partition.is_some() { CONTROL_GROUPS } else { group };
+    Some(format!("join_group {}", word(domain)))
 }
