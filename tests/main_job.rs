@@ -161,6 +161,8 @@ fn assert_masks(status: &str) {
     };
     assert!(threads.iter().any(|(name, _)| name.starts_with("CPU 1/")), "{threads:?}");
     assert!(threads.iter().any(|(name, _)| name.starts_with("IO io0")), "{threads:?}");
+    // It touched the guest's pages on both host CPUs, by threads of its own that are gone.
+    assert!(threads.iter().any(|(name, _)| name == "TC tc0"), "{threads:?}");
     for (name, cpus) in &threads {
         assert_eq!(cpus, place(name), "{name} of {threads:?}");
     }

@@ -199,6 +199,10 @@ fn a_profile_comes_back_from_libvirts_xml() {
 #[test]
 fn a_profile_comes_back_from_its_own_command_line() {
     over_profiles(|bench, text, _, argv| {
+        // It does not tell where QEMU's threads run, by which those are placed that touch the pages.
+        if argv.contains("cpu-affinity") {
+            return;
+        }
         let script = bench.write("guest.sh", argv);
         same(bench, text, argv, &back(bench, &script), &script);
     });

@@ -14,6 +14,7 @@ mod ground;
 mod idle;
 mod libvirt;
 mod marker;
+mod memory;
 mod monitor;
 mod real;
 mod scale;
@@ -29,9 +30,10 @@ const STAND_IN: &str = "qemu-system-x86_64";
 /// A part, and how many rounds it has unless told otherwise.
 type Part = (&'static str, usize, fn(usize));
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("start", 51, start::run),
     ("real", 31, real::run),
+    ("memory", 5, memory::run),
     ("scale", 15, scale::run),
     ("commands", 31, commands::run),
     ("idle", 1, idle::run),

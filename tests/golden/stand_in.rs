@@ -108,7 +108,11 @@ impl<'a> StandIn<'a> {
                 value["mem-path"] = json!(self.file("looking-glass", 0));
             }
             ("-display", _) => value = json!({"type": "none"}),
-            ("-object", Some("thread-context")) => value["node-affinity"] = json!([0]),
+            ("-object", Some("thread-context")) => {
+                for key in ["cpu-affinity", "node-affinity"] {
+                    value.get_mut(key).into_iter().for_each(|places| *places = json!([0]));
+                }
+            }
             ("-object", Some(kind)) if kind.starts_with("memory-backend") => {
                 take(&mut value, &["hugetlb", "hugetlbsize", "host-nodes", "policy"]);
                 value["size"] = json!(RAM);

@@ -246,7 +246,11 @@ impl Line<'_> {
                     opt.needless("no disk is in it");
                 }
             }
-            "secret" | "tls-creds-x509" | "thread-context" | "sev-guest" => {
+            "thread-context" => {
+                opt.rest();
+                opt.needless("vmrun makes one itself, by the pins and the nodes of the memory");
+            }
+            "secret" | "tls-creds-x509" | "sev-guest" => {
                 opt.lost("vmrun has nothing like it");
             }
             _ => self.pass(opt),

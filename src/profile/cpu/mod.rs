@@ -103,6 +103,11 @@ impl Cpu {
         self.pinning.pinned_of(vcpus)
     }
 
+    /// Host CPUs of all of the guest's threads; `None` when those that are no vCPU run wherever the kernel likes.
+    pub(in crate::profile) fn own_cpus(&self, scene: &Scene) -> Option<CpuSet> {
+        self.pinning.own_cpus(scene)
+    }
+
     /// The same with the host CPUs and the topology that `"auto"` means on this host; notes a problem when it cannot give
     /// them.
     pub(in crate::profile) fn placed(&self, site: &Site, host: &Host, draft: &mut Draft) -> Self {

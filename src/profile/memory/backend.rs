@@ -1,7 +1,9 @@
 //! The memory backends: QEMU's `memory-backend-memfd`, `-file` and `-ram`.
 
+use super::super::scene::Scene;
 use super::pages::Pages;
-use super::part::{Bind, Part, Policy};
+use super::part::{Bind, Part};
+use super::prefault::Prefault;
 use crate::plan::{Draft, Origin};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,9 +27,7 @@ pub(super) struct Shape {
     pub(super) pages: Pages,
     pub(super) share: bool,
     pub(super) prealloc: bool,
-    pub(super) threads: Option<u8>,
-    /// Whether QEMU has `thread-context`, since 7.2.
-    pub(super) has_contexts: bool,
+    pub(super) prefault: Prefault,
     pub(super) origin: Origin,
 }
 
@@ -38,8 +38,8 @@ pub(in crate::profile) fn id(index: usize) -> String {
 
 impl Shape {
     /// Drafts the backend of part `index`.
-    pub(super) fn draft(&self, index: usize, part: &Part, draft: &mut Draft) {
-        let Self { path, ram, pages, share, prealloc, threads, has_contexts: _, origin } = self;
+    pub(super) fn draft(&self, index: usize, part: &Part, scene: &Scene, draft: &mut Draft) {
+        let Self { path, ram, pages, share, prealloc, prefault, origin } = self;
         let kind = match (path, ram) {
             (Some(_), _) => "memory-backend-file",
             (None, true) => "memory-backend-ram",
@@ -56,11 +56,8 @@ impl Shape {
         }
         backend["share"] = json!(share);
         backend["prealloc"] = json!(prealloc);
-        if let Some(threads) = threads {
-            backend["prealloc-threads"] = json!(threads);
-        }
-        if let Some(context) = self.context(index, part, draft) {
-            backend["prealloc-context"] = json!(context);
+        if *prealloc {
+            prefault.draft((index, part), scene, &mut backend, draft);
         }
         if let Some(Bind { nodes, policy, by_pins: _ }) = &part.bind {
             backend["host-nodes"] = json!(nodes);
@@ -71,21 +68,5 @@ impl Shape {
             let origin = Origin::derived("cpu.pinning", "on the node of the host CPUs that the vCPUs are pinned to");
             draft.contents.argv.explain(&id(index), origin.read_in("/sys/devices/system/node/node*/cpulist"));
         }
-    }
-
-    /// Drafts where the threads run that touch the pages of a bound part, and returns its id.
-    ///
-    /// They would else run where the emulator does, far from the node. QEMU makes this object before its sandbox
-    /// forbids such placing (`object_create_pre_sandbox`, `system/vl.c`).
-    fn context(&self, index: usize, part: &Part, draft: &mut Draft) -> Option<String> {
-        let bind = part.bind.as_ref().filter(|bind| bind.policy == Policy::Bind)?;
-        if !(self.prealloc && self.has_contexts) {
-            return None;
-        }
-        let id = format!("tc{index}");
-        let context = json!({"qom-type": "thread-context", "id": id, "node-affinity": bind.nodes});
-        let why = "the threads that touch its pages run on its node";
-        draft.contents.argv.object(&context, Origin::derived(part.at.clone(), why));
-        Some(id)
     }
 }

@@ -8,6 +8,7 @@ mod judge;
 mod locked;
 mod pages;
 mod part;
+mod prefault;
 
 pub(super) use backend::id;
 pub(super) use part::{Part, Policy, bind, lone_node};
@@ -18,12 +19,13 @@ use super::scene::Scene;
 use super::setting::Setting;
 use crate::host::PathFact;
 use crate::plan::{Access, Change, Class, Draft, Lot, Origin, Problem, Transparent};
-use crate::unit::{Size, Version};
+use crate::unit::Size;
 use backend::{Backend, Shape};
 use hugepages::{Hugepages, PAGE_2M};
 use judge::{judge_available, judge_multiple};
 use locked::Locked;
 use pages::Pages;
+use prefault::Prefault;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -49,7 +51,8 @@ pub(super) struct Memory {
     /// Whether every page is touched before the guest starts; with a pool of huge pages it is unless given. QEMU:
     /// `prealloc`.
     prealloc: Option<bool>,
-    /// Threads that touch the pages, 1 to 16; as many as vCPUs unless given. QEMU: `prealloc-threads`.
+    /// Threads that touch the pages, 1 to 16; as many as they have host CPUs unless given: those of the pins, those of the
+    /// nodes that the memory is bound to, or all. QEMU: `prealloc-threads`.
     #[schemars(range(min = 1, max = 16))]
     prealloc_threads: Option<u8>,
     /// What it is to the kernel: `"ram"`, private pages, `"memfd"`, which others can map and a pool of huge pages needs,
@@ -81,9 +84,6 @@ pub(super) struct Memory {
 const HUGETLBFS: &str = "/dev/hugepages";
 const DEFAULT_SIZE: Size = Size::from_bytes(1 << 30);
 const MIB: u64 = 1 << 20;
-
-/// First QEMU with `thread-context` and `prealloc-context`. QEMU: `qapi/qom.json`.
-const CONTEXTS: Version = Version::new(7, 2);
 
 impl Memory {
     pub(super) fn paths(&self, setting: &Setting) -> Option<PathBuf> {
@@ -121,9 +121,9 @@ impl Memory {
             self.judge_nodes_twice(draft);
             numa::draft(numa, cpu, scene, draft)
         };
-        let shape = self.shape(&parts, scene, draft);
+        let shape = self.shape(&parts, cpu, scene, draft);
         for (index, part) in parts.iter().enumerate() {
-            shape.draft(index, part, draft);
+            shape.draft(index, part, scene, draft);
             judge_multiple(part, Size::from_bytes(MIB), draft);
         }
         match shape.pages {
@@ -159,7 +159,7 @@ impl Memory {
     }
 
     /// What all backends have in common.
-    fn shape(&self, parts: &[Part], scene: &Scene, draft: &mut Draft) -> Shape {
+    fn shape(&self, parts: &[Part], cpu: &Cpu, scene: &Scene, draft: &mut Draft) -> Shape {
         // A folder that systemd mounts for huge pages says so by its name.
         let mounted = self.path.as_deref() == Some(Path::new(HUGETLBFS)) && self.hugepages == Hugepages::Off;
         let wanted = if mounted { Hugepages::Pool(PAGE_2M) } else { self.hugepages };
@@ -211,8 +211,7 @@ impl Memory {
             pages,
             share,
             prealloc,
-            threads: self.prealloc_threads,
-            has_contexts: scene.qemu_is(CONTEXTS),
+            prefault: Prefault::new(self.prealloc_threads, cpu, scene),
             origin,
         }
     }

@@ -90,9 +90,18 @@ impl Pinning {
         those.flat_map(|(_, cpus)| cpus.iter()).collect()
     }
 
+    /// Host CPUs of all threads; `None` when those that are no vCPU run wherever the kernel likes.
+    pub(super) fn own_cpus(&self, scene: &Scene) -> Option<CpuSet> {
+        let emulator = self.others(scene)?;
+        let vcpus = Some(self.pinned()).filter(|cpus| !cpus.is_empty());
+        let all = || scene.host.nodes.iter().flat_map(|node| node.cpus.iter()).collect();
+        let iothreads = self.iothreads.iter().flat_map(Iothreads::sets).flat_map(|(_, cpus)| cpus.iter());
+        Some(iothreads.collect::<CpuSet>().union(&vcpus.unwrap_or_else(all)).union(&emulator))
+    }
+
     /// Drafts the places of the vCPUs of `guest`, of `iothreads` by id, and of the rest.
     pub(super) fn draft(&self, guest: Guest, iothreads: &[String], site: &Site, scene: &Scene, draft: &mut Draft) {
-        let Self { vcpus, emulator, iothreads: iothread_pins, sched: _, nice: _, core_scheduling } = self;
+        let Self { vcpus, emulator: _, iothreads: iothread_pins, sched: _, nice: _, core_scheduling } = self;
         let sched = self.sched(draft);
         judge::judge(self, guest.vcpus, iothreads, scene, draft);
         judge::judge_fifo(self, sched, guest.vcpus as usize + iothreads.len(), scene, draft);
@@ -109,7 +118,7 @@ impl Pinning {
                 draft.contents.pins.iothreads.insert(id.clone(), place(cpus));
             }
         }
-        draft.contents.pins.emulator = emulator.clone().or_else(|| self.rest(scene));
+        draft.contents.pins.emulator = self.others(scene);
         draft.contents.pins.core_scheduling =
             *core_scheduling == Some(true) && judge::keeps_strangers_off(scene.host, draft);
         // What vmrun chose itself needs no other eye.
@@ -135,10 +144,10 @@ impl Pinning {
         }
     }
 
-    /// Where threads go that are no vCPU, when vCPUs are pinned and nothing is said of the others.
-    fn rest(&self, scene: &Scene) -> Option<CpuSet> {
-        if self.vcpus.list().is_empty() {
-            return None;
+    /// Where threads go that are no vCPU: those left over when vCPUs are pinned and nothing is said of the others.
+    fn others(&self, scene: &Scene) -> Option<CpuSet> {
+        if self.emulator.is_some() || self.vcpus.list().is_empty() {
+            return self.emulator.clone();
         }
         let rest = lint::rest(&self.pinned(), scene.host);
         Some(rest).filter(|cpus| !cpus.is_empty())
