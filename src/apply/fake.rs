@@ -2,7 +2,7 @@
 
 use super::journal::{Damage, Journal};
 use super::step::{Fault, Ground, Hand, Told};
-use super::{ApplyError, Lease, Unrestored};
+use super::{ApplyError, Lease, Unrestored, make_all};
 use crate::host::Root;
 use crate::plan::Change;
 use crate::unit::GuestName;
@@ -12,11 +12,14 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use tokio::task::yield_now;
 
 pub(super) const CARD: &str = "0000:01:00.0";
 /// The start of a configuration space: ids, and at offset 14 the header type.
 const ANSWER: &[u8] = b"\xde\x10\xc2\x13\0\0\0\0\xa1\0\0\x03\0\0\x80";
 pub(super) const SOUND: &str = "0000:01:00.1";
+/// On a bus of its own.
+pub(super) const DISK: &str = "0000:02:00.0";
 /// The framebuffer that the firmware left, with its driver.
 const FRAMEBUFFER_FOLDER: &str = "/sys/bus/platform/devices/efi-framebuffer.0";
 const FRAMEBUFFER_DRIVER: &str = "../../drivers/efi-framebuffer";
@@ -37,18 +40,24 @@ pub(super) struct Kernel {
     pub(super) last_is_done: Cell<bool>,
     /// Everything that was written.
     pub(super) said: RefCell<Vec<String>>,
+    /// Writes that have not come back, and the most that there ever were.
+    at_once: Cell<usize>,
+    pub(super) most_at_once: Cell<usize>,
 }
 
 impl Machine {
-    /// A card with its sound behind a bridge, each with its driver, and vfio-pci without a device.
+    /// A card with its sound behind a bridge, a disk behind another, each with its driver, and vfio-pci without a device.
     pub(super) fn new() -> Self {
         let keep = tempfile::tempdir().unwrap();
         let machine = Self { keep, kernel: Rc::default() };
-        let bridge = "/sys/devices/pci0000:00/0000:00:01.0";
-        machine.file(&format!("{bridge}/reset_subordinate"), "");
-        machine.link("/sys/bus/pci/devices/0000:00:01.0", "../../../devices/pci0000:00/0000:00:01.0");
-        for (bdf, native) in [(CARD, "nvidia"), (SOUND, "snd_hda_intel")] {
-            let device = format!("{bridge}/{bdf}");
+        for bridge in ["0000:00:01.0", "0000:00:02.0"] {
+            machine.file(&format!("/sys/devices/pci0000:00/{bridge}/reset_subordinate"), "");
+            machine.link(&format!("/sys/bus/pci/devices/{bridge}"), &format!("../../../devices/pci0000:00/{bridge}"));
+        }
+        let (first, second) = ("0000:00:01.0", "0000:00:02.0");
+        for (bridge, bdf, native) in [(first, CARD, "nvidia"), (first, SOUND, "snd_hda_intel"), (second, DISK, "nvme")]
+        {
+            let device = format!("/sys/devices/pci0000:00/{bridge}/{bdf}");
             for (name, text) in [("driver_override", "(null)\n"), ("reset", ""), ("remove", ""), ("native", native)] {
                 machine.file(&format!("{device}/{name}"), text);
             }
@@ -56,13 +65,11 @@ impl Machine {
             machine.file(&format!("{device}/resource"), "0x00000000e0000000 0x00000000efffffff 0x000000000014220c\n");
             machine.file(&format!("{device}/resource0_resize"), "0000000000003f00\n");
             machine.answers(&device, true);
-            machine.link(
-                &format!("/sys/bus/pci/devices/{bdf}"),
-                &format!("../../../devices/pci0000:00/0000:00:01.0/{bdf}"),
-            );
+            machine
+                .link(&format!("/sys/bus/pci/devices/{bdf}"), &format!("../../../devices/pci0000:00/{bridge}/{bdf}"));
             machine.link(&format!("{device}/driver"), &driver(native));
         }
-        for name in ["nvidia", "snd_hda_intel", "vfio-pci"] {
+        for name in ["nvidia", "snd_hda_intel", "nvme", "vfio-pci"] {
             machine.file(&format!("/sys/bus/pci/drivers/{name}/unbind"), "");
             machine.file(&format!("/sys/bus/pci/drivers/{name}/bind"), "");
         }
@@ -128,7 +135,7 @@ impl Machine {
     }
 
     pub(super) fn ground(&self) -> Ground {
-        Ground { root: self.root(), hand: Rc::clone(&self.kernel) as Rc<dyn Hand> }
+        Ground { hand: Rc::clone(&self.kernel) as Rc<dyn Hand>, ..Ground::real(self.root()) }
     }
 
     pub(super) fn lease(&self) -> Lease {
@@ -178,10 +185,8 @@ fn driver(name: &str) -> String {
 
 /// Makes all of `changes`; the first error ends it, as in a start.
 pub(super) async fn make(lease: &Lease, changes: &[Change]) -> Result<(), ApplyError> {
-    for change in changes {
-        lease.make(change).await?;
-    }
-    Ok(())
+    let made = make_all(changes, async |change| lease.make(change).await.map(drop)).await;
+    made.map_err(|mut failed| failed.remove(0))
 }
 
 /// What stays undone after a second try.
@@ -200,6 +205,10 @@ impl Hand for Kernel {
                 None => {}
             }
             self.said.borrow_mut().push(format!("{} > {path}", value.trim_end()));
+            self.at_once.set(self.at_once.get() + 1);
+            self.most_at_once.set(self.most_at_once.get().max(self.at_once.get()));
+            yield_now().await;
+            self.at_once.set(self.at_once.get() - 1);
             let fault =
                 self.faults.borrow().iter().find(|(end, _)| path.ends_with(end)).map(|(_, fault)| fault.clone());
             match fault {

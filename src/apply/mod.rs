@@ -23,7 +23,7 @@ pub use error::ApplyError;
 pub use files::{Standing as StandingEdits, edit_files, restore_files};
 pub use instance::{Instance, Standing, gone, standing};
 pub use journal::{Damage, Entry, Journal, Record};
-pub use lease::{CLOSING, Lease, Made, Owed, Recovered, SERVICE_VARIABLE, Unrestored, owed, recover};
+pub use lease::{CLOSING, Lease, Made, Owed, Recovered, SERVICE_VARIABLE, Unrestored, make_all, owed, recover};
 pub use new_file::make_file;
 pub use rom::read_rom;
 pub use room::{Entered, enter_room};

@@ -1,7 +1,7 @@
 //! Passing a card and getting it back, on a kernel that does as it is told, refuses, hangs, or loses its caller.
 
 use super::ApplyError;
-use super::fake::{CARD, Machine, SOUND, make, undo_twice};
+use super::fake::{CARD, DISK, Machine, SOUND, make, undo_twice};
 use super::step::Fault;
 use crate::plan::{Binding, Change, Presence};
 use crate::unit::Size;
@@ -36,6 +36,13 @@ fn changes() -> Vec<Change> {
         bar,
         driver(CARD, free, vfio),
     ]
+}
+
+/// The same with a disk on another bus.
+fn with_disk() -> Vec<Change> {
+    let mut changes = changes();
+    changes.push(driver(DISK, held("nvme"), Binding::only("vfio-pci")));
+    changes
 }
 
 /// A part of the card, as a driver deals it out.
@@ -85,13 +92,40 @@ async fn a_card_that_was_passed_leaves_no_trace() {
     assert_eq!(drivers(&machine), [Some("vfio-pci".into()), Some("vfio-pci".into())]);
     assert_eq!(lease.undo().await, []);
     assert_eq!(machine.picture(), before);
+    assert_eq!(machine.kernel.most_at_once.get(), 1);
+}
+
+#[tokio::test]
+async fn a_disk_on_another_bus_does_not_wait_for_the_card() {
+    let machine = Machine::new();
+    let before = machine.picture();
+    let lease = machine.lease();
+    make(&lease, &with_disk()).await.unwrap();
+    assert_eq!(machine.driver(DISK).as_deref(), Some("vfio-pci"));
+    assert_eq!(machine.kernel.most_at_once.replace(0), 2);
+    assert_eq!(lease.undo().await, []);
+    assert_eq!(machine.picture(), before);
+    assert_eq!(machine.kernel.most_at_once.get(), 2);
+}
+
+#[tokio::test]
+async fn after_a_refusal_nothing_else_is_begun_and_what_was_begun_is_ended() {
+    let machine = Machine::new();
+    machine.fail("snd_hda_intel/unbind", Fault::No("device or resource busy".into()));
+    let lease = machine.lease();
+    let error = make(&lease, &with_disk()).await.unwrap_err();
+    assert!(error.to_string().starts_with("snd_hda_intel does not let go of 0000:01:00.1"), "{error}");
+    assert_eq!(drivers(&machine), [Some("nvidia".into()), Some("snd_hda_intel".into())]);
+    assert_eq!(machine.driver(DISK).as_deref(), Some("vfio-pci"));
+    assert_eq!(lease.undo().await, []);
+    assert_eq!(machine.driver(DISK).as_deref(), Some("nvme"));
 }
 
 #[tokio::test]
 async fn a_run_that_is_killed_at_any_write_is_recovered() {
     let writes = {
         let machine = Machine::new();
-        make(&machine.lease(), &changes()).await.unwrap();
+        make(&machine.lease(), &with_disk()).await.unwrap();
         machine.kernel.said.borrow().len()
     };
     assert!(writes >= 8, "{writes}");
@@ -101,7 +135,7 @@ async fn a_run_that_is_killed_at_any_write_is_recovered() {
         machine.kernel.writes_left.set(Some(killed_at));
         machine.kernel.last_is_done.set(done);
         let lease = machine.lease();
-        let whole = changes();
+        let whole = with_disk();
         let killed = tokio::time::timeout(Duration::from_millis(20), make(&lease, &whole)).await;
         assert!(killed.is_err(), "write {killed_at}");
         drop(lease);
@@ -114,11 +148,11 @@ async fn a_run_that_is_killed_at_any_write_is_recovered() {
 
 #[tokio::test]
 async fn a_recovery_that_is_killed_at_any_write_is_finished_by_the_next() {
-    for killed_at in 1..=10 {
+    for killed_at in 1..=13 {
         let machine = Machine::new();
         let before = machine.picture();
         let lease = machine.lease();
-        make(&lease, &changes()).await.unwrap();
+        make(&lease, &with_disk()).await.unwrap();
         machine.kernel.writes_left.set(Some(killed_at));
         let _killed = tokio::time::timeout(Duration::from_millis(20), lease.undo()).await;
         drop(lease);
@@ -135,7 +169,7 @@ async fn whatever_the_kernel_refuses_is_taken_back() {
         let before = machine.picture();
         machine.fail(refused, Fault::No("device or resource busy".into()));
         let lease = machine.lease();
-        let error = make(&lease, &changes()).await.unwrap_err();
+        let error = make(&lease, &with_disk()).await.unwrap_err();
         assert!(error.to_string().contains("device or resource busy"), "{error}");
         assert_eq!(lease.undo().await, [], "{refused}");
         assert_eq!(machine.picture(), before, "{refused}");

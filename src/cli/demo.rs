@@ -149,7 +149,8 @@ impl Heard {
                 self.times.push((format!("{} threads placed and read back", threads.len()), *took));
             }
             Notice::Stage { what, took } => self.times.push((what.clone(), *took)),
-            Notice::Output { .. }
+            Notice::Waiting { .. }
+            | Notice::Output { .. }
             | Notice::Service { .. }
             | Notice::Event { .. }
             | Notice::State(_)

@@ -38,6 +38,9 @@ impl Progress {
             Notice::Pinned { threads, took } => {
                 self.stages.borrow_mut().push(format!("pinned {} threads {}", threads.len(), millis(*took)));
             }
+            Notice::Waiting { what, since } => {
+                self.line(Weight::Info, &format!("{}: waiting for {what} ({:.0} s)", self.name, since.as_secs_f64()));
+            }
             // A chatty companion is for who looks on; its log has it in any case.
             Notice::Output { by: Speaker::Companion, .. } if !self.watched => {}
             Notice::Output { from, line, .. } => self.line(Weight::Info, &format!("{from} | {line}")),

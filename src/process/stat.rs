@@ -1,5 +1,6 @@
 //! Which process a number stands for: a number alone is given out again, so the start time belongs to it.
 
+use crate::unit::Size;
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,15 @@ impl ProcessId {
     pub fn done(self) -> Option<(u64, u64)> {
         let stat = read(&path(self.pid))?;
         (stat.start_ticks == self.start_ticks).then_some((stat.cpu_ticks, stat.pages))
+    }
+
+    /// Memory that it has touched, with its huge pages, which the kernel counts by themselves; `None` when it is gone.
+    /// `VmRSS` and `HugetlbPages`, `proc_pid_status(5)`.
+    #[must_use]
+    pub fn memory(self) -> Option<Size> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let kib = touched(&status)?;
+        (Self::of(self.pid) == Some(self)).then(|| Size::from_bytes(kib << 10))
     }
 
     /// A descriptor for this very process, which becomes readable when it has ended; `None` when it is gone.
@@ -119,9 +129,18 @@ fn parse(stat: &[u8]) -> Option<Stat> {
     })
 }
 
+/// In KiB.
+fn touched(status: &str) -> Option<u64> {
+    let kib = |key: &str| {
+        let value = status.lines().find_map(|line| line.strip_prefix(key))?;
+        value.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    };
+    Some(kib("VmRSS:")? + kib("HugetlbPages:").unwrap_or(0))
+}
+
 #[cfg(test)]
 mod test {
-    use super::{ProcessId, parse};
+    use super::{ProcessId, parse, touched};
     use std::process::{Child, Command, Stdio};
 
     fn waiting() -> Child {
@@ -157,6 +176,16 @@ mod test {
         assert_ne!(tid, std::process::id());
         assert_eq!(found, own);
         assert_eq!(ProcessId::of_thread(u32::MAX), None);
+    }
+
+    #[test]
+    fn huge_pages_are_memory_too() {
+        let status = "VmPeak:\t    9000 kB\nVmRSS:\t    4100 kB\nHugetlbPages:\t    2048 kB\n";
+        assert_eq!(touched(status), Some(6148));
+        assert_eq!(touched("Name:\tkthreadd\n"), None);
+        let own = ProcessId::of(std::process::id()).unwrap();
+        assert!(own.memory().unwrap().bytes() > 1 << 20);
+        assert_eq!(ProcessId { start_ticks: own.start_ticks + 1, ..own }.memory(), None);
     }
 
     #[test]

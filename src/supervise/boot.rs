@@ -2,6 +2,7 @@
 
 use super::evdev::for_a_new_qemu;
 use super::host_cpus::switched_off;
+use super::patience::awaited;
 use super::prepare::{Hands, failure, hooks_at};
 use super::relay::qmp_user_socket;
 use super::run::{Run, sentence};
@@ -54,7 +55,8 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
         Some(room) => Some(enter_room(lease.root(), room, booting.pid()).await.map_err(host)?),
         None => None,
     };
-    let told = booting.told().await.map_err(qemu_failure)?;
+    let pid = booting.pid();
+    let told = awaited(tell, || filled(pid), booting.told()).await.map_err(qemu_failure)?;
     // QEMU has mapped its memory by now, so the pages are the kernel's to count.
     lease.pages_taken().await.map_err(host)?;
     tell(&Notice::stage("QEMU answers", began.elapsed()));
@@ -86,6 +88,13 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
         tell(&Notice::Warning(what));
     }
     Ok(guest)
+}
+
+/// QEMU before it answers, and how much memory it has touched: that is what takes long.
+fn filled(pid: u32) -> String {
+    let memory = ProcessId::of(pid).and_then(ProcessId::memory);
+    let has = memory.map_or(String::new(), |memory| format!("; it has {}M of memory by now", memory.bytes() >> 20));
+    format!("QEMU to answer{has}")
 }
 
 /// Where the threads of a QEMU are.

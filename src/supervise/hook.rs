@@ -1,5 +1,6 @@
 //! Runs hooks.
 
+use super::patience::awaited;
 use super::{Notice, Scene, Speaker, Tell};
 use crate::plan::{Command, Hook, Point};
 use crate::process::{Stdin, run};
@@ -70,7 +71,8 @@ async fn run_as(name: &str, command: &Command, at: Phase, scene: &Scene, tell: T
     let mut each =
         |line: &str| tell(&Notice::Output { by: Speaker::Hook, from: name.to_owned(), line: line.to_owned() });
     let failure = |what, tail| HookFailure { name: name.to_owned(), at, what, tail };
-    let ran = run(&launch, &mut each).await.map_err(|error| failure(error.whole(), vec![]))?;
+    let ran = awaited(tell, || format!("hook {name} ({at})"), run(&launch, &mut each)).await;
+    let ran = ran.map_err(|error| failure(error.whole(), vec![]))?;
     if ran.end.is_success() {
         return Ok(());
     }

@@ -25,6 +25,7 @@ mod notify;
 mod opening;
 mod outcome;
 mod panic_key;
+mod patience;
 mod prepare;
 mod reactions;
 mod reboots;

@@ -22,6 +22,14 @@ pub enum Notice {
         #[serde(rename = "took_ms", serialize_with = "millis")]
         took: Duration,
     },
+    /// A part that takes long.
+    Waiting {
+        /// What is awaited, like `QEMU to answer`.
+        what: String,
+        /// For how long by now.
+        #[serde(rename = "for_ms", serialize_with = "millis")]
+        since: Duration,
+    },
     /// A line that a hook or a companion printed; nothing in it is obeyed by a terminal.
     Output {
         /// Which of the two.

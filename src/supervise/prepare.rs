@@ -1,10 +1,11 @@
 //! From an untouched host to one that is ready for QEMU.
 
+use super::patience::awaited;
 use super::run::sentence;
 use super::{Companions, Failure, HookFailure, Notice, Scene, ServiceFailure, Stage, Tell, run_hook, unit_changes};
-use crate::apply::{ApplyError, Lease, Made, make_file};
+use crate::apply::{ApplyError, Lease, Made, make_all, make_file};
 use crate::host::Root;
-use crate::plan::{Change, CpuMask, Hook, OnError, Plan, Point, Service, Start, What};
+use crate::plan::{Change, CpuMask, Hook, OnError, Plan, Point, Service, Start, Step, What};
 use crate::unit::CpuSet;
 use std::cell::RefCell;
 use std::time::Instant;
@@ -52,9 +53,7 @@ pub(super) async fn prepare<'a>(
     let rest = async {
         // Memory first: it is what most often is not to be had, and nothing else is touched then.
         let plan = take_pages(hands).await?;
-        for change in plan.changes.iter().filter(|change| !is_of_pool(change)) {
-            make(change, hands).await.map_err(|error| host_failure(&error))?;
-        }
+        make_others(plan, hands).await?;
         hooks_at(Point::Prepared, hands, scene).await?;
         Ok(plan)
     };
@@ -84,9 +83,19 @@ fn is_of_pool(change: &Change) -> bool {
     matches!(change, Change::HugePages { .. })
 }
 
+/// Makes the changes of `plan` but those of the pools. The first failure ends the start; others beside it are told.
+async fn make_others(plan: &Plan, hands: Hands<'_>) -> Result<(), Failure> {
+    let others = plan.changes.iter().filter(|change| !is_of_pool(change));
+    let Err(failed) = make_all(others, async |change| make(change, hands).await).await else { return Ok(()) };
+    let mut failed = failed.iter();
+    let first = failed.next().map_or_else(|| unreachable!("no failure without an error"), host_failure);
+    failed.for_each(|error| (hands.tell)(&Notice::Warning(sentence(error))));
+    Err(first)
+}
+
 async fn make(change: &Change, hands: Hands<'_>) -> Result<(), ApplyError> {
     let began = Instant::now();
-    hands.lease.make(change).await?;
+    awaited(hands.tell, || in_the_making(change, hands.lease.root()), hands.lease.make(change)).await?;
     (hands.tell)(&Notice::stage(stage_name(change), began.elapsed()));
     if let Change::Masks { cpus, masks } = change
         && let Some(text) = immovable(hands.lease.root(), cpus, masks)
@@ -153,7 +162,8 @@ fn units(plan: &Plan, start: Start) -> Vec<(&Service, Change)> {
 
 async fn start_unit(service: &Service, change: &Change, Hands { lease, tell, .. }: Hands<'_>) -> Result<(), Failure> {
     let began = Instant::now();
-    match lease.make(change).await {
+    let made = awaited(tell, || service.name.clone(), lease.make(change)).await;
+    match made {
         Ok(Made::Now) => tell(&Notice::stage(format!("{} started", service.name), began.elapsed())),
         Ok(Made::Already) => tell(&Notice::Note(format!("{} ran already and will be left running", service.name))),
         Err(error) if service.required => return Err(failure(Stage::Companion, sentence(&error), Vec::new())),
@@ -192,6 +202,17 @@ async fn noted(hook: &Hook, lease: &Lease, scene: &Scene, tell: Tell<'_>) -> Res
         lease.forget(change).map_err(|error| host_failure(&error))?;
     }
     Ok(ran)
+}
+
+/// What is awaited, and how much of it is there.
+fn in_the_making(change: &Change, root: &Root) -> String {
+    let steps = change.steps();
+    let pool = steps.iter().find_map(|step| match step {
+        Step::Add { path, .. } => root.text(path),
+        _ => None,
+    });
+    let there = pool.map_or(String::new(), |pages| format!("; the pool has {pages} by now"));
+    format!("{}{there}", stage_name(change))
 }
 
 fn stage_name(change: &Change) -> String {

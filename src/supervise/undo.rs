@@ -1,8 +1,9 @@
 //! From a guest that is gone to a host as it was.
 
+use super::patience::awaited;
 use super::prepare::Hands;
 use super::{Companions, Ended, Notice, Scene, run_hook};
-use crate::apply::Unrestored;
+use crate::apply::{Lease, Unrestored};
 use crate::plan::{Point, Start};
 use std::time::Instant;
 
@@ -23,12 +24,19 @@ pub(super) async fn put_back(
     }
     let began = Instant::now();
     let owed = hands.lease.owes();
-    let unrestored = hands.lease.undo().await;
+    let unrestored = awaited(hands.tell, || being_put_back(hands.lease), hands.lease.undo()).await;
     if owed {
         (hands.tell)(&Notice::stage("host put back", began.elapsed()));
     }
     hooks_after(Point::Post, hands, scene).await;
     unrestored
+}
+
+fn being_put_back(lease: &Lease) -> String {
+    match lease.under_way() {
+        steps if steps.is_empty() => "the host to be put back".into(),
+        steps => format!("`{}`", steps.join("` and `")),
+    }
 }
 
 async fn hooks_after(at: Point, hands: Hands<'_>, scene: &Scene) {

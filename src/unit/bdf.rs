@@ -54,6 +54,12 @@ impl Bdf {
         Some(Self { domain: self.domain, bus, device: low >> 3, function: low & 7 })
     }
 
+    /// Whether both functions are on one bus of one domain: behind one port, unless it is a root bus.
+    #[must_use]
+    pub fn same_bus(self, other: Self) -> bool {
+        (self.domain, self.bus) == (other.domain, other.bus)
+    }
+
     /// Whether both functions belong to one device (same domain, bus and device number).
     #[must_use]
     pub fn same_device(self, other: Self) -> bool {

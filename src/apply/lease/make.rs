@@ -5,7 +5,37 @@ use crate::apply::fault::{Point, at, at_what};
 use crate::apply::pool::{self, Claim};
 use crate::apply::step::{holds, owner, perform};
 use crate::apply::{ApplyError, shared};
-use crate::plan::{Change, Step};
+use crate::plan::{Change, Lane, Step, rounds};
+use futures_util::future::join_all;
+use std::cell::Cell;
+
+/// Makes `changes`, in order, and those of functions on different buses side by side: each by `how`, which is
+/// [`Lease::make`] and what is told of it. After one that fails no other is begun.
+///
+/// # Errors
+/// With the first failure on each bus.
+pub async fn make_all<'c, E>(
+    changes: impl IntoIterator<Item = &'c Change>,
+    how: impl AsyncFn(&'c Change) -> Result<(), E>,
+) -> Result<(), Vec<E>> {
+    for round in rounds(changes, |change| *change) {
+        let failed = Cell::new(false);
+        let lanes = round.into_iter().map(async |lane: Lane<&'c Change>| {
+            for change in lane {
+                if failed.get() {
+                    break;
+                }
+                how(change).await.inspect_err(|_| failed.set(true))?;
+            }
+            Ok(())
+        });
+        let failures: Vec<E> = join_all(lanes).await.into_iter().filter_map(Result::err).collect();
+        if !failures.is_empty() {
+            return Err(failures);
+        }
+    }
+    Ok(())
+}
 
 impl Lease {
     /// Makes `change`: into the journal first, then on the host.

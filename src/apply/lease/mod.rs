@@ -7,6 +7,7 @@ mod single;
 mod test;
 mod undo;
 
+pub use make::make_all;
 pub use recover::{CLOSING, Owed, Recovered, SERVICE_VARIABLE, owed, recover};
 
 use super::claim::{Claimed, claim};
@@ -15,7 +16,7 @@ use super::pool::{self, Place};
 use super::step::Ground;
 use super::{ApplyError, Record};
 use crate::host::Root;
-use crate::plan::Change;
+use crate::plan::{Change, Step};
 use crate::process::ProcessId;
 use crate::unit::{Bdf, GuestName};
 use serde::Serialize;
@@ -36,6 +37,8 @@ pub struct Lease {
     may_hang: Cell<bool>,
     /// Locks of the devices that are the guest's alone.
     claims: RefCell<Vec<Claimed>>,
+    /// Steps that the host is at, of those that put it back.
+    under_way: RefCell<Vec<Step>>,
 }
 
 /// What became of a change.
@@ -64,13 +67,20 @@ impl Lease {
             journal: RefCell::new(Journal::new(dir, name, boot_id)),
             claims: RefCell::default(),
             may_hang: Cell::new(false),
+            under_way: RefCell::default(),
         }
     }
 
     /// A lease on another ground than the real host.
     #[cfg(test)]
     pub(super) fn on(ground: Ground, journal: Journal) -> Self {
-        Self { ground, journal: RefCell::new(journal), claims: RefCell::default(), may_hang: Cell::new(true) }
+        Self {
+            ground,
+            journal: RefCell::new(journal),
+            claims: RefCell::default(),
+            may_hang: Cell::new(true),
+            under_way: RefCell::default(),
+        }
     }
 
     /// Makes the journal, with its room on the disk, before anything has to be written there.
@@ -119,6 +129,7 @@ impl Lease {
             journal: RefCell::new(journal),
             claims: RefCell::default(),
             may_hang: Cell::new(true),
+            under_way: RefCell::default(),
         })
     }
 
@@ -198,6 +209,12 @@ impl Lease {
     /// When the journal cannot be written.
     pub fn note_companion(&self, name: &str, process: Option<ProcessId>) -> Result<(), ApplyError> {
         self.add(Entry::Companion { name: name.to_owned(), process })
+    }
+
+    /// What is being put back just now, as one would type it.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<String> {
+        self.under_way.borrow().iter().map(ToString::to_string).collect()
     }
 
     /// Whether there is anything to put back.

@@ -77,6 +77,7 @@ pub async fn recover(root: Root, dir: &Path, boot_id: &str, damage: Damage) -> R
         journal: RefCell::new(journal),
         claims: RefCell::new(locks),
         may_hang: Cell::new(true),
+        under_way: RefCell::default(),
     };
     let left = lease.undo_but(&taken).await;
     Ok(Some(Recovered { found, left }))

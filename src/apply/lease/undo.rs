@@ -5,14 +5,15 @@ use crate::apply::fault::{Point, at, at_what};
 use crate::apply::journal::Entry;
 use crate::apply::step::{hanging, perform};
 use crate::apply::{ApplyError, pool, shared};
-use crate::plan::{Change, Step};
+use crate::plan::{Change, Step, rounds};
 use crate::unit::{Bdf, Size};
+use futures_util::future::join_all;
 use nix::fcntl::Flock;
 use std::fs::File;
 
 impl Lease {
-    /// Puts the host back, last change first. One that fails does not keep the others from being put back; it stays
-    /// in the journal.
+    /// Puts the host back, last change first, and functions on different buses side by side. One that fails does not keep
+    /// the others from being put back; it stays in the journal.
     pub async fn undo(&self) -> Vec<Unrestored> {
         self.undo_but(&[]).await
     }
@@ -21,26 +22,30 @@ impl Lease {
     pub(super) async fn undo_but(&self, taken: &[(Bdf, String)]) -> Vec<Unrestored> {
         let mut failed = Vec::new();
         let changes = self.journal.borrow().record().changes.clone();
-        for (number, change) in changes.iter().rev() {
-            if let Err(hung) = self.come_back(change) {
-                failed.push(hung);
-                continue;
-            }
-            let noted = match self.turn(change).await {
-                Ok(_turn) => match taken.iter().find(|(bdf, _)| change.device() == Some(*bdf)) {
-                    Some((_, why)) => Err(left_to(change, why)),
-                    None => self.take_back(change).await,
+        for round in rounds(changes.iter().rev(), |(_, change)| change) {
+            let lanes = round.into_iter().map(|lane| async {
+                let mut left = Vec::new();
+                for (number, change) in lane {
+                    left.extend(self.undo_one(*number, change, taken).await.err());
                 }
-                .and_then(|()| {
-                    self.add(Entry::Undone { number: *number }).map_err(|error| unrestored("rm journal", &error))
-                }),
-                Err(error) => Err(unrestored("lock the folder of the runs", &error)),
-            };
-            failed.extend(noted.err());
+                left
+            });
+            failed.extend(join_all(lanes).await.into_iter().flatten());
         }
         failed.reverse();
         failed.extend(self.settle().await);
         failed
+    }
+
+    /// Takes back the change with this number, unless it belongs to who has its function by now.
+    async fn undo_one(&self, number: u64, change: &Change, taken: &[(Bdf, String)]) -> Result<(), Unrestored> {
+        self.come_back(change)?;
+        let _turn = self.turn(change).await.map_err(|error| unrestored("lock the folder of the runs", &error))?;
+        if let Some((_, why)) = taken.iter().find(|(bdf, _)| change.device() == Some(*bdf)) {
+            return Err(left_to(change, why));
+        }
+        self.take_back(change).await?;
+        self.add(Entry::Undone { number }).map_err(|error| unrestored("rm journal", &error))
     }
 
     /// Whether a helper hangs over what `change` touches: then that is left alone, or vmrun would hang too.
@@ -114,7 +119,10 @@ impl Lease {
                 perform(&self.ground, step).await?;
                 at(Point::UndoDone)
             };
-            done.await.map_err(|error| {
+            self.under_way.borrow_mut().push(step.clone());
+            let done = done.await;
+            self.under_way.borrow_mut().retain(|other| other != step);
+            done.map_err(|error| {
                 self.may_hang.set(self.may_hang.get() || matches!(error, ApplyError::Stuck(_)));
                 failed(step, &error)
             })?;

@@ -146,7 +146,7 @@ mod test {
             let journal = Journal::load(&dir, Damage::Refuse).unwrap();
             let journal =
                 journal.unwrap_or_else(|| Journal::new(&dir, "win".to_owned().try_into().unwrap(), "boot".into()));
-            Lease::on(Ground { root: self.root(), hand: Rc::new(Kernel) }, journal)
+            Lease::on(Ground { hand: Rc::new(Kernel), ..Ground::real(self.root()) }, journal)
         }
 
         fn holds(&self, path: &str) -> String {

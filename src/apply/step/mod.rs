@@ -24,6 +24,7 @@ use crate::host::Root;
 use crate::plan::{Command, Step, Test};
 use crate::process::{Launch, run};
 use std::rc::Rc;
+use tokio::sync::Mutex;
 
 /// The host that steps are performed on.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub(super) struct Ground {
     pub(super) root: Root,
     /// Who tells the kernel.
     pub(super) hand: Rc<dyn Hand>,
+    /// Held by who takes a device out of the kernel's sight and looks for it again, for which a switch of all is set.
+    pub(super) rescan: Rc<Mutex<()>>,
 }
 
 impl std::fmt::Debug for Ground {
@@ -43,7 +46,7 @@ impl std::fmt::Debug for Ground {
 impl Ground {
     /// The host below `root`, told by a helper process.
     pub(super) fn real(root: Root) -> Self {
-        Self { root, hand: Rc::new(Helper::default()) }
+        Self { root, hand: Rc::new(Helper::default()), rescan: Rc::default() }
     }
 
     async fn tell(&self, path: &str, value: &str) -> Result<(), Fault> {

@@ -72,6 +72,7 @@ fn bridge(ground: &Ground, folder: &str) -> Option<Bdf> {
 /// Takes the function out of the kernel's sight and looks for it again. It comes back without its override and, but for
 /// the switch, with a driver of the host; then it goes to whom it belonged, so that whoever undoes goes on as ever.
 async fn again(ground: &Ground, folder: &str) -> Result<(), Fault> {
+    let _turn = ground.rescan.lock().await;
     let belonged = ground.root.text(format!("{folder}/driver_override")).filter(|text| text != "(null)");
     ground.tell(AUTOPROBE, "0").await?;
     let found = found_again(ground, folder, belonged.as_deref()).await;

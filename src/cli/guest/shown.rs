@@ -19,6 +19,9 @@ fn what(event: &Value) -> String {
         "warning" => format!("warning: {}", value.as_str().unwrap_or_default()),
         "state" => format!("state: {}", value.as_str().unwrap_or_default()),
         "stage" => format!("{} ({:.0} ms)", text("what"), value["took_ms"].as_f64().unwrap_or_default()),
+        "waiting" => {
+            format!("waiting for {} ({:.0} s)", text("what"), value["for_ms"].as_f64().unwrap_or_default() / 1e3)
+        }
         "pinned" => format!("{} threads placed", value["threads"].as_array().map_or(0, Vec::len)),
         "event" if value["data"].as_object().is_none_or(serde_json::Map::is_empty) => text("event"),
         "event" => format!("{} {}", text("event"), value["data"]),
@@ -56,6 +59,10 @@ mod test {
         assert_eq!(line(json!({"note": "the guest reboots"})), "03:44:28  the guest reboots");
         assert_eq!(line(json!({"event": {"event": "STOP", "data": {}}})), "03:44:28  STOP");
         assert_eq!(line(json!({"stage": {"what": "QEMU answers", "took_ms": 40.2}})), "03:44:28  QEMU answers (40 ms)");
+        assert_eq!(
+            line(json!({"waiting": {"what": "QEMU to answer", "for_ms": 2001.3}})),
+            "03:44:28  waiting for QEMU to answer (2 s)"
+        );
         assert_eq!(line(json!({"ended": {"reason": "powered_off"}})), "03:44:28  ended: powered off");
     }
 }

@@ -39,6 +39,14 @@ impl Change {
         }
     }
 
+    /// The PCI function that it is a matter of alone, so that other functions can be seen to meanwhile.
+    pub(in crate::plan) fn confined(&self) -> Option<Bdf> {
+        match self {
+            Self::Driver { .. } | Self::Rebar { .. } | Self::Attribute { .. } => self.touches(),
+            _ => None,
+        }
+    }
+
     /// Whether it is about the PCI function `bdf` alone: its driver, what its files in sysfs say, who has it open.
     #[must_use]
     pub fn concerns(&self, bdf: Bdf) -> bool {

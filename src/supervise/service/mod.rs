@@ -6,6 +6,7 @@ mod companion;
 mod notify;
 mod ready;
 
+use super::patience::awaited;
 use super::{Notice, Scene, ServiceNews, Speaker, Tell};
 use crate::plan::{Change, Service, Start, UnitState, What};
 use crate::process::ProcessId;
@@ -173,6 +174,11 @@ impl<'a> Companions<'a> {
     }
 
     async fn start_one(&mut self, index: usize) -> Result<(), ServiceFailure> {
+        let (name, tell) = (self.companions[index].name.clone(), self.around.tell);
+        awaited(tell, || format!("{name} to be ready"), self.until_ready(index)).await
+    }
+
+    async fn until_ready(&mut self, index: usize) -> Result<(), ServiceFailure> {
         let limit = self.companions[index].ready_within().unwrap_or(READY);
         let until = Instant::now() + limit;
         if let Err(error) = self.companions[index].spawn(&self.around) {
@@ -210,6 +216,11 @@ impl<'a> Companions<'a> {
     }
 
     async fn stop_one(&mut self, index: usize) {
+        let (name, tell) = (self.companions[index].name.clone(), self.around.tell);
+        awaited(tell, || format!("{name} to end"), self.until_ended(index)).await;
+    }
+
+    async fn until_ended(&mut self, index: usize) {
         let companion = &mut self.companions[index];
         let Some(mut running) = companion.take() else { return };
         let (name, grace) = (companion.name.clone(), companion.stop_timeout);
