@@ -3,7 +3,7 @@
 use super::Notice;
 use super::run_folder::EVENTS;
 use crate::process::Log;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs;
@@ -33,7 +33,8 @@ pub(super) struct Chronicle {
 struct Written {
     log: Option<Log>,
     number: u64,
-    recent: VecDeque<Value>,
+    /// The last lines, oldest first.
+    recent: VecDeque<Arc<str>>,
 }
 
 impl Chronicle {
@@ -44,9 +45,10 @@ impl Chronicle {
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
         let path = dir.join(EVENTS);
         let before = fs::read_to_string(&path).unwrap_or_default();
-        let mut recent: VecDeque<Value> = before.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        recent.drain(..recent.len().saturating_sub(RECENT));
-        let number = recent.back().and_then(|event| event["n"].as_u64()).unwrap_or(0);
+        let whole = before.lines().rev().filter(|line| read(line).is_some()).take(RECENT);
+        let mut recent: VecDeque<Arc<str>> = whole.map(Arc::from).collect();
+        recent.make_contiguous().reverse();
+        let number = recent.back().and_then(|line| read(line)?["n"].as_u64()).unwrap_or(0);
         let written = Written { log: Some(Log::open(&path)?), number, recent };
         Ok(Self { written: RefCell::new(written), live: broadcast::channel(BEHIND).0 })
     }
@@ -56,30 +58,29 @@ impl Chronicle {
         if matches!(notice, Notice::Output { .. } | Notice::Guest { .. }) {
             return;
         }
-        let Ok(Value::Object(what)) = serde_json::to_value(notice) else { return };
+        let Ok(what) = serde_json::to_string(notice) else { return };
+        // An object, in which number and time stand first. As text: of a guest with hundreds of vCPUs one notice tells
+        // the place of each, right before its first instruction.
+        let Some(what) = what.strip_prefix('{') else { return };
         let mut written = self.written.borrow_mut();
         written.number += 1;
-        let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        let mut event = json!({ "n": written.number, "at": at });
-        if let Value::Object(event) = &mut event {
-            event.extend(what);
-        }
-        let line = format!("{event}\n");
+        let at = humantime::format_rfc3339_millis(SystemTime::now());
+        let line: Arc<str> = format!("{{\"n\":{},\"at\":\"{at}\",{what}\n", written.number).into();
         // A full disk ends the record, not the guest.
         if written.log.as_mut().is_some_and(|log| log.write(&line).is_err()) {
             written.log = None;
         }
-        written.recent.push_back(event);
+        written.recent.push_back(Arc::clone(&line));
         if written.recent.len() > RECENT {
             written.recent.pop_front();
         }
         // Nobody may follow.
-        let _ = self.live.send(line.into());
+        let _ = self.live.send(line);
     }
 
     /// The last events, oldest first.
     pub(super) fn recent(&self) -> Vec<Value> {
-        self.written.borrow().recent.iter().cloned().collect()
+        self.written.borrow().recent.iter().filter_map(|line| read(line)).collect()
     }
 
     /// Lets followers have what was told, and go.
@@ -94,6 +95,11 @@ impl Chronicle {
     pub(super) fn follow(&self) -> broadcast::Receiver<Arc<str>> {
         self.live.subscribe()
     }
+}
+
+/// An event; `None` of a line that was cut short.
+fn read(line: &str) -> Option<Value> {
+    serde_json::from_str(line).ok()
 }
 
 #[cfg(test)]

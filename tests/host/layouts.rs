@@ -52,10 +52,12 @@ impl Layout {
         ..Self::KVM
     };
 
-    /// Two cards of one vendor and device id, `0000:01:00` and `0000:02:00`, each with its audio and in a group of its own.
+    /// Two cards of one vendor and device id, `0000:01:00` and `0000:02:00`, each with its audio and in a group of its own,
+    /// beside the one for the host's picture.
     pub(crate) const TWIN_GPU: Self = Self {
         name: "twin-gpu",
         devices: &[
+            Self::PICTURE,
             "pcie-root-port,id=first,chassis=1,slot=1",
             "secondary-vga,bus=first,addr=0.0,multifunction=on",
             "ich9-intel-hda,bus=first,addr=0.1",

@@ -18,8 +18,8 @@ pub(super) const AT_ONCE: usize = 5;
 /// How long those may take.
 const LIMIT: Duration = Duration::from_secs(900);
 
-/// What the guest has of the host: both functions of the card, huge pages, host CPUs of its own, a companion, and a hook
-/// that leaves a file until it is undone.
+/// What the guest has of the host: two cards, each with its audio and on a bus of its own, huge pages, host CPUs of its own,
+/// a companion, and a hook that leaves a file until it is undone.
 pub(super) const TABLES: &str = r#"hugepages = true
 prealloc = true
 [cpu]
@@ -30,6 +30,8 @@ emulator = "0-1"
 [[pci]]
 device = "01:00"
 addr = "09"
+[[pci]]
+device = "02:00"
 [[hook]]
 at = "pre"
 run = ["touch", "/run/left-by-a-hook"]
@@ -139,7 +141,7 @@ fn common(profile: &str) -> String {
 /// What `script` says, which must end well and leave nothing. The emulated host may be lost at any time, and is another one
 /// for the next script.
 pub(super) fn traced(script: &str) -> String {
-    let (reply, left) = host::on(&Layout::GPU, |host| trace(host, |host| host.run_within(LIMIT, script)));
+    let (reply, left) = host::on(&Layout::TWIN_GPU, |host| trace(host, |host| host.run_within(LIMIT, script)));
     assert_eq!((reply.status, left.as_str()), (0, ""), "{reply}");
     reply.text()
 }
