@@ -34,8 +34,8 @@ pub(super) async fn keep_company(
     }
 }
 
-/// Watches the companions. For hours nothing happens now, and what a start or an answer takes is most of the program: it goes
-/// from memory.
+/// Watches the companions. For hours nothing happens now, and what a start, an answer or a reboot takes is most of the
+/// program: it goes from memory.
 async fn rest(companions: &mut Companions<'_>, desk: &Desk) -> RequiredLost {
     tokio::select! {
         lost = companions.next() => lost,

@@ -12,6 +12,8 @@ use std::time::Duration;
 const WATCHED: Duration = Duration::from_secs(60);
 /// Until the start and what follows it is over.
 const SETTLED: Duration = Duration::from_secs(3);
+/// After which vmrun has given back what the reboots took.
+const QUIET: Duration = Duration::from_secs(12);
 /// Resets of the guest that are sent to vmrun; the stand-in sends one a millisecond.
 const REBOOTS: u32 = 1000;
 
@@ -93,7 +95,7 @@ pub(crate) fn reboots(_: usize) {
         ground.live(&format!("stay {count}"));
         let profile = ground.profile(&ground.stand_in(), 8, "");
         let child = ground.vmrun(&["run"]).arg(&profile).spawn().expect("vmrun");
-        sleep(SETTLED + Duration::from_millis(3 * u64::from(count)));
+        sleep(SETTLED + Duration::from_millis(3 * u64::from(count)) + QUIET);
         let look = Look::at(child.id());
         end(&ground, child);
         vec![count.to_string(), look.rss.to_string(), look.pss.to_string(), look.descriptors.to_string()]

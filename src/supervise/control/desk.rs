@@ -44,6 +44,8 @@ pub(in crate::supervise) struct Desk {
     open: Cell<usize>,
     /// Told when one has.
     answered: Notify,
+    /// Told of what takes more of the program than waiting does: an answer, an event of QEMU.
+    stirred: Notify,
 }
 
 /// A question of a client, open until this is dropped.
@@ -53,6 +55,7 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
         self.0.answered.notify_waiters();
+        self.0.stirred.notify_waiters();
     }
 }
 
@@ -86,8 +89,8 @@ impl Desk {
     ) -> Self {
         let status = RefCell::new(status);
         let (qemu, console, asleep) = (RefCell::new(None), Console::default(), Notify::new());
-        let (open, answered) = (Cell::new(0), Notify::new());
-        Self { status, qemu, run_dir, interrupts, chronicle, console, asleep, open, answered }
+        let (open, answered, stirred) = (Cell::new(0), Notify::new(), Notify::new());
+        Self { status, qemu, run_dir, interrupts, chronicle, console, asleep, open, answered, stirred }
     }
 
     /// A client has a question.
@@ -96,10 +99,10 @@ impl Desk {
         Open(self)
     }
 
-    /// Waits for the next answer to a client, and until none has followed for a while.
+    /// Waits for the next answer to a client or event of QEMU, and until none has followed for a while.
     pub(in crate::supervise) async fn quiet_again(&self) {
-        self.answered.notified().await;
-        while timeout(QUIET, self.answered.notified()).await.is_ok() {}
+        self.stirred.notified().await;
+        while timeout(QUIET, self.stirred.notified()).await.is_ok() {}
     }
 
     /// Waits until all clients have their answers: what they asked for may be why the guest has ended. One that does not
@@ -147,6 +150,7 @@ impl Desk {
 
     /// Tells the clients of the monitor an event.
     pub(in crate::supervise) fn heard(&self, event: &crate::qemu::Event) {
+        self.stirred.notify_waiters();
         if event.name == "SUSPEND" {
             self.asleep.notify_waiters();
         }

@@ -1,4 +1,5 @@
 use super::{Ask, Client, Control, Desk, Pins, Status, Wish, ask, control_socket};
+use crate::qemu::Event;
 use crate::supervise::chronicle::Chronicle;
 use crate::supervise::interrupts::Interrupts;
 use serde_json::{Value, json};
@@ -82,6 +83,21 @@ async fn the_end_waits_for_answers_that_are_owed_but_not_for_ever() {
     let _never_read = desk.open();
     desk.all_answered().await;
     assert!(began.elapsed() > Duration::from_millis(900));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_quiet_again_some_time_after_the_last_answer_or_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let began = Instant::now();
+    let stir = async {
+        sleep(Duration::from_secs(60)).await;
+        drop(desk.open());
+        sleep(Duration::from_secs(8)).await;
+        desk.heard(&Event { name: "RESET".into(), data: json!({}), at: None });
+    };
+    tokio::join!(desk.quiet_again(), stir);
+    assert_eq!(began.elapsed(), Duration::from_secs(60 + 8 + 10));
 }
 
 async fn raw(dir: &Path, request: &str) -> Value {
