@@ -114,6 +114,10 @@ fn a_word_that_is_no_choice_comes_with_the_choices() {
         told("[cpu]\nmode = \"kvm\"\n"),
         ["\\\"kvm\\\": `kvm` is not one of the choices (the choices are host-passthrough, named)"]
     );
+    assert_eq!(
+        told("[cpu]\nmode = { host-passthrough = [1] }\n"),
+        ["[1]: `host-passthrough` takes no value (write mode = \"host-passthrough\")"]
+    );
 }
 
 #[test]

@@ -16,6 +16,12 @@ pub(super) fn mistake(text: &str, error: &Error, node: &Node<'_, '_>) -> Mistake
         let what = format!("`{word}` is not one of the choices");
         return suggest(Mistake::new(span, what), word, &known, "the choices are");
     }
+    // A choice was written as the key of a table.
+    if message.starts_with("expected empty ") {
+        let names: Vec<_> = node.path.iter().filter_map(key).collect();
+        let [.., name, word] = names[..] else { return Mistake::new(span, "a choice takes no value") };
+        return Mistake::new(span, format!("`{word}` takes no value")).help(format!("write {name} = \"{word}\""));
+    }
     match expectation(message) {
         Some(wanted) => mistyped(text, span, wanted, node),
         None => with_remedy(span, message),
