@@ -35,7 +35,7 @@ pub(crate) fn run(rounds: usize) {
         let Sections { exec, bound, cont, gone } = sections;
         vec![format!("{count} {what}"), exec.spread(), bound.spread(), each, least, cont.spread(), gone.spread_p90()]
     };
-    let vcpus = [1, 8, 64, 255].map(|count| many("vCPUs", count, count, ""));
+    let vcpus = [1, 8, 64, 255, 1024, 4096].map(|count| many("vCPUs", count, count, ""));
     let disks = [1, 16, 64].map(|count| many("disks", count, 8, &disks(&ground, count)));
     let services = [1, 10, 100].map(|count| many("services", count, 8, &services(count)));
     let head =
