@@ -186,7 +186,7 @@ fn driver(name: &str) -> String {
 /// Makes all of `changes`; the first error ends it, as in a start.
 pub(super) async fn make(lease: &Lease, changes: &[Change]) -> Result<(), ApplyError> {
     let made = make_all(changes, async |change| lease.make(change).await.map(drop)).await;
-    made.map_err(|mut failed| failed.remove(0))
+    made.map_err(|(first, _)| first)
 }
 
 /// What stays undone after a second try.

@@ -86,11 +86,11 @@ fn is_of_pool(change: &Change) -> bool {
 /// Makes the changes of `plan` but those of the pools. The first failure ends the start; others beside it are told.
 async fn make_others(plan: &Plan, hands: Hands<'_>) -> Result<(), Failure> {
     let others = plan.changes.iter().filter(|change| !is_of_pool(change));
-    let Err(failed) = make_all(others, async |change| make(change, hands).await).await else { return Ok(()) };
-    let mut failed = failed.iter();
-    let first = failed.next().map_or_else(|| unreachable!("no failure without an error"), host_failure);
-    failed.for_each(|error| (hands.tell)(&Notice::Warning(sentence(error))));
-    Err(first)
+    let made = make_all(others, async |change| make(change, hands).await).await;
+    made.map_err(|(first, beside)| {
+        beside.iter().for_each(|error| (hands.tell)(&Notice::Warning(sentence(error))));
+        host_failure(&first)
+    })
 }
 
 async fn make(change: &Change, hands: Hands<'_>) -> Result<(), ApplyError> {

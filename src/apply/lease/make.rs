@@ -13,11 +13,11 @@ use std::cell::Cell;
 /// [`Lease::make`] and what is told of it. After one that fails no other is begun.
 ///
 /// # Errors
-/// With the first failure on each bus.
+/// With the first failure, and those on other buses beside it.
 pub async fn make_all<'c, E>(
     changes: impl IntoIterator<Item = &'c Change>,
     how: impl AsyncFn(&'c Change) -> Result<(), E>,
-) -> Result<(), Vec<E>> {
+) -> Result<(), (E, Vec<E>)> {
     for round in rounds(changes, |change| *change) {
         let failed = Cell::new(false);
         let lanes = round.into_iter().map(async |lane: Lane<&'c Change>| {
@@ -29,9 +29,9 @@ pub async fn make_all<'c, E>(
             }
             Ok(())
         });
-        let failures: Vec<E> = join_all(lanes).await.into_iter().filter_map(Result::err).collect();
-        if !failures.is_empty() {
-            return Err(failures);
+        let mut failures = join_all(lanes).await.into_iter().filter_map(Result::err);
+        if let Some(first) = failures.next() {
+            return Err((first, failures.collect()));
         }
     }
     Ok(())
