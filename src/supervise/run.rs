@@ -6,6 +6,7 @@ use super::control::Desk;
 use super::host_cpus::HostCpus;
 use super::inputs::Inputs;
 use super::opening::{begun, scene};
+use super::patience::awaited;
 use super::prepare::{Hands, beside, lost, prepare};
 use super::reboots::Reboots;
 use super::run_folder::prune;
@@ -76,7 +77,8 @@ async fn claimed(order: Order, tell: Tell<'_>) -> Outcome {
         }
         Err(error) => return Outcome::of(not_claimed(order.plan.name.as_str(), &error)),
     };
-    match recover(order.root.clone(), &dir, &order.boot_id, Damage::Refuse).await {
+    let recovered = recover(order.root.clone(), &dir, &order.boot_id, Damage::Refuse);
+    match awaited(tell, || "the host to be put back after the last run".into(), recovered).await {
         Ok(None) => {}
         Ok(Some(recovered)) if recovered.left.is_empty() => {
             tell(&Notice::Note("the last run died before it put the host back; that is done now".into()));
