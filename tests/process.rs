@@ -295,3 +295,35 @@ async fn first_line(running: &mut vmrun::process::Running) -> String {
         () = running.ended(&mut each) => told.try_recv().unwrap(),
     }
 }
+
+#[tokio::test]
+async fn a_command_finds_signals_as_a_program_expects_them() {
+    // Rust's library has SIGPIPE ignored, and a handler of ours is nothing that a command could have.
+    let _heard = signal_hook::flag::register(signal_hook::consts::SIGUSR1, std::sync::Arc::default()).unwrap();
+    let (lines, _) = lines_of(&command(&["cat", "/proc/self/status"])).await;
+    let own = fs::read_to_string("/proc/thread-self/status").unwrap();
+    let set = |text: &str, key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    let (text, pipe) = (lines.join("\n"), 1 << (signal_hook::consts::SIGPIPE - 1));
+    assert_eq!((set(&text, "SigBlk:"), set(&text, "SigCgt:")), (0, 0));
+    assert_eq!(set(&text, "SigIgn:"), set(&own, "SigIgn:") & !pipe);
+    // Ours are as they were.
+    assert_ne!(set(&own, "SigIgn:") & pipe, 0);
+    assert_eq!(set(&own, "SigBlk:"), 0);
+}
+
+#[tokio::test]
+async fn a_command_that_was_let_go_of_leaves_no_zombie() {
+    let running = start(&command(&["sleep", "600"])).unwrap();
+    let id = running.id();
+    drop(running);
+    // What it became is waited for in the background, while the runtime has something else to do.
+    let gone = async {
+        while Path::new(&format!("/proc/{}", id.pid)).exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap();
+}

@@ -1,8 +1,10 @@
 //! Starts a command.
 
-use super::exec::{self, Become, Fault, Image};
+use super::exec::{Become, explain};
+use super::image::Image;
 use super::log::Log;
 use super::output::Output;
+use super::spawn::spawn;
 use super::{Identity, ProcessError, Running, session};
 use crate::host::Root;
 use crate::plan::Command;
@@ -13,8 +15,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::unix::pipe::Receiver;
@@ -75,21 +77,18 @@ pub fn start(launch: &Launch) -> Result<Running, ProcessError> {
     may_become(&identity)?;
     let mut env = session(&identity, &Root::default());
     env.extend(launch.env.clone());
-    let image = Image::new(&launch.argv, &env)?;
-    let program = image.program().to_owned();
+    let image = Image::new(&launch.argv, &env.into_iter().map(|(name, value)| (name.into(), value)).collect())?;
     let log = launch.log.as_deref().map(open_log).transpose()?;
     let (reader, writer) = pipe()?;
     let reader = Receiver::from_owned_fd(reader.into()).map_err(|error| ProcessError::io(NO_PIPE, error))?;
-    let (fault, become_it) = Become::new(image, &identity, launch.folder.as_deref())?;
-    let errors = writer.try_clone().map_err(|error| ProcessError::io(NO_PIPE, error))?;
-
-    let mut command = tokio::process::Command::new(&program);
-    command.stdin(stdin(&launch.stdin)?).stdout(writer).stderr(errors).kill_on_drop(true);
-    exec::set(&mut command, become_it);
-    let spawned = command.spawn();
-    // The pipes end when the command does, not when we let go of this value.
-    drop(command);
-    let child = spawned.map_err(|error| Fault::told(fault).explain(error, &program, &identity, launch))?;
+    let become_it = Become::new(&identity, launch.folder.as_deref())?;
+    let stdin = stdin(&launch.stdin)?;
+    // SAFETY: `prepare` does system calls on memory that was laid out before, and allocates nothing.
+    #[allow(unsafe_code)]
+    let spawned = unsafe { spawn(&image, &[stdin.as_fd(), writer.as_fd(), writer.as_fd()], || become_it.prepare()) };
+    let child = spawned.map_err(|fault| explain(fault, image.program(), &identity, launch))?;
+    // The pipe ends when the command does, not when this function has.
+    drop(writer);
     Running::new(child, identity.uid, Output::new(reader, log))
 }
 
@@ -103,7 +102,7 @@ fn may_become(identity: &Identity) -> Result<(), ProcessError> {
     Err(ProcessError::refused(format!("only root may run a command as `{name}`; vmrun runs as user {}", geteuid())))
 }
 
-pub(super) fn pipe() -> Result<(io::PipeReader, io::PipeWriter), ProcessError> {
+fn pipe() -> Result<(io::PipeReader, io::PipeWriter), ProcessError> {
     io::pipe().map_err(|error| ProcessError::io(NO_PIPE, error))
 }
 
@@ -111,13 +110,12 @@ fn open_log(path: &std::path::Path) -> Result<Log, ProcessError> {
     Log::open(path).map_err(|error| ProcessError::io(format!("{} cannot be written", path.display()), error))
 }
 
-fn stdin(stdin: &Stdin) -> Result<Stdio, ProcessError> {
-    match stdin {
-        Stdin::Null => Ok(Stdio::null()),
-        Stdin::Bytes(bytes) => Ok(in_memory(bytes)
-            .map_err(|error| ProcessError::io("there is no memory for the standard input", error))?
-            .into()),
-    }
+fn stdin(stdin: &Stdin) -> Result<File, ProcessError> {
+    let (opened, what) = match stdin {
+        Stdin::Null => (File::open("/dev/null"), "/dev/null cannot be read"),
+        Stdin::Bytes(bytes) => (in_memory(bytes), "there is no memory for the standard input"),
+    };
+    opened.map_err(|error| ProcessError::io(what, error))
 }
 
 /// A file without name: it holds more than a pipe does, and needs nobody who writes on.

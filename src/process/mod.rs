@@ -4,11 +4,13 @@
 //! [`run`] is for a command that ends by itself, [`start`] for one that is watched.
 
 mod bearing;
+mod child;
 mod closing;
 mod end;
 mod error;
 mod exec;
 mod identity;
+mod image;
 mod kept;
 mod launch;
 mod lines;
@@ -19,15 +21,18 @@ mod run;
 mod running;
 mod session;
 mod spare;
+mod spawn;
 mod stat;
 mod stop;
 mod watched;
 
 pub use bearing::bearing;
+pub use child::Child;
 pub use closing::Closing;
 pub use end::End;
 pub use error::ProcessError;
 pub use identity::Identity;
+pub use image::Image;
 pub use kept::Kept;
 pub use launch::{Launch, Stdin, start};
 pub use lines::escaped;
@@ -37,5 +42,6 @@ pub use run::{Ran, run};
 pub use running::Running;
 pub use session::session;
 pub use spare::spare_memory;
+pub use spawn::{NotSpawned, spawn};
 pub use stat::ProcessId;
 pub(crate) use watched::watched;

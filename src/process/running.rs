@@ -1,5 +1,6 @@
 //! A command that runs.
 
+use super::child::Child;
 use super::end::End;
 use super::kept::Kept;
 use super::output::Output;
@@ -11,7 +12,6 @@ use nix::unistd::Pid;
 use rustix::fd::OwnedFd;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
-use tokio::process::Child;
 use tokio::time::{Instant, timeout_at};
 
 /// How long output is waited for after the command ended: a daemon that it left may hold the pipe for ever.
@@ -20,9 +20,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// A running command, the leader of a session and so of a process group. Dropped before it was reaped, its group gets
 /// SIGKILL.
 pub struct Running {
-    /// `None` for one that an earlier vmrun started.
-    child: Option<Child>,
-    pidfd: AsyncFd<OwnedFd>,
+    whose: Whose,
     id: ProcessId,
     uid: u32,
     output: Output,
@@ -30,16 +28,22 @@ pub struct Running {
     reaped: bool,
 }
 
+/// Who made it.
+enum Whose {
+    Ours(Child),
+    /// An earlier vmrun; its pidfd.
+    Anothers(AsyncFd<OwnedFd>),
+}
+
 impl Running {
     pub(super) fn new(child: Child, uid: u32, output: Output) -> Result<Self, ProcessError> {
-        let pid = child.id().ok_or_else(|| ProcessError::refused("the command was waited for already"))?;
-        let watch = || watched(stat::open(pid)?);
-        let pidfd = watch()
-            .map_err(|error: std::io::Error| ProcessError::io(format!("process {pid} cannot be watched"), error))?;
+        let pid = child.pid();
         // It is not reaped, so that it has its entry in /proc, be it a zombie's.
-        let id = ProcessId::of(pid)
-            .ok_or_else(|| ProcessError::refused(format!("/proc/{pid}/stat cannot be read; is /proc mounted?")))?;
-        Ok(Self { child: Some(child), pidfd, id, uid, output, drain_until: None, reaped: false })
+        let Some(id) = ProcessId::of(pid) else {
+            stop::signal_group(group_of(pid), Signal::SIGKILL);
+            return Err(ProcessError::refused(format!("/proc/{pid}/stat cannot be read; is /proc mounted?")));
+        };
+        Ok(Self { whose: Whose::Ours(child), id, uid, output, drain_until: None, reaped: false })
     }
 
     /// The command `id`, which an earlier vmrun started and which leads its group; `None` when it has ended. What it
@@ -54,7 +58,14 @@ impl Running {
         }
         let uid = stat::owner(id.pid)?;
         let pidfd = watched(id.open()?).ok()?;
-        Some(Self { child: None, pidfd, id, uid, output: Output::closed(), drain_until: None, reaped: false })
+        Some(Self {
+            whose: Whose::Anothers(pidfd),
+            id,
+            uid,
+            output: Output::closed(),
+            drain_until: None,
+            reaped: false,
+        })
     }
 
     /// The process, for the record.
@@ -86,7 +97,11 @@ impl Running {
     ///
     /// Cancel-safe; resolves again once it has.
     pub async fn ended(&mut self, each: &mut dyn FnMut(&str)) {
-        let Self { pidfd, output, .. } = self;
+        let Self { whose, output, .. } = self;
+        let pidfd = match whose {
+            Whose::Ours(child) => child.watched(),
+            Whose::Anothers(pidfd) => pidfd,
+        };
         tokio::select! {
             biased;
             () = stop::ended(pidfd) => {}
@@ -97,7 +112,7 @@ impl Running {
     /// SIGKILL for what a command that has ended left in its group.
     pub fn kill_group(&self) {
         // The number of a child that was not waited for is its own; any other's may be given out again once it has ended.
-        if !self.reaped && (self.child.is_some() || self.id.is_alive()) {
+        if !self.reaped && (matches!(self.whose, Whose::Ours(_)) || self.id.is_alive()) {
             stop::signal_group(self.group(), Signal::SIGKILL);
         }
     }
@@ -111,7 +126,7 @@ impl Running {
 
     /// How it ended; [`End::Stuck`] when it has not.
     pub fn reap(&mut self) -> End {
-        let Some(child) = &mut self.child else { return self.unseen() };
+        let Whose::Ours(child) = &mut self.whose else { return self.unseen() };
         match child.try_wait() {
             Ok(Some(status)) => {
                 self.reaped = true;
@@ -132,7 +147,7 @@ impl Running {
     /// Ends it and its group: SIGTERM, `grace`, SIGKILL; resolves when all of it has ended. Its output is read
     /// meanwhile, so that it cannot hang on a full pipe.
     pub async fn stop(&mut self, grace: Duration, each: &mut dyn FnMut(&str)) -> End {
-        if self.child.is_none() {
+        if matches!(self.whose, Whose::Anothers(_)) {
             self.reaped = true;
             self.id.stop_recorded(grace).await;
             return End::Unseen;
@@ -149,19 +164,24 @@ impl Running {
 
     /// Lets go of it: it runs on, and nobody reads what it prints. For a vmrun that is about to leave.
     pub fn leave(self) {
-        // Both this value and tokio's child would kill it when dropped.
+        // Dropped, it would be killed.
         std::mem::forget(self);
     }
 
     fn group(&self) -> Pid {
-        // A pid is positive and below 2^22; `proc_sys_kernel(5)`, pid_max.
-        Pid::from_raw(self.id.pid.cast_signed())
+        group_of(self.id.pid)
     }
+}
+
+/// The group that process `pid` leads.
+fn group_of(pid: u32) -> Pid {
+    // A pid is positive and below 2^22; `proc_sys_kernel(5)`, pid_max.
+    Pid::from_raw(pid.cast_signed())
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The leader itself is reaped in the background; that is what tokio keeps of a child that is dropped.
+        // The leader itself is waited for in the background.
         self.kill_group();
     }
 }

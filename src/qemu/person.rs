@@ -4,8 +4,9 @@ use super::QemuError;
 use crate::host::Root;
 use crate::plan::RunAs;
 use crate::process::{Identity, session};
-use nix::sys::prctl::set_no_new_privs;
-use nix::unistd::{Gid, Group, Uid, setgroups, setresgid, setresuid};
+use nix::unistd::Group;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
@@ -30,7 +31,7 @@ impl Person {
         let gid = match &who.group {
             None => Gid::from_raw(identity.gid),
             Some(name) => match Group::from_name(name) {
-                Ok(Some(group)) => group.gid,
+                Ok(Some(group)) => Gid::from_raw(group.gid.as_raw()),
                 Ok(None) => return Err(unknown(format!("there is no group `{name}`"))),
                 Err(errno) => return Err(unknown(format!("group `{name}` cannot be looked up: {errno}"))),
             },
@@ -40,16 +41,16 @@ impl Person {
         Ok(Self { uid: Uid::from_raw(identity.uid), gid, groups, env })
     }
 
-    /// Makes the calling process this user for good: real, effective and saved, without a right of root's; credentials(7).
+    /// Makes the calling thread, of a child its only one, this user for good: real, effective and saved, without a right of root's; credentials(7).
     pub(super) fn become_it(&self) -> io::Result<()> {
         // The user last: after it, nothing may be changed any more.
-        setgroups(&self.groups)?;
-        setresgid(self.gid, self.gid, self.gid)?;
-        Ok(setresuid(self.uid, self.uid, self.uid)?)
+        set_thread_groups(&self.groups)?;
+        set_thread_res_gid(self.gid, self.gid, self.gid)?;
+        Ok(set_thread_res_uid(self.uid, self.uid, self.uid)?)
     }
 }
 
 /// From now on nothing that is executed gains a right by its file; `PR_SET_NO_NEW_PRIVS(2const)`.
 pub(super) fn gain_nothing() -> io::Result<()> {
-    Ok(set_no_new_privs()?)
+    Ok(set_no_new_privs(true)?)
 }
