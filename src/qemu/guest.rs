@@ -10,14 +10,14 @@ use super::QemuError;
 use super::child::Process;
 use super::descriptors::{console_socket, qmp_socket};
 use super::pin::{Pinned, Threads, Told};
-use super::qmp::{Call, Event, Events, Qmp, QmpError, QueryCpus, QueryIothreads, QueryStatus, Status};
+use super::qmp::{Call, Event, Events, Qmp, QmpError, QueryCpus, QueryIothreads, QueryStatus, Status, read};
 use crate::plan::Pins;
 use crate::process::ProcessId;
 use crate::unit::CpuSet;
 use qapi::Command;
 use qapi::qmp::{quit, system_powerdown};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -245,14 +245,9 @@ pub(super) fn asked(qmp: &Qmp) -> Vec<Call> {
     ["qmp_capabilities", QueryCpus::NAME, QueryIothreads::NAME].map(|name| qmp.call(name, &json!({}))).into()
 }
 
-pub(super) async fn all(ahead: &mut [Call], replies: &mut Vec<Value>) -> Result<Told, QmpError> {
+pub(super) async fn all(ahead: &mut [Call], replies: &mut Vec<Box<RawValue>>) -> Result<Told, QmpError> {
     for call in ahead.iter_mut().skip(replies.len()) {
         replies.push(call.await?);
     }
     Ok(Told { vcpus: read(QueryCpus::NAME, &replies[1])?, iothreads: read(QueryIothreads::NAME, &replies[2])? })
-}
-
-fn read<'a, T: Deserialize<'a>>(command: &str, reply: &'a Value) -> Result<T, QmpError> {
-    let unreadable = |source| QmpError::Unreadable { command: command.to_owned(), reply: reply.clone(), source };
-    T::deserialize(reply).map_err(unreadable)
 }

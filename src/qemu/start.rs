@@ -10,7 +10,8 @@ use crate::process::ProcessId;
 use crate::unit::CpuSet;
 use qapi::Command;
 use qapi::qmp::{cont, set_link};
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use std::ops::{Deref, DerefMut};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub struct Booting {
     guest: Guest,
     vhost: bool,
     ahead: Vec<Call>,
-    replies: Vec<Value>,
+    replies: Vec<Box<RawValue>>,
 }
 
 /// A QEMU whose threads are in place and whose guest has not run an instruction. Killed when dropped.

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Highest host CPU number that is accepted.
 ///
@@ -17,15 +18,16 @@ const MAX_CPU: u32 = 1023;
 ///
 /// In a profile a number, a list as text, or an array of both: `4`, `"4-7"`, `[4, "6-7"]`. There `^` takes CPUs out of
 /// those before it, as libvirt's lists have it: `"0-7,^4"`.
+/// Cheap to copy: each of a guest's threads has one, and most of them the same.
 /// Source of the list format: Linux `Documentation/admin-guide/kernel-parameters.rst` (cpu lists).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CpuSet(BTreeSet<u32>);
+pub struct CpuSet(Arc<BTreeSet<u32>>);
 
 impl CpuSet {
     /// The set of one host CPU.
     #[must_use]
     pub fn of(cpu: u32) -> Self {
-        Self(BTreeSet::from([cpu]))
+        BTreeSet::from([cpu]).into()
     }
 
     /// Whether no CPU is in the set.
@@ -54,31 +56,31 @@ impl CpuSet {
     /// The CPUs that are in this set and not in `other`.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
-        Self(self.0.difference(&other.0).copied().collect())
+        self.0.difference(&other.0).copied().collect()
     }
 
     /// The CPUs that are in one of the sets, or in both.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self(self.0.union(&other.0).copied().collect())
+        self.0.union(&other.0).copied().collect()
     }
 
     /// The CPUs that are in both sets.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        Self(self.0.intersection(&other.0).copied().collect())
+        self.0.intersection(&other.0).copied().collect()
     }
 }
 
 impl FromIterator<u32> for CpuSet {
     fn from_iter<I: IntoIterator<Item = u32>>(cpus: I) -> Self {
-        Self(cpus.into_iter().collect())
+        cpus.into_iter().collect::<BTreeSet<_>>().into()
     }
 }
 
 impl Extend<u32> for CpuSet {
     fn extend<I: IntoIterator<Item = u32>>(&mut self, cpus: I) {
-        self.0.extend(cpus);
+        Arc::make_mut(&mut self.0).extend(cpus);
     }
 }
 
@@ -101,7 +103,13 @@ impl FromStr for CpuSet {
                 return Err(format!("`{part}` takes out what is not in the list before it; write it like 0-7,^4"));
             }
         }
-        Ok(Self(cpus))
+        Ok(cpus.into())
+    }
+}
+
+impl From<BTreeSet<u32>> for CpuSet {
+    fn from(cpus: BTreeSet<u32>) -> Self {
+        Self(cpus.into())
     }
 }
 
@@ -267,7 +275,7 @@ mod test {
     proptest::proptest! {
         #[test]
         fn printing_and_parsing_are_inverse(cpus in proptest::collection::btree_set(0u32..1024, 0..64)) {
-            let set = CpuSet(cpus);
+            let set = CpuSet::from(cpus);
             proptest::prop_assert_eq!(set.to_string().parse::<CpuSet>(), Ok(set));
         }
     }

@@ -1,7 +1,7 @@
 //! Puts every thread of QEMU on its host CPUs, and reads back that it is there.
 //!
-//! vCPUs and iothreads are known by the thread ids that QEMU tells, never by name, and only those below QEMU's own
-//! `/proc/PID/task` are touched. All other threads inherited the emulator's mask at exec; they are checked.
+//! vCPUs and iothreads are known by the thread ids that QEMU tells, never by name, and only those of QEMU's own process
+//! are touched. All other threads inherited the emulator's mask at exec; they are checked.
 
 mod order;
 mod proc;
@@ -12,7 +12,7 @@ use super::qmp::{Iothread, Vcpu};
 use crate::plan::{Pins, Sched};
 use crate::unit::CpuSet;
 use nix::errno::Errno;
-use order::Order;
+use order::{Order, Place};
 use std::fmt;
 use std::io;
 
@@ -53,8 +53,7 @@ pub struct Threads {
     /// Masks of vCPUs and iothreads; a thread made by one of them starts with its mask.
     special: Vec<Mask>,
     /// Where threads without a place of their own belong.
-    rest: CpuSet,
-    rest_mask: Mask,
+    rest: Place,
     watch_vhost: bool,
     /// Host CPUs that were switched off before: who belongs on no others waits elsewhere for [`Threads::place_again`].
     away: CpuSet,
@@ -81,15 +80,14 @@ impl Threads {
     /// and when the kernel refuses or gives less than was asked.
     pub fn pin(pid: u32, pins: &Pins, told: &Told, vhost: bool, away: CpuSet) -> Result<Self, QemuError> {
         let home = Mask::read(0).map_err(|errno| failed("QEMU", "vmrun's own host CPUs cannot be read", errno))?.cpus();
-        let tasks = proc::tasks(pid)?;
-        let orders = order::orders(pid, pins, told, &home, &tasks)?;
-        let rest = pins.emulator.clone().unwrap_or(home);
+        let orders = order::orders(pid, pins, told, &home, proc::is_thread_of)?;
+        let mut special: Vec<_> = orders.iter().filter_map(|order| Some(order.place.as_ref()?.mask)).collect();
+        special.dedup();
         let mut threads = Self {
             pid,
-            pinned: Vec::with_capacity(tasks.len()),
-            special: orders.iter().filter_map(|order| order.cpus.as_ref().map(Mask::of)).collect(),
-            rest_mask: Mask::of(&rest),
-            rest,
+            pinned: Vec::with_capacity(orders.len()),
+            special,
+            rest: pins.emulator.clone().unwrap_or(home).into(),
             watch_vhost: vhost && !pins.is_empty(),
             away,
         };
@@ -98,9 +96,8 @@ impl Threads {
             let Order { tid, what, sched, .. } = order;
             threads.pinned.push(Pinned { tid, what, cpus, sched, name: String::new() });
         }
-        threads.place_rest(&tasks, pins.emulator.is_some())?;
-        // Whoever was born while its parent was on the way may have the parent's mask.
-        threads.place_newcomers()?;
+        // Only now, as one that is born to a vCPU or an iothread has that one's mask.
+        threads.place_others(&proc::tasks(pid)?, pins.emulator.is_some())?;
         Ok(threads)
     }
 
@@ -125,7 +122,7 @@ impl Threads {
         };
         self.pinned.retain(|thread| thread.what == Thread::Vhost || tasks.binary_search(&thread.tid).is_ok());
         let before = self.pinned.len();
-        self.place_rest(&tasks, false)?;
+        self.place_others(&tasks, false)?;
         Ok(self.pinned[before..].to_vec())
     }
 
@@ -158,45 +155,64 @@ impl Threads {
         Ok(moved)
     }
 
-    /// Places those of `tasks`, and vhost workers, that have no place yet. `all` moves any that is elsewhere, otherwise
-    /// only those that inherited a mask are moved: one that somebody placed by hand stays there.
-    fn place_rest(&mut self, tasks: &[i32], all: bool) -> Result<(), QemuError> {
-        let mut known = self.pinned.iter().map(|thread| thread.tid).collect::<Vec<_>>();
-        known.sort_unstable();
-        let workers = if self.watch_vhost { proc::vhost_workers(self.pid)? } else { Vec::new() };
-        let new = tasks.iter().chain(&workers).filter(|tid| known.binary_search(tid).is_err());
-        for &tid in new {
-            let name = proc::name(self.pid, tid);
-            let vhost = workers.contains(&tid) || name == proc::vhost_name(self.pid);
-            let what = if vhost { Thread::Vhost } else { Thread::Emulator };
-            if let Some(cpus) = self.settle(tid, &what, all || vhost)? {
-                self.pinned.push(Pinned { tid, what, cpus, sched: Sched::Normal, name });
-            }
+    /// Places those of `tasks` that have no place yet, and looks again as long as there was one to move: what that one has
+    /// started meanwhile has the mask that it had.
+    fn place_others(&mut self, tasks: &[i32], all: bool) -> Result<(), QemuError> {
+        let mut moved = self.place_rest(tasks, all)?;
+        while moved {
+            moved = self.place_rest(&proc::tasks(self.pid)?, all)?;
         }
         Ok(())
     }
 
+    /// Places those of `tasks`, and vhost workers, that have no place yet, and says whether one was moved. `all` moves any
+    /// that is elsewhere, otherwise only those that inherited a mask are moved: one that somebody placed by hand stays there.
+    fn place_rest(&mut self, tasks: &[i32], all: bool) -> Result<bool, QemuError> {
+        let mut known = self.pinned.iter().map(|thread| thread.tid).collect::<Vec<_>>();
+        known.sort_unstable();
+        let workers = if self.watch_vhost { proc::vhost_workers(self.pid)? } else { Vec::new() };
+        let new = tasks.iter().chain(&workers).filter(|tid| known.binary_search(tid).is_err());
+        let mut moved = false;
+        for &tid in new {
+            let name = proc::name(self.pid, tid);
+            let vhost = workers.contains(&tid) || name == proc::vhost_name(self.pid);
+            let what = if vhost { Thread::Vhost } else { Thread::Emulator };
+            if let Some(Settled { cpus, moved: this }) = self.settle(tid, &what, all || vhost)? {
+                moved |= this;
+                self.pinned.push(Pinned { tid, what, cpus, sched: Sched::Normal, name });
+            }
+        }
+        Ok(moved)
+    }
+
     /// Where `tid` is in the end; `None` when it has ended.
-    fn settle(&self, tid: i32, what: &Thread, force: bool) -> Result<Option<CpuSet>, QemuError> {
+    fn settle(&self, tid: i32, what: &Thread, force: bool) -> Result<Option<Settled>, QemuError> {
         let now = match Mask::read(tid) {
             Err(Errno::ESRCH) => return Ok(None),
             now => now.map_err(|errno| failed(&thread(what, tid), "its host CPUs cannot be read", errno))?,
         };
-        if now == self.rest_mask {
-            return Ok(Some(self.rest.clone()));
+        if now == self.rest.mask {
+            return Ok(Some(Settled { cpus: self.rest.cpus.clone(), moved: false }));
         }
         if !force && !self.special.contains(&now) {
-            return Ok(Some(now.cpus()));
+            return Ok(Some(Settled { cpus: now.cpus(), moved: false }));
         }
         if *what == Thread::Emulator {
             proc::rejoin(self.pid, tid);
         }
-        let order = Order { tid, what: what.clone(), cpus: Some(self.rest.clone()), sched: Sched::Normal };
+        let order = Order { tid, what: what.clone(), place: Some(self.rest.clone()), sched: Sched::Normal };
         match order.carry_out(&self.away) {
             Err(QemuError::Pin { source: Some(source), .. }) if is_gone(&source) => Ok(None),
-            placed => placed.map(Some),
+            placed => placed.map(|cpus| Some(Settled { cpus, moved: true })),
         }
     }
+}
+
+/// A thread that has its place.
+struct Settled {
+    cpus: CpuSet,
+    /// Whether it was elsewhere before.
+    moved: bool,
 }
 
 /// Whether `thread` is still where it was; one that has ended is nowhere else. One that is no vCPU may have lost host CPUs

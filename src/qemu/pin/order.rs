@@ -13,8 +13,21 @@ pub(super) struct Order {
     pub(super) tid: i32,
     pub(super) what: Thread,
     /// Where; `None` leaves it where it is.
-    pub(super) cpus: Option<CpuSet>,
+    pub(super) place: Option<Place>,
     pub(super) sched: Sched,
+}
+
+/// Host CPUs, and what the kernel calls them.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) cpus: CpuSet,
+    pub(super) mask: Mask,
+}
+
+impl From<CpuSet> for Place {
+    fn from(cpus: CpuSet) -> Self {
+        Self { mask: Mask::of(&cpus), cpus }
+    }
 }
 
 impl Order {
@@ -22,9 +35,9 @@ impl Order {
     /// off.
     pub(super) fn carry_out(&self, away: &CpuSet) -> Result<CpuSet, QemuError> {
         let name = || thread(&self.what, self.tid);
-        let is_there = |cpus: &&CpuSet| away.is_empty() || !cpus.without(away).is_empty();
-        let wanted = self.cpus.as_ref().filter(is_there).map(|cpus| (cpus, Mask::of(cpus)));
-        if let Some((cpus, mask)) = wanted {
+        let is_there = |place: &&Place| away.is_empty() || !place.cpus.without(away).is_empty();
+        let wanted = self.place.as_ref().filter(is_there);
+        if let Some(Place { cpus, mask }) = wanted {
             let refused = |errno| failed(&name(), &format!("the kernel refuses host CPUs {cpus}"), errno);
             mask.apply(self.tid).map_err(refused)?;
         }
@@ -32,9 +45,9 @@ impl Order {
             .map_err(|source| failed(&name(), &format!("the kernel refuses {}", class(self.sched)), source))?;
         let now = Mask::read(self.tid).map_err(|errno| failed(&name(), "its host CPUs cannot be read back", errno))?;
         match wanted {
-            None => Ok(self.cpus.clone().unwrap_or_else(|| now.cpus())),
-            Some((cpus, mask)) if mask == now || Mask::of(&cpus.without(away)) == now => Ok(cpus.clone()),
-            Some((cpus, _)) => {
+            None => Ok(self.place.as_ref().map_or_else(|| now.cpus(), |place| place.cpus.clone())),
+            Some(Place { cpus, mask }) if *mask == now || Mask::of(&cpus.without(away)) == now => Ok(cpus.clone()),
+            Some(Place { cpus, .. }) => {
                 let now = now.cpus();
                 // Host CPUs may have become another guest's partition; threads that are no vCPU do with the others.
                 let any = matches!(self.what, Thread::Emulator | Thread::Vhost);
@@ -50,19 +63,19 @@ impl Order {
     }
 }
 
-/// The orders for vCPUs and iothreads, each thread once and all of them among `tasks`.
+/// The orders for vCPUs and iothreads, each thread once and all of them of process `pid`, as `is_of` says.
 pub(super) fn orders(
     pid: u32,
     pins: &Pins,
     told: &Told,
     home: &CpuSet,
-    tasks: &[i32],
+    is_of: impl Fn(u32, i32) -> bool,
 ) -> Result<Vec<Order>, QemuError> {
     let mut orders = vcpus(pins, told, home)?;
     orders.extend(iothreads(pins, told)?);
     one_thread_each(&orders)?;
     for order in &orders {
-        let ours = i64::from(order.tid) != i64::from(pid) && tasks.binary_search(&order.tid).is_ok();
+        let ours = i64::from(order.tid) != i64::from(pid) && is_of(pid, order.tid);
         if !ours {
             let why = format!("QEMU names a thread that is none of process {pid}'s, or its main thread");
             return Err(refused(thread(&order.what, order.tid), why));
@@ -93,7 +106,7 @@ fn vcpus(pins: &Pins, told: &Told, home: &CpuSet) -> Result<Vec<Order>, QemuErro
             }
             let cpus = placement.and_then(|placement| placement.cpus.as_ref()).or(anywhere).cloned();
             let sched = placement.map_or(Sched::Normal, |placement| placement.sched);
-            Ok(Order { tid: vcpu.thread_id, what, cpus, sched })
+            Ok(Order { tid: vcpu.thread_id, what, place: cpus.map(Place::from), sched })
         })
         .collect()
 }
@@ -105,7 +118,8 @@ fn iothreads(pins: &Pins, told: &Told) -> Result<Vec<Order>, QemuError> {
             return Err(refused(format!("iothread {id}"), "QEMU has no iothread of this id".into()));
         };
         let what = Thread::Iothread(id.clone());
-        orders.push(Order { tid: iothread.thread_id, what, cpus: placement.cpus.clone(), sched: placement.sched });
+        let place = placement.cpus.clone().map(Place::from);
+        orders.push(Order { tid: iothread.thread_id, what, place, sched: placement.sched });
     }
     Ok(orders)
 }
@@ -162,8 +176,6 @@ mod test {
     use crate::qemu::{Iothread, QemuError, Vcpu};
     use crate::unit::CpuSet;
 
-    const TASKS: &[i32] = &[100, 101, 102, 103];
-
     fn told(vcpus: &[(u32, i32)]) -> Told {
         let vcpus = vcpus.iter().map(|&(cpu_index, thread_id)| Vcpu { cpu_index, thread_id }).collect();
         Told { vcpus, iothreads: vec![Iothread { id: "io0".into(), thread_id: 103 }] }
@@ -182,7 +194,7 @@ mod test {
     }
 
     fn place(pins: &Pins, told: &Told) -> Result<Vec<Order>, QemuError> {
-        orders(100, pins, told, &home(), TASKS)
+        orders(100, pins, told, &home(), |pid, tid| pid == 100 && (100..104).contains(&tid))
     }
 
     fn refusal(pins: &Pins, told: &Told) -> String {
@@ -193,7 +205,7 @@ mod test {
     fn vcpus_are_placed_by_index_and_not_by_the_order_of_the_reply() {
         let orders = place(&vcpus(2), &told(&[(1, 102), (0, 101)])).unwrap();
         let placed =
-            orders.iter().map(|order| (order.tid, order.cpus.as_ref().unwrap().to_string())).collect::<Vec<_>>();
+            orders.iter().map(|order| (order.tid, order.place.as_ref().unwrap().cpus.to_string())).collect::<Vec<_>>();
         assert_eq!(placed, [(101, "0".into()), (102, "1".into())]);
     }
 
@@ -229,11 +241,11 @@ mod test {
     fn vcpus_without_a_place_leave_the_emulators_host_cpus() {
         let pins = Pins { emulator: Some(CpuSet::of(0)), ..Pins::default() };
         let orders = place(&pins, &told(&[(0, 101)])).unwrap();
-        assert_eq!((&orders[0].what, &orders[0].cpus), (&Thread::Vcpu(0), &Some(home())));
+        assert_eq!((&orders[0].what, &orders[0].place.as_ref().unwrap().cpus), (&Thread::Vcpu(0), &home()));
     }
 
     #[test]
     fn without_pins_nothing_is_moved() {
-        assert_eq!(place(&Pins::default(), &told(&[(0, 101)])).unwrap()[0].cpus, None);
+        assert!(place(&Pins::default(), &told(&[(0, 101)])).unwrap()[0].place.is_none());
     }
 }

@@ -2,11 +2,25 @@
 
 use super::{QemuError, failed};
 use crate::plan::CONTROL_GROUPS;
+use nix::errno::Errno;
+use nix::libc;
 use std::fs;
 
 /// Ids of the threads of process `pid`, ascending.
 pub(super) fn tasks(pid: u32) -> Result<Vec<i32>, QemuError> {
     numbers(&format!("/proc/{pid}/task"))
+}
+
+/// Whether `tid` is a thread of process `pid`: whether it stands below its `/proc/PID/task`, without having the kernel make
+/// an inode for each thread that does; `tgkill(2)`.
+pub(super) fn is_thread_of(pid: u32, tid: i32) -> bool {
+    // A pid is positive and below 2^22; `proc_sys_kernel(5)`, pid_max.
+    let process = pid.cast_signed();
+    // SAFETY: plain numbers; signal 0 is none, and is only looked at whether it could be sent.
+    #[allow(unsafe_code)]
+    let status = unsafe { libc::tgkill(process, tid, 0) };
+    // Who may not signal it is told so after it was found (do_send_specific, kernel/signal.c).
+    status == 0 || Errno::last() == Errno::EPERM
 }
 
 /// Name of thread `tid`; empty when it has ended. A kernel thread of its own is found by its id alone.

@@ -2,11 +2,12 @@
 
 use super::QmpError;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::oneshot;
 
-type Reply = Result<Value, QmpError>;
+type Reply = Result<Box<RawValue>, QmpError>;
 
 /// The waiting commands by id, oldest first.
 #[derive(Debug, Default)]
@@ -47,7 +48,7 @@ impl Book {
     }
 
     /// Hands a command its reply; one for a command that was struck out is dropped.
-    pub(super) fn succeed(&self, id: Option<u64>, value: Value) {
+    pub(super) fn succeed(&self, id: Option<u64>, value: Box<RawValue>) {
         let Some(waiting) = id.and_then(|id| self.pages().waiting.remove(&id)) else {
             tracing::debug!(?id, "late reply dropped");
             return;

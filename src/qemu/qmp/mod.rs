@@ -1,7 +1,7 @@
-//! The conversation with QEMU's monitor (QMP), over `serde_json` values with `qapi` types on top.
+//! The conversation with QEMU's monitor (QMP), in JSON with `qapi` types on top.
 //!
-//! Lines are decoded as plain JSON first, so an event, enum value or error class that is newer than the `qapi` types
-//! costs nothing but its type. One task owns the connection and never waits for a handler: QEMU buffers without bound
+//! Events and refusals are read as any JSON, and a reply stays text until its reader says what it is, so an event, enum
+//! value or error class that is newer than the `qapi` types costs nothing but its type. One task owns the connection and never waits for a handler: QEMU buffers without bound
 //! for a client that does not read. Every command has an id of its own; a command whose future was dropped (a time
 //! limit around it, say) leaves nothing behind, and its late reply is thrown away.
 
@@ -12,6 +12,8 @@ mod reader;
 mod reply;
 mod writer;
 
+pub(super) use reply::read;
+
 pub use event::Event;
 pub use reply::{
     Iothread, QueryCpus, QueryIothreads, QueryStatus, QueryVersion, RunState, Status, Vcpu, Version, VersionNumbers,
@@ -19,7 +21,7 @@ pub use reply::{
 
 use book::Book;
 use qapi::Command;
-use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
@@ -53,7 +55,7 @@ pub enum QmpError {
         /// Name of the command.
         command: String,
         /// The reply as it came.
-        reply: Value,
+        reply: String,
         /// What does not fit.
         source: serde_json::Error,
     },
@@ -72,11 +74,11 @@ pub struct Events {
     _wire: Arc<Wire>,
 }
 
-/// A command under way. Resolves to its reply; dropping it forgets the command, not what it does.
+/// A command under way. Resolves to its reply, as text; dropping it forgets the command, not what it does.
 #[derive(Debug)]
 pub struct Call {
     id: u64,
-    reply: oneshot::Receiver<Result<Value, QmpError>>,
+    reply: oneshot::Receiver<Result<Box<RawValue>, QmpError>>,
     wire: Arc<Wire>,
 }
 
@@ -134,7 +136,7 @@ impl Qmp {
     /// # Errors
     /// See [`QmpError`].
     pub async fn raw(&self, command: &str, arguments: &Value) -> Result<Value, QmpError> {
-        self.call(command, arguments).await
+        read(command, &self.call(command, arguments).await?)
     }
 
     /// Carries out a command with its types.
@@ -142,10 +144,9 @@ impl Qmp {
     /// # Errors
     /// See [`QmpError`].
     pub async fn execute<C: Command>(&self, command: &C) -> Result<C::Ok, QmpError> {
-        let unreadable = |source, reply| QmpError::Unreadable { command: C::NAME.to_owned(), reply, source };
-        let arguments = serde_json::to_value(command).map_err(|source| unreadable(source, Value::Null))?;
-        let reply = self.raw(C::NAME, &arguments).await?;
-        C::Ok::deserialize(&reply).map_err(|source| unreadable(source, reply))
+        let unsaid = |source| QmpError::Unreadable { command: C::NAME.to_owned(), reply: String::new(), source };
+        let arguments = serde_json::to_value(command).map_err(unsaid)?;
+        read(C::NAME, &self.call(C::NAME, &arguments).await?)
     }
 
     /// What QEMU greeted with, `{"version": …, "capabilities": …}`; `None` before it did.
@@ -171,7 +172,7 @@ impl Events {
 }
 
 impl Future for Call {
-    type Output = Result<Value, QmpError>;
+    type Output = Result<Box<RawValue>, QmpError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.reply).poll(context).map(|reply| reply.unwrap_or(Err(QmpError::Closed)))

@@ -1,7 +1,19 @@
 //! The replies that a start depends on, read leniently: only what is needed, and newer values are kept as text.
 
+use super::QmpError;
 use qapi::Command;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The reply to `command`, by what is expected of it.
+pub(in crate::qemu) fn read<'a, T: Deserialize<'a>>(command: &str, reply: &'a RawValue) -> Result<T, QmpError> {
+    let (command, text) = (|| command.to_owned(), reply.get());
+    serde_json::from_str(text).map_err(|source| QmpError::Unreadable {
+        command: command(),
+        reply: text.to_owned(),
+        source,
+    })
+}
 
 /// `query-cpus-fast`: the vCPUs and their threads.
 #[derive(Clone, Copy, Debug, Serialize)]

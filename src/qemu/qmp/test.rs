@@ -52,7 +52,7 @@ async fn a_command_gets_the_reply_with_its_id() {
     );
     peer.says(&json!({ "return": 2, "id": two["id"] }).to_string()).await;
     peer.says(&json!({ "return": 1, "id": one["id"] }).to_string()).await;
-    assert_eq!((first.await.unwrap(), second.await.unwrap()), (json!(1), json!(2)));
+    assert_eq!((first.await.unwrap().get(), second.await.unwrap().get()), ("1", "2"));
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn an_unknown_value_in_a_reply_fails_that_command_only_and_is_shown() {
     let (qmp, _events, mut peer) = talk();
     let (answer, ()) = tokio::join!(qmp.execute(&QueryVersion {}), peer.answers(json!({"qemu": "eleven"})));
     let Err(QmpError::Unreadable { command, reply, .. }) = answer else { panic!("{answer:?}") };
-    assert_eq!((command.as_str(), reply), ("query-version", json!({"qemu": "eleven"})));
+    assert_eq!((command.as_str(), reply.as_str()), ("query-version", r#"{"qemu":"eleven"}"#));
     answered(&qmp, &mut peer, json!({})).await;
 }
 
@@ -153,7 +153,7 @@ async fn an_error_without_an_id_fails_the_oldest_command() {
     peer.says(r#"{"error": {"class": "GenericError", "desc": "JSON parse error"}}"#).await;
     assert!(matches!(oldest.await, Err(QmpError::Refused { command, .. }) if command == "oldest"));
     peer.answers(json!(7)).await;
-    assert_eq!(newer.await.unwrap(), json!(7));
+    assert_eq!(newer.await.unwrap().get(), "7");
 }
 
 #[tokio::test]
