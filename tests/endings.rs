@@ -6,6 +6,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use support::program;
 use support::setup::qemus;
@@ -31,6 +32,18 @@ fn a_guest_that_powers_off_ends_well() {
         let ended = bench.run(&[profile.to_str().unwrap()]);
         assert_clean_end(bench, &ended, 0, "the guest powered off");
         assert!(bench.serial().contains("vmrun-guest: done"), "{}", bench.serial());
+    });
+}
+
+#[test]
+fn a_good_end_is_one_also_for_who_has_the_ends_of_children_ignored() {
+    with_each_qemu(|bench| {
+        let profile = bench.profile("then=poweroff", "[[hook]]\nname = \"h\"\nat = \"pre\"\nrun = [\"true\"]\n");
+        let mut command = Command::new("env");
+        let known = bench.command();
+        command.args(["--ignore-signal=CHLD", known.get_program().to_str().unwrap()]).arg(&profile);
+        command.envs(known.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        assert_clean_end(bench, &bench.start_command(command.stdin(Stdio::null())).end(), 0, "the guest powered off");
     });
 }
 

@@ -43,6 +43,7 @@ mod usage;
 mod why;
 
 use crate::plan::Class;
+use crate::process::keep_their_ends;
 use args::{Cli, Command};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
@@ -162,6 +163,7 @@ impl From<Class> for Exit {
 /// Does what the command line says; `words` starts with the program's own name.
 #[must_use]
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
+    keep_their_ends();
     // A shell that asks what a word may be gets its answer here, and the process ends.
     CompleteEnv::with_factory(args::command).complete();
     let words: Vec<_> = words.into_iter().collect();

@@ -2,6 +2,9 @@
 
 use super::stat;
 use super::watched::watched;
+use nix::sys::signal::SigHandler::SigDfl;
+use nix::sys::signal::Signal::SIGCHLD;
+use nix::sys::signal::signal;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use std::io;
@@ -54,7 +57,7 @@ impl Child {
     /// How it ended; `None` when it has not.
     ///
     /// # Errors
-    /// When it is not ours to wait for: whoever started vmrun has SIGCHLD ignored; `wait(2)`.
+    /// When it is not ours to wait for, as SIGCHLD is ignored; see [`keep_their_ends`].
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         if self.status.is_none() {
             self.status = reaped(self.pid, WaitOptions::NOHANG)?;
@@ -100,6 +103,14 @@ impl Drop for Child {
             });
         }
     }
+}
+
+/// Has the kernel keep how our children end until we ask: whoever started vmrun may have had SIGCHLD ignored, and then a
+/// guest that powered off could not be told from one that died. `wait(2)`.
+#[allow(unsafe_code)]
+pub fn keep_their_ends() {
+    // SAFETY: the default action of SIGCHLD is to do nothing.
+    _ = unsafe { signal(SIGCHLD, SigDfl) };
 }
 
 fn reaped(pid: Pid, options: WaitOptions) -> io::Result<Option<ExitStatus>> {

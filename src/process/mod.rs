@@ -27,7 +27,7 @@ mod stop;
 mod watched;
 
 pub use bearing::bearing;
-pub use child::Child;
+pub use child::{Child, keep_their_ends};
 pub use closing::Closing;
 pub use end::End;
 pub use error::ProcessError;
