@@ -12,6 +12,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// What goes last from a run folder, in this order: until then whoever comes finds that there is something to finish, or is
+/// kept out.
+const LAST: [&str; 3] = [super::journal::FILE, "alive.lock", "sup.lock"];
+
 /// A claimed run folder. Dropping it frees the locks; [`Instance::release`] also removes the folder.
 #[derive(Debug)]
 pub struct Instance {
@@ -91,10 +95,8 @@ impl Instance {
     /// When something in it cannot be removed.
     pub fn release(self) -> Result<(), ApplyError> {
         at(Point::Release)?;
-        // Journal and locks go last: until then whoever comes finds that there is something to finish, or is kept out.
-        let last = [super::journal::FILE, "sup.lock", "alive.lock"];
         let entries = fs::read_dir(&self.dir).map_err(ApplyError::io("read", &self.dir))?;
-        for entry in entries.flatten().filter(|entry| last.iter().all(|name| entry.file_name() != *name)) {
+        for entry in entries.flatten().filter(|entry| LAST.iter().all(|name| entry.file_name() != *name)) {
             let path = entry.path();
             let gone = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 true => fs::remove_dir_all(&path),
@@ -102,7 +104,21 @@ impl Instance {
             };
             gone.map_err(ApplyError::io("remove", path))?;
         }
-        fs::remove_dir_all(&self.dir).map_err(ApplyError::io("remove", &self.dir))?;
+        for path in LAST.map(|name| self.dir.join(name)) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(ApplyError::io("remove", path)(error));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        match fs::remove_dir(&self.dir) {
+            // Somebody came once the locks were gone: it is theirs now.
+            Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
+                return Err(ApplyError::io("remove", &self.dir)(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
         at(Point::Released)
     }
 }

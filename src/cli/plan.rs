@@ -5,7 +5,7 @@ use super::args::Plan;
 use super::load::{Loaded, Planned, planned};
 use super::output::{Output, Weight};
 use super::render::plan::{self, Against};
-use super::render::{argv, finding, place_origins, plan_json};
+use super::render::{PlanJson, argv, finding, place_origins};
 
 /// Shows the plan, also of a profile that this host refuses; then the problems are told on standard error.
 pub(super) fn run(args: &Plan, output: Output) -> Exit {
@@ -44,7 +44,7 @@ fn text(args: &Plan, loaded: &Loaded, planned: &Planned, width: usize) -> String
 /// The record of the findings, with the plan beside them.
 fn json(loaded: &Loaded, planned: &Planned) -> serde_json::Value {
     let mut record = finding::json(&loaded.sheets, &planned.findings, planned.exit());
-    record["plan"] = plan_json(planned.contents());
+    record["plan"] = PlanJson(planned.contents()).value();
     place_origins(&mut record["plan"]["options"], &loaded.keys, &loaded.sheets);
     record
 }

@@ -3,7 +3,7 @@
 use super::args::Report;
 use super::load::{Loaded, Rejected};
 use super::output::{Output, Weight};
-use super::render::{doctor as page, plan_json};
+use super::render::{PlanJson, doctor as page};
 use super::{Exit, guest, lately, refuse};
 use crate::doctor::mask::{Private, masked};
 use crate::doctor::{self, Subject};
@@ -57,7 +57,7 @@ fn told(subject: &Subject<'_>) -> String {
 fn of_profile(path: &Path, args: &Report, text: &mut String, private: &mut Private) -> Result<Contents, Rejected> {
     let loaded = Loaded::read(path, &args.layers)?;
     let planned = loaded.plan_here();
-    let plan = plan_json(planned.contents());
+    let plan = PlanJson(planned.contents()).value();
     private.serials.extend(serials(&plan.to_string()));
     let source = fs::read_to_string(path).unwrap_or_default();
     private.serials.extend(serials(&source));

@@ -4,17 +4,19 @@ use super::args::{HostFile, Run};
 use super::load::{Loaded, Planned};
 use super::output::{Output, Weight};
 use super::progress::Progress;
-use super::render::{finding, plan_json};
+use super::render::{PlanJson, finding};
 use super::{Exit, busy, ending, firmware, lately, place};
 use crate::host::{Caller, Host, Root};
 use crate::plan::Plan;
 use crate::supervise::{self, Notice, Order, Outcome};
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 
 /// Runs the guest of a profile; refused, nothing is touched.
 pub(super) fn run(args: &Run, output: Output) -> Exit {
     let mut loaded = match Loaded::read(&args.profile, &args.layers) {
-        Ok(loaded) => loaded,
+        // The process ends with it. To take thousands of pieces apart would only delay that.
+        Ok(loaded) => ManuallyDrop::new(loaded),
         Err(rejected) => return rejected.and_on(&HostFile::default()).tell(output),
     };
     recover_others(&loaded, output);
@@ -81,7 +83,7 @@ pub(super) fn accepted(loaded: &Loaded, planned: Planned, output: Output) -> Res
 /// Carries the plan out and returns when all is over.
 pub(super) fn carry_out(plan: Plan, host: &Host, loaded: &Loaded, tell: &dyn Fn(&Notice)) -> Outcome {
     let log_dir = log_dir(loaded, &plan);
-    let plan_json = serde_json::to_vec(&plan_json(&plan)).expect("JSON has names for its keys");
+    let plan_json = serde_json::to_vec(&PlanJson(&plan)).expect("JSON has names for its keys");
     let boot_id = host.boot_id.clone();
     // They are texts and numbers, which can always be written; without them only `vmrun diff` misses something.
     let profile_json = serde_json::to_vec(&loaded.sheets).unwrap_or_default();

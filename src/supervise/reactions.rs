@@ -146,7 +146,7 @@ impl Watch<'_> {
                 self.count_reboot();
                 Left::Restart
             }
-            None => Left::Ended(self.verdict.ended(status, self.guest.log_tail())),
+            None => Left::Ended(self.verdict.ended(status, || self.guest.log_tail())),
         }
     }
 

@@ -51,28 +51,26 @@ impl Verdict {
         self.lifeless = true;
     }
 
-    /// Why QEMU ended with `status`, where somebody saw it, its last words being `log`.
+    /// Why QEMU ended with `status`, where somebody saw it; `log` reads its last words.
     #[must_use]
-    pub(super) fn ended(&self, status: Option<ExitStatus>, log: Vec<String>) -> Ended {
+    pub(super) fn ended(&self, status: Option<ExitStatus>, log: impl FnOnce() -> Vec<String>) -> Ended {
+        let died = |how| Ended::Died { how, log: log() };
         match self.reason.as_deref() {
             _ if self.lifeless => Ended::Lifeless,
             _ if self.forced => Ended::Forced,
             _ if self.panicked => Ended::Panicked,
             // A debug device of QEMU shuts down with a status of the guest's choice.
             Some("guest-shutdown") if status.and_then(|status| status.code()).is_some_and(|code| code != 0) => {
-                Ended::Died { how: format!("{}, by a device of the guest", status.map_or(End::Unseen, End::from)), log }
+                died(format!("{}, by a device of the guest", status.map_or(End::Unseen, End::from)))
             }
             Some("guest-shutdown") if self.hibernating => Ended::Hibernated,
             Some("guest-shutdown") => Ended::PoweredOff,
             Some("guest-reset" | "host-qmp-system-reset") => Ended::Rebooted,
             Some("guest-panic") => Ended::Panicked,
-            Some("host-qmp-quit") => Ended::Died { how: "somebody told it to quit over QMP".into(), log },
-            Some("host-signal") => Ended::Died { how: "somebody sent it a signal to end".into(), log },
-            Some(other) => Ended::Died { how: format!("it shut down, reason `{other}`"), log },
-            None => {
-                let end = status.map_or(End::Unseen, End::from);
-                Ended::Died { how: format!("{end}, without saying why"), log }
-            }
+            Some("host-qmp-quit") => died("somebody told it to quit over QMP".into()),
+            Some("host-signal") => died("somebody sent it a signal to end".into()),
+            Some(other) => died(format!("it shut down, reason `{other}`")),
+            None => died(format!("{}, without saying why", status.map_or(End::Unseen, End::from))),
         }
     }
 }
@@ -90,7 +88,7 @@ mod test {
         for (name, data) in events {
             verdict.hear(name, data);
         }
-        verdict.ended(Some(ExitStatus::from_raw(0)), Vec::new())
+        verdict.ended(Some(ExitStatus::from_raw(0)), Vec::new)
     }
 
     #[test]
@@ -113,7 +111,7 @@ mod test {
 
     #[test]
     fn a_status_without_a_reason_is_told_as_it_is() {
-        let Ended::Died { how, .. } = Verdict::default().ended(Some(ExitStatus::from_raw(33 << 8)), Vec::new()) else {
+        let Ended::Died { how, .. } = Verdict::default().ended(Some(ExitStatus::from_raw(33 << 8)), Vec::new) else {
             panic!("no good end")
         };
         assert!(how.contains("33"), "{how}");
@@ -132,7 +130,7 @@ mod test {
 
     #[test]
     fn a_crash_names_its_signal() {
-        let Ended::Died { how, log } = Verdict::default().ended(Some(ExitStatus::from_raw(11)), vec!["last".into()])
+        let Ended::Died { how, log } = Verdict::default().ended(Some(ExitStatus::from_raw(11)), || vec!["last".into()])
         else {
             panic!("a crash")
         };

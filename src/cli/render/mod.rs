@@ -15,5 +15,5 @@ pub(super) mod plan;
 pub(super) mod reference;
 pub(super) mod rom;
 
-pub(super) use json::{place_origins, plan as plan_json};
+pub(super) use json::{PlanJson, place_origins};
 pub(super) use layout::{counted, paragraph, table};
