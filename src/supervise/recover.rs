@@ -1,5 +1,6 @@
 //! The host put back after runs that died.
 
+use super::patience::awaited;
 use super::run::sentence;
 use super::{Notice, Tell, clear_unborn};
 use crate::apply::{self, ApplyError, Damage, Instance, Standing, Unrestored, standing};
@@ -29,14 +30,24 @@ impl Zeal {
     }
 }
 
-/// Puts the host back after the run in the run folder `dir` died; returns what could not be.
+/// Puts the host back after the run in the run folder `dir` died; returns what could not be. What takes long is told.
 ///
 /// # Errors
 /// [`ApplyError::Busy`] and [`ApplyError::Orphan`] when the guest lives; else when its journal cannot be used.
-pub async fn recover(root: Root, dir: &Path, boot_id: &str, zeal: Zeal) -> Result<Vec<Unrestored>, ApplyError> {
-    clear_unborn(dir).await;
-    let instance = Instance::claim(dir)?;
-    let recovered = apply::recover(root, dir, boot_id, zeal.damage()).await?;
+pub async fn recover(
+    root: Root,
+    dir: &Path,
+    boot_id: &str,
+    zeal: Zeal,
+    tell: Tell<'_>,
+) -> Result<Vec<Unrestored>, ApplyError> {
+    let claimed = async {
+        clear_unborn(dir).await;
+        Instance::claim(dir)
+    };
+    let instance = awaited(tell, || "the QEMU that the last run left to end".into(), claimed).await?;
+    let recovered = apply::recover(root, dir, boot_id, zeal.damage());
+    let recovered = awaited(tell, || "the host to be put back after the last run".into(), recovered).await?;
     let left = recovered.map(|recovered| recovered.left).unwrap_or_default();
     if left.is_empty() || zeal == Zeal::Forced {
         instance.release()?;
@@ -48,7 +59,7 @@ pub async fn recover(root: Root, dir: &Path, boot_id: &str, zeal: Zeal) -> Resul
 pub async fn recover_all(root: &Root, runs: &Path, boot_id: &str, tell: Tell<'_>) {
     for dir in owed(runs) {
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match recover(root.clone(), &dir, boot_id, Zeal::Careful).await {
+        match recover(root.clone(), &dir, boot_id, Zeal::Careful, tell).await {
             Ok(left) if left.is_empty() => {
                 let what = format!("the last run of {name} died before it put the host back; that is done now");
                 tell(&Notice::Note(what));

@@ -4,9 +4,10 @@ use super::{boot_id, on_the_loop, run_dir};
 use crate::apply::{ApplyError, Owed, Standing, owed as owed_in, standing};
 use crate::cli::args::Recover;
 use crate::cli::output::{Output, Weight};
+use crate::cli::progress::Progress;
 use crate::cli::{Exit, place};
 use crate::host::{Caller, Root};
-use crate::supervise::{Zeal, owed, recover as put_back, sweep};
+use crate::supervise::{Notice, Zeal, owed, recover as put_back, sweep};
 use crate::unit::GuestName;
 use serde_json::{Value, json};
 
@@ -27,8 +28,10 @@ pub(in crate::cli) fn recover(args: &Recover, output: Output) -> Exit {
     }
     let names = args.name.clone().map_or_else(owed_names, |name| vec![name]);
     let zeal = if args.force { Zeal::Forced } else { Zeal::Careful };
-    let reports: Vec<Report> =
-        names.into_iter().map(|name| if args.dry_run { foretold(name, zeal) } else { recovered(name, zeal) }).collect();
+    let reports: Vec<Report> = names
+        .into_iter()
+        .map(|name| if args.dry_run { foretold(name, zeal) } else { recovered(name, zeal, output) })
+        .collect();
     // The worst code is the highest: nothing done, busy, not restored.
     let exit = reports.iter().map(|report| report.exit).max_by_key(|exit| exit.code()).unwrap_or(Exit::Good);
     if output.json {
@@ -100,13 +103,17 @@ fn owed_json(Owed { void, companions, steps }: &Owed) -> Value {
     json!({ "void": void, "services": companions, "steps": steps })
 }
 
-fn recovered(name: GuestName, zeal: Zeal) -> Report {
+fn recovered(name: GuestName, zeal: Zeal, output: Output) -> Report {
     let dir = run_dir(&name);
     if !dir.exists() {
         return Report::new(name, Exit::Good, "nothing is owed");
     }
-    let done = on_the_loop(put_back(Root::default(), &dir, &boot_id(), zeal))
+    let progress = Progress::new(name.as_str(), output);
+    // For a program there is one answer, at the end.
+    let tell = |notice: &Notice| if !output.json { progress.tell(notice) };
+    let done = on_the_loop(put_back(Root::default(), &dir, &boot_id(), zeal, &tell))
         .unwrap_or_else(|error| Err(ApplyError::Refused(format!("there is no event loop: {error}"))));
+    progress.finish();
     match done {
         Ok(left) if left.is_empty() => Report::new(name, Exit::Good, "the host is put back"),
         Ok(left) => {
