@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for TextOrList {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Names, E> {
         // A search in a text that somebody put together by hand would miss what is there.
-        if text.is_empty() || text.split(' ').map(str::as_bytes).is_sorted_by(|a, b| !a.is_empty() && a < b) {
+        if text.is_empty() || text.as_bytes().split(|byte| *byte == b' ').is_sorted_by(|a, b| !a.is_empty() && a < b) {
             return Ok(Names(text.to_owned()));
         }
         Ok(text.split_ascii_whitespace().collect())
