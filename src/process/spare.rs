@@ -4,38 +4,36 @@ use rustix::mm::{Advice, madvise};
 use std::ffi::c_void;
 use std::fs;
 
-/// Takes this program's own code and constants out of its memory, and what was freed. What is needed again, the kernel reads
-/// from its page cache; a vmrun that waits for its guest needs a tenth of it.
+/// Takes the code and the constants of this program and of its libraries out of its memory, and what was freed. What is
+/// needed again, the kernel reads from its page cache; a vmrun that waits for its guest needs a tenth of it.
 ///
 /// It cannot fail: what the kernel keeps is as it was. Kernel: `Documentation/filesystems/proc.rst`, `maps`.
 pub fn spare_memory() {
     give_back_freed();
-    let Ok(program) = std::env::current_exe() else { return };
     let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
-    for (start, length) in unwritten(&maps, &program.to_string_lossy()) {
+    for (start, length) in unwritten(&maps) {
         advise(start, length, Advice::LinuxDontNeed);
     }
 }
 
-/// Start and length of the mappings of `program` into which nothing was ever written: up to its code. Those behind hold
-/// addresses that were filled in, and are private to this process.
-fn unwritten<'a>(maps: &'a str, program: &'a str) -> impl Iterator<Item = (usize, usize)> + 'a {
-    let mappings = maps.lines().filter_map(move |line| {
-        let (range, rest) = line.split_once(' ')?;
-        let (start, end) = range.split_once('-')?;
+/// Start and length of the mappings of programs and libraries into which nothing was ever written: of each file those up
+/// to its code. What lies behind it holds addresses that were filled in, and is private to this process.
+fn unwritten(maps: &str) -> impl Iterator<Item = (usize, usize)> {
+    let (mut file, mut is_before) = ("", true);
+    maps.lines().filter_map(move |line| {
+        let fields: Vec<_> = line.splitn(6, ' ').collect();
+        let &[range, rights, .., path] = fields.as_slice() else { return None };
+        let path = path.trim_start();
+        if path != file {
+            (file, is_before) = (path, true);
+        }
+        let unwritten = is_before && path.starts_with('/') && matches!(rights, "r--p" | "r-xp");
+        is_before = unwritten && rights == "r--p";
+        let (start, end) = range.split_once('-').filter(|_| unwritten)?;
         let number = |text| usize::from_str_radix(text, 16).ok();
         let (start, end) = (number(start)?, number(end)?);
-        let is_ours = rest.ends_with(program) && rest.split_ascii_whitespace().nth(4) == Some(program);
-        is_ours.then(|| (start, end.checked_sub(start), &rest[..4]))
-    });
-    let read_only = |(_, _, rights): &(usize, Option<usize>, &str)| matches!(*rights, "r--p" | "r-xp");
-    let mut code_seen = false;
-    let up_to_code = mappings.take_while(read_only).take_while(move |(_, _, rights)| {
-        let before = !code_seen;
-        code_seen |= *rights == "r-xp";
-        before
-    });
-    up_to_code.filter_map(|(start, length, _)| Some((start, length?)))
+        Some((start, end.checked_sub(start)?))
+    })
 }
 
 /// A QEMU that was asked what it can do leaves megabytes between what is kept. `malloc_trim(3)`.
@@ -75,11 +73,11 @@ mod test {
 
     #[test]
     fn only_what_was_never_written_to_is_given_back() {
-        let found: Vec<_> = unwritten(MAPS, "/usr/bin/vmrun").collect();
-        assert_eq!(found, [(0x55d0_c2a0_0000, 0x2_f000), (0x55d0_c2a2_f000, 0xd_1000)]);
-        assert_eq!(unwritten(MAPS, "/usr/bin/vmru").count(), 0);
+        let (program, library) =
+            ([(0x55d0_c2a0_0000, 0x2_f000), (0x55d0_c2a2_f000, 0xd_1000)], (0x7f00_0000_0000, 0x1_0000));
+        assert_eq!(unwritten(MAPS).collect::<Vec<_>>(), [program[0], program[1], library]);
         let writable = MAPS.replacen("r--p", "rw-p", 1);
-        assert_eq!(unwritten(&writable, "/usr/bin/vmrun").count(), 0);
+        assert_eq!(unwritten(&writable).collect::<Vec<_>>(), [library]);
     }
 
     /// Tells the test that it is alone in its process: the code of others would come back meanwhile.
@@ -102,8 +100,8 @@ mod test {
         };
         // The heap of a test's thread is a mapping without a name.
         let (code, heap) = (|| resident("r-xp")[0], || resident("rw-p").iter().sum::<u64>());
-        let (maps, program) = (fs::read_to_string("/proc/self/maps").unwrap(), env::current_exe().unwrap());
-        for (start, length) in unwritten(&maps, program.to_str().unwrap()) {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        for (start, length) in unwritten(&maps) {
             advise(start, length, Advice::LinuxPopulateRead);
         }
         // Pieces too small for mappings of their own, below one that stays.

@@ -110,7 +110,11 @@ fn recovered(name: GuestName, zeal: Zeal, output: Output) -> Report {
     }
     let progress = Progress::new(name.as_str(), output);
     // For a program there is one answer, at the end.
-    let tell = |notice: &Notice| if !output.json { progress.tell(notice) };
+    let tell = |notice: &Notice| {
+        if !output.json {
+            progress.tell(notice)
+        }
+    };
     let done = on_the_loop(put_back(Root::default(), &dir, &boot_id(), zeal, &tell))
         .unwrap_or_else(|error| Err(ApplyError::Refused(format!("there is no event loop: {error}"))));
     progress.finish();
