@@ -112,7 +112,7 @@ fn recovered(name: GuestName, zeal: Zeal, output: Output) -> Report {
     // For a program there is one answer, at the end.
     let tell = |notice: &Notice| {
         if !output.json {
-            progress.tell(notice)
+            progress.tell(notice);
         }
     };
     let done = on_the_loop(put_back(Root::default(), &dir, &boot_id(), zeal, &tell))
