@@ -28,7 +28,9 @@ pub enum NotSpawned<E> {
 /// that vmrun was started with.
 ///
 /// Until it executes, the child uses our memory and we stand still, as with `vfork(2)`. A fork copies the tables of all
-/// our pages, and each that is written to after it.
+/// our pages, and each page that is written to after it. Nobody but root gets at our memory by it when the child becomes
+/// another user: the kernel forbids that with the same call (`commit_creds`, kernel/cred.c), unless
+/// `fs.suid_dumpable` is 1, which lets people look into any program for debugging; `proc_sys_fs(5)`.
 ///
 /// # Errors
 /// [`NotSpawned`].
@@ -58,7 +60,7 @@ pub unsafe fn spawn<E>(
     // SAFETY: the child has a stack of its own, and we stand still until it has executed or ended, so that nobody else
     // touches our memory meanwhile. What it does is what `prepare` and `executed` promise.
     let made = unsafe { shared(become_it) };
-    // A child that becomes another user has the kernel forbid core dumps of our memory (`commit_creds`, kernel/cred.c).
+    // That forbids core dumps of it too, now that it is ours alone again.
     if let Ok(dumpable) = dumpable {
         let _as_before = set_dumpable_behavior(dumpable);
     }

@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 
-/// What the child makes of its limits between fork and exec; plain numbers, since it may not allocate there.
+/// What the child makes of its limits before it executes; plain numbers, since it may not allocate there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Bytes that QEMU must be able to lock.

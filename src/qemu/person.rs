@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 
-/// A user with what is needed in order to become it, looked up before the fork: the child may not allocate.
+/// A user with what is needed in order to become it, looked up before there is a child, which may not allocate.
 pub(super) struct Person {
     uid: Uid,
     gid: Gid,
