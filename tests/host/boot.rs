@@ -26,9 +26,10 @@ use crate::support::setup;
 const CPU: &str = "max,x-force-features=on,+topoext,+svm,+npt,+invtsc,-la57,-avx,-avx2,-xsave,-erms,-fsrm,\
                    family=25,model=1,stepping=1,xlevel=0x8000001e,vendor=AuthenticAMD";
 
-/// What the kernel is told. `panic=-1` restarts at once after a panic, which `-no-reboot` makes the end of QEMU.
-const PARAMETERS: &str = "console=ttyS0 quiet panic=-1 intel_iommu=on mitigations=off nokaslr tsc=reliable no_timer_check \
-                          audit=0 lsm=yama random.trust_cpu=on";
+/// What the kernel is told. `panic=-1` restarts at once after a panic, which `-no-reboot` makes the end of QEMU. `nokaslr`,
+/// `norandmaps`: QEMU 7.2 translates code anew wherever it is at another address, so a start of vmrun would take twice as long.
+const PARAMETERS: &str = "console=ttyS0 quiet panic=-1 intel_iommu=on mitigations=off nokaslr norandmaps tsc=reliable \
+                          no_timer_check audit=0 lsm=yama random.trust_cpu=on";
 
 /// Where kernels and initial file systems of the emulated host are kept: the test folder of cargo's target folder.
 const CACHE: &str = env!("CARGO_TARGET_TMPDIR");

@@ -10,7 +10,7 @@
 //! The root file system inside is the outer machine's own, below a layer of memory: every program and path of the outer
 //! machine is there, the freshly built vmrun included, and nothing written inside gets out. A test gets a host of its
 //! layout that an earlier test left, or a new one, and so leaves the host as it found it; a test that panics takes its
-//! host with it. More threads of tests than processors spare boots, as there is more to choose the next test from.
+//! host with it. The more threads of tests there are, the fewer hosts boot, as there is more to choose the next test from.
 //!
 //! Needed: what `contrib/test-setup` installs and unpacks.
 
