@@ -1,10 +1,12 @@
-//! A mistake of vmrun's own while it has changed the terminal: who sits before it has it back.
+//! What ends vmrun while it has changed the terminal, a mistake of its own or a signal: who sits before it has it back.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
+use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, OutputFlags, tcgetattr};
+use nix::unistd::Pid;
 use support::person::Person;
 use support::setup::qemus;
 use support::vmrun::{Bench, Run};
@@ -53,6 +55,26 @@ fn a_top_that_breaks_leaves_the_other_screen_before_it_says_so() {
     let at = |text: &str| seen.find(text).unwrap_or_else(|| panic!("no {text:?} in {seen:?}"));
     assert!(at("\u{1b}[?1049h") < at("\u{1b}[?25h\u{1b}[?1049l"), "{seen:?}");
     assert!(at("\u{1b}[?25h\u{1b}[?1049l") < at("the terminal broke"), "{seen:?}");
+    assert!(bench.output(&["stop", "--force", "guest"]).status.success());
+    assert_eq!(run.end().code, Some(35));
+}
+
+#[test]
+fn a_top_that_is_told_to_end_leaves_the_other_screen() {
+    let (bench, run) = guest();
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+        let mut command = bench.command();
+        command.args(["top", "guest"]).env("TERM", "xterm");
+        let mut person = Person::before(command);
+        let terminal = person.terminal.try_clone().unwrap();
+        person.sees("\u{1b}[J");
+        kill(Pid::from_raw(person.child.id().try_into().unwrap()), signal).unwrap();
+        let (code, seen) = person.leaves();
+        assert_eq!(code, 0, "{signal}: {seen}");
+        assert!(seen.ends_with("\u{1b}[?25h\u{1b}[?1049l"), "{signal}: {seen:?}");
+        let after = tcgetattr(&terminal).unwrap();
+        assert!(after.local_flags.contains(LocalFlags::ICANON | LocalFlags::ECHO), "{signal}: {after:?}");
+    }
     assert!(bench.output(&["stop", "--force", "guest"]).status.success());
     assert_eq!(run.end().code, Some(35));
 }

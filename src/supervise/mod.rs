@@ -64,6 +64,7 @@ pub use run_folder::{kept_addresses, latest_run};
 pub use rung::Rung;
 pub use scene::Scene;
 pub use service::{Companions, Note, RequiredLost, ServiceFailure, unit_changes};
+pub(crate) use signal::Signals;
 pub use state::{Action, Event, State};
 pub use state_file::{plan_of, profile_of};
 

@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 
 /// A signal that somebody sent to vmrun.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Signal {
+pub(crate) struct Signal {
     /// Its number.
     pub(super) number: i32,
     /// The process that sent it, where the kernel says so; a terminal's signals have none.
@@ -28,7 +28,7 @@ impl Signal {
 }
 
 /// Receives SIGINT, SIGTERM, SIGHUP and SIGQUIT from when it is made until it is dropped.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
     wake: net::UnixStream,
     waiting: VecDeque<Signal>,
@@ -43,7 +43,7 @@ impl Signals {
     ///
     /// # Errors
     /// When the process has no descriptor left.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
         let wake = net::UnixStream::from_std(read.try_clone()?)?;
@@ -53,7 +53,7 @@ impl Signals {
     }
 
     /// The next signal. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         loop {
             while let Some(signal) = self.waiting.pop_front() {
                 if !self.bounces(&signal) {

@@ -4,12 +4,11 @@ use super::{Refused, for_guest, run_dir};
 use crate::cli::args::Named;
 use crate::cli::output::{Output, Weight};
 use crate::cli::{Exit, broken};
-use crate::supervise::{Ask, Client};
+use crate::supervise::{Ask, Client, Signals};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, stdin, stdout};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Ctrl-], which leaves the console; telnet's key, and virsh's.
 const LEAVE: u8 = 0x1d;
@@ -30,6 +29,8 @@ async fn connected(dir: &Path, name: &str, output: Output) -> Result<Exit, Refus
     if typing && !output.quiet {
         output.say(Weight::Info, &format!("{name}: console; Ctrl-] leaves it"));
     }
+    // From here on a signal does not end vmrun with the terminal still raw.
+    let mut signals = Signals::new()?;
     // Restored when it is dropped, whatever ends this.
     let _raw = typing.then(Raw::enter).transpose()?;
     broken::terminal_is_changed();
@@ -60,22 +61,9 @@ async fn connected(dir: &Path, name: &str, output: Output) -> Result<Exit, Refus
         }
     };
     let done: io::Result<()> =
-        tokio::select! { done = keys => done, done = screen => done, done = told_to_end() => done };
+        tokio::select! { done = keys => done, done = screen => done, _ = signals.next() => Ok(()) };
     done?;
     Ok(Exit::Good)
-}
-
-/// Waits for a signal that would end vmrun with the terminal still raw.
-async fn told_to_end() -> io::Result<()> {
-    let on = |kind| signal(kind);
-    let (mut term, mut hup, mut int, mut quit) = (
-        on(SignalKind::terminate())?,
-        on(SignalKind::hangup())?,
-        on(SignalKind::interrupt())?,
-        on(SignalKind::quit())?,
-    );
-    tokio::select! { _ = term.recv() => {}, _ = hup.recv() => {}, _ = int.recv() => {}, _ = quit.recv() => {} }
-    Ok(())
 }
 
 /// A terminal that passes every key on; as it was when this is dropped.

@@ -1,5 +1,6 @@
 //! The terminal that is drawn over and over, and is as before when this is gone.
 
+use crate::supervise::Signals;
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
@@ -7,7 +8,6 @@ use std::io::{self, Write};
 use std::panic;
 use terminal_size::{Height, Width, terminal_size};
 use tokio::io::AsyncReadExt;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Shows the cursor, and the terminal's usual screen; xterm's control sequences.
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
@@ -16,7 +16,7 @@ const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 pub(super) struct Screen {
     before: Termios,
     keys: tokio::io::Stdin,
-    ends: [Signal; 3],
+    signals: Signals,
 }
 
 impl Screen {
@@ -26,9 +26,9 @@ impl Screen {
         let mut single = before.clone();
         // Ctrl-C stays a signal.
         single.local_flags &= !(LocalFlags::ICANON | LocalFlags::ECHO);
-        let ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+        let signals = Signals::new()?;
         tcsetattr(io::stdin(), SetArg::TCSADRAIN, &single)?;
-        let screen = Self { before, keys: tokio::io::stdin(), ends };
+        let screen = Self { before, keys: tokio::io::stdin(), signals };
         // What is said of a mistake of vmrun's own would go with the screen.
         let tell = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
@@ -62,13 +62,11 @@ impl Screen {
 
     /// Waits for a key or a signal; whether it is one that leaves. May be dropped and called again.
     pub(super) async fn left(&mut self) -> bool {
-        let Self { keys, ends: [int, term, hup], .. } = self;
+        let Self { keys, signals, .. } = self;
         let mut byte = [0];
         tokio::select! {
             read = keys.read(&mut byte) => matches!((read, byte), (Ok(0) | Err(_), _) | (_, [b'q' | b'Q' | 0x1b])),
-            _ = int.recv() => true,
-            _ = term.recv() => true,
-            _ = hup.recv() => true,
+            _ = signals.next() => true,
         }
     }
 }
