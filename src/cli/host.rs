@@ -48,13 +48,13 @@ fn host(args: &Args) -> Result<Host, Rejected> {
 
 /// What a view looks at closely.
 fn areas(args: &Args) -> &'static [Area] {
-    use Area::{Cpus, Firmware, Frequency, Holders, Memory, Names, Pci, Usb};
+    use Area::{Cpus, Firmware, Frequency, Holders, HugePages, Memory, Names, Pci, Usb};
     match &args.view {
         None => &Area::ALL,
         Some(View::Groups | View::Gpus) => &[Pci, Names, Holders],
         Some(View::Usb) => &[Pci, Names, Holders, Usb],
         Some(View::Cpus) => &[Cpus, Frequency],
-        Some(View::Memory) => &[Memory],
+        Some(View::Memory) => &[Memory, HugePages],
         Some(View::Firmware) => &[Firmware],
         Some(View::Permissions(_)) => &[],
     }

@@ -2,9 +2,9 @@
 
 use super::cpu::Processor;
 use super::{
-    Area, Caller, Host, PciFunction, PciHolder, Root, Wants, console, core_scheduling, cpu, dmi, firmware, iommu,
-    keyboard, mediated, module, neighbour, net, node, path, pci, real_time, sound, system, transparent_huge, tuning,
-    usb, vfio,
+    Area, Caller, Host, PciFunction, PciHolder, Root, Wants, console, core_scheduling, cpu, dmi, firmware, free_blocks,
+    iommu, keyboard, mediated, module, neighbour, net, node, path, pci, real_time, sound, system, transparent_huge,
+    tuning, usb, vfio,
 };
 use crate::unit::Bdf;
 use std::path::PathBuf;
@@ -74,6 +74,10 @@ impl Host {
         if wants.area(Area::Memory) {
             node::memory(root, &mut self.nodes);
             self.transparent_huge = transparent_huge::read(root);
+        }
+        if wants.area(Area::HugePages) {
+            node::pools(root, &mut self.nodes);
+            self.free_blocks = free_blocks::read(root);
         }
         if wants.area(Area::Usb) {
             self.usb_buses = usb::buses(root);

@@ -128,7 +128,7 @@ pub struct Host {
     pub nodes: Vec<Node>,
     /// Memory that can be had without swapping, from `MemAvailable` of `/proc/meminfo`.
     pub memory_available: Option<Size>,
-    /// In which pieces the free memory lies; empty in older dumps, which did not tell.
+    /// In which pieces the free memory lies; [`Area::HugePages`]. Empty in older dumps, which did not tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub free_blocks: Vec<FreeBlocks>,
     /// How the kernel makes huge pages of its own accord; [`Area::Memory`].
@@ -254,7 +254,6 @@ impl Host {
             address_bits: processor.address_bits,
             nodes,
             memory_available: memory::available(root),
-            free_blocks: free_blocks::read(root),
             locked_memory: locked_memory::read(root),
             kvm: kvm::read(root, &processor.flags),
             systemd: root.exists("/run/systemd/system"),

@@ -15,7 +15,7 @@ pub struct Node {
     pub id: u32,
     /// Its host CPUs.
     pub cpus: CpuSet,
-    /// Its pools of huge pages.
+    /// Its pools of huge pages; [`super::Area::HugePages`].
     pub pools: Vec<Pool>,
     /// Its memory; [`super::Area::Memory`], as all that follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,14 +57,19 @@ pub(super) fn read(root: &Root, online: &CpuSet) -> Vec<Node> {
         root.names(FOLDER).iter().filter_map(|name| name.strip_prefix("node")?.parse().ok()).collect();
     ids.sort_unstable();
     if ids.is_empty() {
-        return vec![Node { id: 0, cpus: online.clone(), pools: pools(root, WHOLE), ..Node::default() }];
+        return vec![Node { id: 0, cpus: online.clone(), ..Node::default() }];
     }
-    ids.into_iter().map(|id| read_one(root, id)).collect()
+    let cpus = |id| root.text(format!("{FOLDER}/node{id}/cpulist")).map(|text| list(&text)).unwrap_or_default();
+    ids.into_iter().map(|id| Node { id, cpus: cpus(id), ..Node::default() }).collect()
 }
 
-fn read_one(root: &Root, id: u32) -> Node {
-    let cpus = root.text(format!("{FOLDER}/node{id}/cpulist")).map(|text| list(&text)).unwrap_or_default();
-    Node { id, cpus, pools: pools(root, &format!("{FOLDER}/node{id}/hugepages")), ..Node::default() }
+/// Fills in the pools of huge pages of each of `nodes`.
+pub(super) fn pools(root: &Root, nodes: &mut [Node]) {
+    for node in nodes {
+        let own = format!("{FOLDER}/node{}", node.id);
+        let folder = if root.exists(&own) { own + "/hugepages" } else { WHOLE.to_owned() };
+        node.pools = pools_in(root, &folder);
+    }
 }
 
 /// Fills in the memory of each of `nodes` and how it is cut up.
@@ -112,7 +117,7 @@ fn blocks(buddies: &str, id: u32) -> Vec<u64> {
 }
 
 /// The pools in `folder`, smallest pages first.
-fn pools(root: &Root, folder: &str) -> Vec<Pool> {
+fn pools_in(root: &Root, folder: &str) -> Vec<Pool> {
     let mut pools: Vec<Pool> = root.names(folder).iter().filter_map(|name| pool(root, folder, name)).collect();
     pools.sort_by_key(|pool| pool.size);
     pools
@@ -130,7 +135,7 @@ fn pool(root: &Root, folder: &str, name: &str) -> Option<Pool> {
 
 #[cfg(test)]
 mod test {
-    use super::read;
+    use super::{pools, read};
     use crate::host::tree::{lay_out, quad_core_with_threads, two_nodes};
     use crate::host::{Area, Host, Node, Pool, Wants};
     use crate::unit::Size;
@@ -142,7 +147,8 @@ mod test {
     #[test]
     fn each_node_has_its_own_cpus_and_pools() {
         let tree = lay_out(&two_nodes());
-        let nodes = read(&tree.root, &"0-3".parse().unwrap());
+        let mut nodes = read(&tree.root, &"0-3".parse().unwrap());
+        pools(&tree.root, &mut nodes);
         assert_eq!(
             nodes,
             [
@@ -176,7 +182,8 @@ mod test {
         files.push(("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "1024\n"));
         files.push(("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "1000\n"));
         let tree = lay_out(&files);
-        let nodes = read(&tree.root, &"0-7".parse().unwrap());
+        let mut nodes = read(&tree.root, &"0-7".parse().unwrap());
+        pools(&tree.root, &mut nodes);
         assert_eq!(
             nodes,
             [Node { id: 0, cpus: "0-7".parse().unwrap(), pools: vec![pool("2M", 1024, 1000)], ..Node::default() }]

@@ -57,6 +57,8 @@ pub enum Area {
     Frequency,
     /// Memory by node and how it is cut up, and transparent huge pages.
     Memory,
+    /// Pools of huge pages, four files of each node, and the pieces of free memory that they can be made of.
+    HugePages,
     /// USB devices that are plugged in.
     UsbDevices,
     /// USB buses and hubs, with their controllers and devices.
@@ -85,11 +87,12 @@ pub enum Area {
 
 impl Area {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Pci,
         Self::Cpus,
         Self::Frequency,
         Self::Memory,
+        Self::HugePages,
         Self::UsbDevices,
         Self::Usb,
         Self::Firmware,

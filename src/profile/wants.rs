@@ -38,6 +38,7 @@ impl Profile {
         let mediated = (!self.mdev.is_empty()).then_some([Area::Pci, Area::Mdev]);
         let areas = areas.chain(mediated.into_iter().flatten());
         let devices = [
+            self.memory.looks_for_pools().then_some(Area::HugePages),
             (!self.usb.is_empty()).then_some(Area::UsbDevices),
             (!self.disk.is_empty()).then_some(Area::IoUring),
             self.net.iter().any(net::Net::is_tied).then_some(Area::Interfaces),

@@ -59,6 +59,10 @@ pub(crate) fn only(mut host: Host, wants: &Wants) -> Host {
             *node = Node { id: node.id, cpus: node.cpus.clone(), pools, ..Node::default() };
         }
     }
+    if unasked(&[Area::HugePages]) {
+        host.free_blocks.clear();
+        host.nodes.iter_mut().for_each(|node| node.pools.clear());
+    }
     if unasked(&[Area::Cpus]) {
         forget_cpus(&mut host);
     }

@@ -90,6 +90,18 @@ impl Memory {
         self.path.as_deref().map(|path| setting.resolve(path))
     }
 
+    /// Whether it may be of huge pages from a pool.
+    pub(super) fn looks_for_pools(&self) -> bool {
+        matches!(self.wanted(), Hugepages::Auto | Hugepages::Pool(_))
+    }
+
+    /// The pages that it shall be of.
+    fn wanted(&self) -> Hugepages {
+        // A folder that systemd mounts for huge pages says so by its name.
+        let mounted = self.path.as_deref() == Some(Path::new(HUGETLBFS)) && self.hugepages == Hugepages::Off;
+        if mounted { Hugepages::Pool(PAGE_2M) } else { self.hugepages }
+    }
+
     /// Whether the user wants other processes to map it.
     pub(super) fn is_shared(&self) -> bool {
         self.share == Some(true)
@@ -160,9 +172,7 @@ impl Memory {
 
     /// What all backends have in common.
     fn shape(&self, parts: &[Part], cpu: &Cpu, scene: &Scene, draft: &mut Draft) -> Shape {
-        // A folder that systemd mounts for huge pages says so by its name.
-        let mounted = self.path.as_deref() == Some(Path::new(HUGETLBFS)) && self.hugepages == Hugepages::Off;
-        let wanted = if mounted { Hugepages::Pool(PAGE_2M) } else { self.hugepages };
+        let wanted = self.wanted();
         let (pages, why) = pages::choose(wanted, self.fallback, parts, scene.host);
         if let Hugepages::Pool(page) = wanted
             && pages != Pages::Huge(page)
