@@ -106,7 +106,7 @@ struct Target {
 
 /// The firmware a descriptor describes; `None` when it is not UEFI in flash for x86-64, or not a descriptor.
 fn firmware(text: &str) -> Option<Firmware> {
-    let Descriptor { interface_types, mapping, targets, features } = serde_json::from_str(text).ok()?;
+    let Descriptor { interface_types, mapping, targets, features } = serde_json::from_slice(text.as_bytes()).ok()?;
     let targets: Vec<Target> = targets.into_iter().filter(|target| target.architecture == "x86_64").collect();
     let wanted = interface_types.iter().any(|kind| kind == "uefi") && mapping.device == "flash" && !targets.is_empty();
     let (code, vars) = wanted.then(|| images(mapping)).flatten()?;

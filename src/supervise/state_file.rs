@@ -75,7 +75,8 @@ impl RunState {
     /// # Errors
     /// When another vmrun wrote it, which knows of plans what this one does not.
     pub(super) fn plan(&self) -> io::Result<Plan> {
-        Ok(serde_json::from_str(self.plan.get())?)
+        // As bytes, like all else that is read into types: what reads a text besides would be made a second time.
+        Ok(serde_json::from_slice(self.plan.get().as_bytes())?)
     }
 }
 

@@ -129,7 +129,7 @@ pub(super) fn record(texts: &[&[u8]], damage: Damage) -> Result<Record, String> 
         Some(version) => return Err(format!("it has version {version}, this vmrun knows {VERSION}")),
         None => return Err("its beginning is lost".into()),
     }
-    let Entry::Begun { name, boot_id, .. } = serde_json::from_value(raw).map_err(|error| error.to_string())? else {
+    let Entry::Begun { name, boot_id, .. } = serde_json::from_slice(first).map_err(|error| error.to_string())? else {
         return Err("its beginning is lost".into());
     };
     let mut record = Record::new(name, boot_id);

@@ -2,7 +2,7 @@
 
 use crate::plan::FileEdit;
 use anstyle::{AnsiColor, Style};
-use similar::TextDiff;
+use diffy::{DiffOptions, PatchFormatter};
 use std::fmt::Write as _;
 
 /// The edits, with terminal colours.
@@ -19,8 +19,14 @@ fn one(edit: &FileEdit) -> String {
 
 /// What makes the second of two texts of the first, under their names; empty when they are one.
 pub(in crate::cli) fn unified((from, to): (&str, &str), names: (&str, &str)) -> String {
-    let diff = TextDiff::from_lines(from, to);
-    let text = diff.unified_diff().header(names.0, names.1).to_string();
+    let mut options = DiffOptions::new();
+    options.set_original_filename(names.0.to_owned()).set_modified_filename(names.1.to_owned());
+    let patch = options.create_patch(from, to);
+    if patch.hunks().is_empty() {
+        return String::new();
+    }
+    // As `diff` writes an empty line that stays.
+    let text = PatchFormatter::new().suppress_blank_empty(false).fmt_patch(&patch).to_string();
     text.lines().fold(String::new(), |mut text, line| {
         let style = style(line);
         _ = writeln!(text, "{style}{line}{style:#}");

@@ -73,9 +73,9 @@ struct Head {
 pub(super) fn find(root: &Root, caller: &Caller, program: &Identity) -> Option<Qemu> {
     let text = root.text(file(caller, &program.path)?)?;
     let (head, qemu) = text.split_once('\n')?;
-    let head: Head = serde_json::from_str(head).ok()?;
+    let head: Head = serde_json::from_slice(head.as_bytes()).ok()?;
     // Of another vmrun, which knew other things: it is asked anew.
-    (head.asked == QUESTIONS && head.program == *program).then(|| serde_json::from_str(qemu).ok())?
+    (head.asked == QUESTIONS && head.program == *program).then(|| serde_json::from_slice(qemu.as_bytes()).ok())?
 }
 
 /// Remembers what `program` said. That it cannot be written costs the next start its time, nothing more.

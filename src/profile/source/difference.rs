@@ -1,6 +1,7 @@
 //! What is different between two documents, key by key.
 
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use diffy::{DiffOptions, HunkRange};
+use std::ops::Range;
 use toml::{Table, Value};
 
 /// A key whose value is not the same in both documents.
@@ -63,12 +64,7 @@ fn are_tables(array: &[Value]) -> bool {
 
 /// Pairs the entries of two arrays of tables.
 fn entries((was_at, was): At<&[Value]>, (at, is): At<&[Value]>, found: &mut Vec<Difference>) {
-    let texts = |array: &[Value]| array.iter().map(Value::to_string).collect::<Vec<_>>();
-    for step in capture_diff_slices(Algorithm::Myers, &texts(was), &texts(is)) {
-        if matches!(step, DiffOp::Equal { .. }) {
-            continue;
-        }
-        let (old, new) = (step.old_range(), step.new_range());
+    for (old, new) in changed(was, is) {
         for place in 0..old.len().max(new.len()) {
             let (i, j) = (old.start + place, new.start + place);
             let (was, is) = (was.get(i).filter(|_| old.contains(&i)), is.get(j).filter(|_| new.contains(&j)));
@@ -80,6 +76,20 @@ fn entries((was_at, was): At<&[Value]>, (at, is): At<&[Value]>, found: &mut Vec<
             }
         }
     }
+}
+
+/// The entries that are not the same, and what stands in their place: those of two texts with an entry in each line.
+fn changed(was: &[Value], is: &[Value]) -> Vec<(Range<usize>, Range<usize>)> {
+    let lines = |array: &[Value]| array.iter().map(|entry| format!("{:?}\n", entry.to_string())).collect::<String>();
+    let (was, is) = (lines(was), lines(is));
+    let patch = DiffOptions::new().set_context_len(0).create_patch(&was, &is);
+    patch.hunks().iter().map(|hunk| (counted(hunk.old_range()), counted(hunk.new_range()))).collect()
+}
+
+/// Lines are counted from one, and those that are nowhere by the line before.
+fn counted(lines: HunkRange) -> Range<usize> {
+    let start = lines.start() - usize::from(!lines.is_empty());
+    start..start + lines.len()
 }
 
 fn below(at: &str, key: &str) -> String {
@@ -123,5 +133,7 @@ mod test {
             found(was, is),
             ["usb[0] { id = 1 } usb[0] -", "usb[2].serial - usb[1].serial 4", "usb[2] - usb[2] { id = 5 }"]
         );
+        let (was, is) = ("hook = [{ run = 'a' }, { run = \"a\\nb\" }]", "hook = [{ run = 'a' }, { run = \"a\\nc\" }]");
+        assert_eq!(found(was, is), ["hook[1].run \"\"\"\na\nb\"\"\" hook[1].run \"\"\"\na\nc\"\"\""]);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 /// The reply to `command`, by what is expected of it.
 pub(in crate::qemu) fn read<'a, T: Deserialize<'a>>(command: &str, reply: &'a RawValue) -> Result<T, QmpError> {
     let (command, text) = (|| command.to_owned(), reply.get());
-    serde_json::from_str(text).map_err(|source| QmpError::Unreadable {
+    serde_json::from_slice(text.as_bytes()).map_err(|source| QmpError::Unreadable {
         command: command(),
         reply: text.to_owned(),
         source,
