@@ -1,7 +1,8 @@
 //! What vmrun adds to QEMU, in one command: `cargo bench`. Every contestant of a comparison runs in the same rounds, so
 //! that what else the machine does meets all of them; medians and ratios are printed, and nothing passes or fails.
 //!
-//! `cargo bench -- start scale` runs the parts that are named, `--rounds 101` more rounds of each.
+//! `cargo bench -- start scale` runs the parts that are named, `--rounds 101` more rounds of each, and
+//! `--beside OLD/vmrun` another vmrun in the same rounds of `start` and `commands`: before and after.
 
 // Paths of both QEMUs, shared with the tests, which use more of it.
 #[allow(dead_code)]

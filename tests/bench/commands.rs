@@ -1,7 +1,7 @@
 //! Commands that answer and end, against `true`.
 
 use super::figures::{Series, short, table};
-use super::ground::{Ground, VMRUN};
+use super::ground::{Ground, VMRUN, beside};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -27,7 +27,7 @@ pub(crate) fn run(rounds: usize) {
         command.arg(ground.path(file));
         command
     };
-    let mut contestants: Vec<(&str, Command)> = vec![
+    let contestants = vec![
         ("true", quiet(Command::new("true"))),
         ("vmrun --help", ground.vmrun(&["--help"])),
         ("vmrun plan", on(&["plan"], "small.toml")),
@@ -42,6 +42,14 @@ pub(crate) fn run(rounds: usize) {
         ("completion of `vmrun `", completion(&ground)),
         ("virsh domxml-to-native", virsh(&ground.path("domain.xml"))),
     ];
+    let mut contestants: Vec<_> = contestants.into_iter().map(|(name, command)| (name.to_owned(), command)).collect();
+    for (own, program) in beside() {
+        for word in ["plan", "check"] {
+            let mut command = ground.program(&program, &own, &[word]);
+            command.arg(ground.path("small.toml"));
+            contestants.push((format!("{} {word} PROFILE", program.display()), command));
+        }
+    }
     let mut series = vec![Series::default(); contestants.len()];
     for _ in 0..rounds {
         for ((_, command), series) in contestants.iter_mut().zip(&mut series) {
@@ -52,8 +60,8 @@ pub(crate) fn run(rounds: usize) {
         }
     }
     let there = contestants.iter().zip(&series).filter(|(_, series)| !series.median().is_nan());
-    let rows = there
-        .map(|((name, _), own)| vec![(*name).to_owned(), own.spread(), format!("×{}", short(own.ratio(&series[0])))]);
+    let rows =
+        there.map(|((name, _), own)| vec![name.clone(), own.spread(), format!("×{}", short(own.ratio(&series[0])))]);
     table(&format!("Commands, {rounds} rounds"), &["", "time", "to `true`"], &rows.collect::<Vec<_>>());
 }
 

@@ -69,11 +69,21 @@ impl Ground {
 
     /// A vmrun that writes only here, and to nobody.
     pub(crate) fn vmrun(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(VMRUN);
+        self.program(Path::new(VMRUN), "", words)
+    }
+
+    /// Another vmrun, which keeps what it writes apart under `name`: it may remember other things of a QEMU.
+    pub(crate) fn program(&self, vmrun: &Path, name: &str, words: &[&str]) -> Command {
+        let installed = self.path(&format!("vmrun{name}"));
+        if !installed.exists() {
+            // As an installed one is: what a linker has written lies in smaller pieces of the page cache, 3 % of a start.
+            fs::copy(vmrun, &installed).expect("a copy of vmrun");
+        }
+        let mut command = Command::new(installed);
         command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.env("VMRUN_RUNTIME_DIR", self.runtime.path());
         for (variable, folder) in [("VMRUN_STATE_DIR", "state"), ("XDG_CACHE_HOME", "cache")] {
-            command.env(variable, self.path(folder));
+            command.env(variable, self.path(&format!("{folder}{name}")));
         }
         command
     }
@@ -91,6 +101,13 @@ impl Ground {
         });
         kept.map(|at| words[at].clone()).collect()
     }
+}
+
+/// The vmruns that run in the same rounds, each by a name of its own: those behind `--beside`.
+pub(crate) fn beside() -> Vec<(String, PathBuf)> {
+    let words: Vec<String> = env::args().collect();
+    let programs = words.windows(2).filter(|words| words[0] == "--beside").map(|words| PathBuf::from(&words[1]));
+    programs.enumerate().map(|(at, program)| (format!("-{at}"), program)).collect()
 }
 
 pub(crate) fn real_qemu(version: &str) -> PathBuf {

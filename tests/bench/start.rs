@@ -1,11 +1,15 @@
 //! vmrun's own time, with the stand-in in QEMU's place.
 
 use super::figures::{Series, short, table};
-use super::ground::Ground;
+use super::ground::{Ground, VMRUN, beside};
 use super::monitor::supervised;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
+
+/// Somebody who runs the guest until it ends, by a name.
+type Contestant<'a> = (String, Box<dyn FnMut() + 'a>);
 
 /// The sections of a start and of an end, as the stand-in and the harness saw them.
 #[derive(Default)]
@@ -37,6 +41,9 @@ impl Sections {
     }
 
     fn row(&self, who: &str, reference: &Self) -> Vec<String> {
+        if self.cont.median().is_nan() {
+            return vec![who.into(), self.exec.spread(), "".into(), "".into(), "".into(), self.gone.spread_p90()];
+        }
         let ratio = format!("×{}", short(self.cont.ratio(&reference.cont)));
         vec![who.into(), self.exec.spread(), self.bound.spread(), self.cont.spread(), ratio, self.gone.spread_p90()]
     }
@@ -52,38 +59,43 @@ pub(crate) fn run(rounds: usize) {
     let plain = plain.with_file_name("plain.toml");
     fs::write(&plain, text).expect("the profile");
     let rich = ground.profile(&ground.stand_in(), 8, &ten_devices(&ground));
-    let (mut bare, mut reference, mut vmrun, mut devices) = <(Sections, Sections, Sections, Sections)>::default();
-    for _ in 0..rounds {
-        let began = SystemTime::now();
-        let mut command = Command::new(&plain_argv[0]);
-        command.args(&plain_argv[1..]).stdin(Stdio::null()).status().expect("the stand-in");
-        bare.add(&ground, began);
-        let began = SystemTime::now();
-        supervised(&plain_argv, &ground.path("reference.sock")).wait().expect("its end");
-        reference.add(&ground, began);
-        for (profile, sections) in [(&plain, &mut vmrun), (&rich, &mut devices)] {
+    let program = |vmrun: &Path, own: &str, profile: &Path| {
+        let mut command = ground.program(vmrun, own, &["run"]);
+        command.arg(profile);
+        Box::new(move || {
+            let status = command.status().expect("vmrun");
+            assert!(status.success(), "{command:?} fails; run it by hand");
+        })
+    };
+    let mut bare = Command::new(&plain_argv[0]);
+    bare.args(&plain_argv[1..]).stdin(Stdio::null());
+    let mut contestants: Vec<Contestant<'_>> = vec![
+        ("fork and exec".into(), Box::new(move || _ = bare.status().expect("the stand-in"))),
+        (
+            "the least supervisor".into(),
+            Box::new(|| _ = supervised(&plain_argv, &ground.path("reference.sock")).wait().expect("its end")),
+        ),
+        ("vmrun".into(), program(Path::new(VMRUN), "", &plain)),
+        ("vmrun, ten devices".into(), program(Path::new(VMRUN), "", &rich)),
+    ];
+    contestants.extend(
+        beside()
+            .iter()
+            .map(|(own, other)| -> Contestant<'_> { (format!("{}", other.display()), program(other, own, &plain)) }),
+    );
+    let mut sections: Vec<Sections> = contestants.iter().map(|_| Sections::default()).collect();
+    for round in 0..rounds {
+        // There and back, so that each comes after one and after another: who follows a large program finds more in the caches.
+        for turn in 0..contestants.len() {
+            let at = if round % 2 == 0 { turn } else { contestants.len() - 1 - turn };
             let began = SystemTime::now();
-            let status = ground.vmrun(&["run"]).arg(profile).status().expect("vmrun");
-            assert!(status.success(), "vmrun run {} fails; run it by hand", profile.display());
-            sections.add(&ground, began);
+            contestants[at].1();
+            sections[at].add(&ground, began);
         }
     }
     let title = format!("vmrun's own time: the stand-in, 8 vCPUs, {rounds} rounds");
     let head = ["", "command → exec", "greeting → cont", "command → cont", "to the reference", "QEMU's end → gone"];
-    let nothing = vec![
-        "fork and exec".into(),
-        bare.exec.spread(),
-        String::new(),
-        String::new(),
-        String::new(),
-        bare.gone.spread_p90(),
-    ];
-    let rows = [
-        nothing,
-        reference.row("the least supervisor", &reference),
-        vmrun.row("vmrun", &reference),
-        devices.row("vmrun, ten devices", &reference),
-    ];
+    let rows: Vec<_> = contestants.iter().zip(&sections).map(|((who, _), own)| own.row(who, &sections[1])).collect();
     table(&title, &head, &rows);
 }
 
