@@ -43,7 +43,7 @@ mod usage;
 mod why;
 
 use crate::plan::Class;
-use crate::process::keep_their_ends;
+use crate::process::{keep_their_ends, share_one_heap};
 use args::{Cli, Command};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
@@ -164,6 +164,7 @@ impl From<Class> for Exit {
 #[must_use]
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     keep_their_ends();
+    share_one_heap();
     // A shell that asks what a word may be gets its answer here, and the process ends.
     CompleteEnv::with_factory(args::command).complete();
     let words: Vec<_> = words.into_iter().collect();

@@ -41,7 +41,7 @@ pub use oom::{as_any_process, spare_this_process};
 pub use run::{Ran, run};
 pub use running::Running;
 pub use session::session;
-pub use spare::spare_memory;
+pub use spare::{share_one_heap, spare_memory};
 pub use spawn::{NotSpawned, spawn};
 pub use stat::ProcessId;
 pub(crate) use watched::watched;

@@ -16,6 +16,19 @@ pub fn spare_memory() {
     }
 }
 
+/// Has threads that come later allocate where all others do: each would get a heap of its own, of which something stays
+/// when it ends. vmrun has them only for a moment, and none that is in a hurry. `mallopt(3)`, `M_ARENA_MAX`.
+#[cfg(target_env = "gnu")]
+#[allow(unsafe_code)]
+pub fn share_one_heap() {
+    // SAFETY: it takes two numbers, and what is allocated already stays where it is.
+    _ = unsafe { nix::libc::mallopt(nix::libc::M_ARENA_MAX, 1) };
+}
+
+/// Other C libraries have one.
+#[cfg(not(target_env = "gnu"))]
+pub fn share_one_heap() {}
+
 /// Start and length of the mappings of programs and libraries into which nothing was ever written: of each file those up
 /// to its code. What lies behind it holds addresses that were filled in, and is private to this process.
 fn unwritten(maps: &str) -> impl Iterator<Item = (usize, usize)> {
@@ -57,9 +70,10 @@ fn advise(start: usize, length: usize, advice: Advice) {
 
 #[cfg(test)]
 mod test {
-    use super::{Advice, advise, spare_memory, unwritten};
+    use super::{Advice, advise, share_one_heap, spare_memory, unwritten};
     use std::process::Command;
-    use std::{env, fs};
+    use std::sync::Barrier;
+    use std::{env, fs, thread};
 
     const MAPS: &str = "\
 55d0c2a00000-55d0c2a2f000 r--p 00000000 fe:00 1234                       /usr/bin/vmrun
@@ -83,14 +97,53 @@ mod test {
     /// Tells the test that it is alone in its process: the code of others would come back meanwhile.
     const ALONE: &str = "VMRUN_TEST_ALONE";
 
+    /// Whether the test `name` has a process for itself; if not, it has passed in one now.
+    fn is_alone(name: &str) -> bool {
+        if env::var_os(ALONE).is_some() {
+            return true;
+        }
+        let mut alone = Command::new(env::current_exe().unwrap());
+        let name = format!("process::spare::test::{name}");
+        let output = alone.args(["--exact", &name]).env(ALONE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        false
+    }
+
+    #[test]
+    #[cfg(target_env = "gnu")]
+    fn threads_get_no_heaps_of_their_own() {
+        if !is_alone("threads_get_no_heaps_of_their_own") {
+            return;
+        }
+        // Each reserves 64 MiB.
+        let heaps = || {
+            let maps = fs::read_to_string("/proc/self/maps").unwrap();
+            let length = |line: &str| {
+                let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+                Some(u64::from_str_radix(end, 16).ok()? - u64::from_str_radix(start, 16).ok()?)
+            };
+            maps.lines().filter(|line| length(line) > Some(32 << 20)).count()
+        };
+        let with_two_threads = || {
+            let both_have = Barrier::new(2);
+            let allocate = || {
+                let kept = vec![1_u8; 1000];
+                both_have.wait();
+                kept.len()
+            };
+            thread::scope(|scope| _ = [scope.spawn(allocate), scope.spawn(allocate)]);
+        };
+        share_one_heap();
+        let before = heaps();
+        with_two_threads();
+        assert_eq!(heaps(), before);
+    }
+
     #[test]
     fn the_program_goes_on_with_less_memory() {
-        if env::var_os(ALONE).is_none() {
-            let name = "process::spare::test::the_program_goes_on_with_less_memory";
-            let mut alone = Command::new(env::current_exe().unwrap());
-            let output = alone.args(["--exact", name]).env(ALONE, "1").output().unwrap();
-            let said = String::from_utf8_lossy(&output.stdout).into_owned();
-            return assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        if !is_alone("the_program_goes_on_with_less_memory") {
+            return;
         }
         let resident = |what: &str| {
             let maps = fs::read_to_string("/proc/self/smaps").unwrap();
