@@ -4,6 +4,7 @@ use super::figures::{Series, short, table};
 use super::ground::{Ground, VMRUN, beside};
 use super::monitor::supervised;
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -84,10 +85,12 @@ pub(crate) fn run(rounds: usize) {
             .map(|(own, other)| -> Contestant<'_> { (format!("{}", other.display()), program(other, own, &plain)) }),
     );
     let mut sections: Vec<Sections> = contestants.iter().map(|_| Sections::default()).collect();
+    let chance = RandomState::new();
     for round in 0..rounds {
-        // There and back, so that each comes after one and after another: who follows a large program finds more in the caches.
-        for turn in 0..contestants.len() {
-            let at = if round % 2 == 0 { turn } else { contestants.len() - 1 - turn };
+        // In no fixed order: who follows a large program finds more in the caches.
+        let mut order: Vec<usize> = (0..contestants.len()).collect();
+        order.sort_by_cached_key(|at| chance.hash_one((round, at)));
+        for at in order {
             let began = SystemTime::now();
             contestants[at].1();
             sections[at].add(&ground, began);
