@@ -75,7 +75,7 @@ impl RunState {
     /// # Errors
     /// When another vmrun wrote it, which knows of plans what this one does not.
     pub(super) fn plan(&self) -> io::Result<Plan> {
-        // As bytes, like all else that is read into types: what reads a text besides would be made a second time.
+        // As bytes, like the journal and what QEMU says: what reads plans from texts would be made besides.
         Ok(serde_json::from_slice(self.plan.get().as_bytes())?)
     }
 }

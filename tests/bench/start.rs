@@ -82,7 +82,7 @@ pub(crate) fn run(rounds: usize) {
     contestants.extend(
         beside()
             .iter()
-            .map(|(own, other)| -> Contestant<'_> { (format!("{}", other.display()), program(other, own, &plain)) }),
+            .map(|(own, other)| -> Contestant<'_> { (other.display().to_string(), program(other, own, &plain)) }),
     );
     let mut sections: Vec<Sections> = contestants.iter().map(|_| Sections::default()).collect();
     let chance = RandomState::new();
