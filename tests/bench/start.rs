@@ -43,7 +43,8 @@ impl Sections {
 
     fn row(&self, who: &str, reference: &Self) -> Vec<String> {
         if self.cont.median().is_nan() {
-            return vec![who.into(), self.exec.spread(), "".into(), "".into(), "".into(), self.gone.spread_p90()];
+            let unseen = String::new;
+            return vec![who.into(), self.exec.spread(), unseen(), unseen(), unseen(), self.gone.spread_p90()];
         }
         let ratio = format!("×{}", short(self.cont.ratio(&reference.cont)));
         vec![who.into(), self.exec.spread(), self.bound.spread(), self.cont.spread(), ratio, self.gone.spread_p90()]
