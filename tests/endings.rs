@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
@@ -111,9 +112,9 @@ fn a_chord_of_keys_presses_the_power_button_and_the_keyboard_may_come_and_go() {
     // Stands for `/dev/input/by-id`, which is there while there is anything in it.
     let (folder, fifo) = (bench.path("by-id"), bench.path("by-id/keyboard"));
     let plug = || {
-        std::fs::create_dir(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        std::fs::File::options().read(true).write(true).open(&fifo).unwrap()
+        fs::File::options().read(true).write(true).open(&fifo).unwrap()
     };
     let keys = "keys = [\"leftctrl\", \"leftalt\", \"pause\"]";
     let profile = bench.profile("then=wait", &format!("[on.panic_key]\ndevice = \"{}\"\n{keys}\n", fifo.display()));
@@ -122,7 +123,7 @@ fn a_chord_of_keys_presses_the_power_button_and_the_keyboard_may_come_and_go() {
     run.until("guest running");
     bench.wait_for_serial("waiting");
     keyboard.write_all(&chord(&[29, 56])).unwrap();
-    std::fs::remove_dir_all(&folder).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
     drop(keyboard);
     run.until("does not work until its keyboard is there again");
     let mut keyboard = plug();
@@ -131,7 +132,7 @@ fn a_chord_of_keys_presses_the_power_button_and_the_keyboard_may_come_and_go() {
     run.until("the panic key is pressed");
     assert_clean_end(&bench, &run.end(), 0, "the guest powered off");
 
-    std::fs::remove_dir_all(&folder).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
     let ended = bench.run(&[profile.to_str().unwrap()]);
     assert_clean_end(&bench, &ended, 11, "there is no keyboard");
 }
@@ -247,14 +248,14 @@ fn vmrun_stop_waits_until_the_host_is_put_back() {
         bench.wait_for_serial("waiting");
         let stop = bench.output(&["stop", "guest"]);
         assert!(stop.status.success(), "{stop:?}");
-        assert_eq!(std::fs::read_dir(bench.path("runtime")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(bench.path("runtime")).unwrap().count(), 0);
         assert_clean_end(bench, &run.end(), 0, "the guest powered off");
     });
 }
 
 /// A supervisor of `guest` that ends while it is asked for something.
 fn ending_supervisor(bench: &Bench) -> JoinHandle<()> {
-    std::fs::create_dir(bench.path("runtime/guest")).unwrap();
+    fs::create_dir(bench.path("runtime/guest")).unwrap();
     let listener = UnixListener::bind(bench.path("runtime/guest/control.sock")).unwrap();
     std::thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
@@ -279,7 +280,7 @@ fn a_guest_that_outlives_its_vmrun_did_not_do_what_vmrun_stop_asks() {
     let bench = Bench::new(&qemu.binary);
     let supervisor = ending_supervisor(&bench);
     // As its QEMU would hold it.
-    let alive = std::fs::File::create(bench.path("runtime/guest/alive.lock")).unwrap();
+    let alive = fs::File::create(bench.path("runtime/guest/alive.lock")).unwrap();
     alive.lock().unwrap();
     let stop = bench.output(&["stop", "guest"]);
     supervisor.join().unwrap();
@@ -320,7 +321,19 @@ fn a_failing_hook_vetoes_the_start_and_what_was_done_is_taken_back() {
     let ended = bench.run(&[profile.to_str().unwrap()]);
     assert_clean_end(&bench, &ended, 20, "gate");
     assert!(ended.text().contains("not today") && ended.text().contains("exit 3"), "{}", ended.text());
-    assert_eq!(std::fs::read_to_string(&log).unwrap(), "done\nundone\npost\n");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "done\nundone\npost\n");
+}
+
+#[test]
+fn an_undo_runs_where_its_hook_ran_and_is_told_its_phase() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    fs::write(bench.path("mark.sh"), "echo $VMRUN_PHASE $VMRUN_NAME >>marks\n").unwrap();
+    let hook = "[[hook]]\nat = \"pre\"\nrun = [\"sh\", \"mark.sh\"]\nundo = [\"sh\", \"mark.sh\"]\n";
+    let profile = bench.profile("then=poweroff", hook);
+    let ended = bench.run(&[profile.to_str().unwrap()]);
+    assert_clean_end(&bench, &ended, 0, "powered off");
+    assert_eq!(fs::read_to_string(bench.path("marks")).unwrap(), "pre guest\nundo guest\n");
 }
 
 #[test]
@@ -365,7 +378,7 @@ fn companions_and_hooks_are_ended_in_reverse_order() {
     bench.wait_for_serial("waiting");
     run.signal("TERM");
     assert_clean_end(&bench, &run.end(), 0, "the guest powered off");
-    let order = std::fs::read_to_string(&log).unwrap();
+    let order = fs::read_to_string(&log).unwrap();
     let order: Vec<_> = order.lines().collect();
     assert_eq!(
         order,
@@ -380,15 +393,15 @@ fn a_tree_of_libvirt_hooks_runs_unchanged() {
     let log = bench.path("order");
     for point in ["prepare/begin", "start/begin", "started/begin", "stopped/end", "release/end"] {
         let folder = bench.path("qemu.d/guest").join(point);
-        std::fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(&folder).unwrap();
         let script = folder.join("note.sh");
         program::write(&script, &format!("#!/bin/sh\necho \"$@\" >> {}\n", log.display()));
     }
-    let text = std::fs::read_to_string(bench.profile("then=poweroff", "")).unwrap();
+    let text = fs::read_to_string(bench.profile("then=poweroff", "")).unwrap();
     let profile =
         bench.write("guest.toml", &text.replacen("schema = 1", "schema = 1\nhooks_dir = \"qemu.d/guest\"", 1));
     assert_clean_end(&bench, &bench.run(&[profile.to_str().unwrap()]), 0, "the guest powered off");
-    let order = std::fs::read_to_string(&log).unwrap();
+    let order = fs::read_to_string(&log).unwrap();
     let expected = ["prepare begin", "start begin", "started begin", "stopped end", "release end"];
     assert_eq!(order.lines().collect::<Vec<_>>(), expected.map(|words| format!("guest {words} -")));
 }
@@ -402,7 +415,7 @@ fn an_idle_guest_costs_no_wakeups() {
     run.until("running");
     bench.wait_for_serial("waiting");
     let switches = |pid: u32| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_owned()
     };
     // What the start caused has settled.
@@ -441,7 +454,7 @@ fn a_killed_supervisor_leaves_the_guest_alive_and_the_host_recoverable() {
     assert_eq!(bench.output(&["status", "guest"]).status.code(), Some(5));
     let recover = bench.output(&["recover", "guest"]);
     assert!(recover.status.success(), "{recover:?}");
-    assert_eq!(std::fs::read_to_string(&log).unwrap(), "undone\n");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "undone\n");
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     assert_eq!(bench.output(&["status", "guest"]).status.code(), Some(3));
 }

@@ -232,6 +232,19 @@ async fn a_daemon_that_keeps_the_pipe_is_not_waited_for_nor_ended() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_floods_the_pipe_is_let_go_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let end = dir.path().join("end");
+    // Who reads its flood to the end sees it end by itself, with status 124.
+    let daemon = format!("timeout 30 yes; echo $? >{0}.new; mv {0}.new {0}", end.display());
+    run(&sh(&format!("setsid sh -c '{daemon}' & exit 0")), &mut |_| {}).await.unwrap();
+    while !end.exists() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(fs::read_to_string(&end).unwrap(), "141\n", "not ended by SIGPIPE");
+}
+
+#[tokio::test]
 async fn fifty_megabytes_are_survived_in_bounded_memory() {
     let mut count = 0_u64;
     let launch = sh("yes \"$(printf %079d 0)\" | head -c 50M; echo last");

@@ -11,9 +11,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
 use vmrun::plan::{Change, Command, Hook, OnError, Point, Ready, Restart, Service, Start, UnitState, What};
 use vmrun::process::ProcessId;
-use vmrun::supervise::{
-    Companions, Notice, RequiredLost, Scene, ServiceFailure, ServiceNews, run_hook, undo_hook, unit_changes,
-};
+use vmrun::supervise::{Companions, Notice, RequiredLost, Scene, ServiceFailure, ServiceNews, run_hook, unit_changes};
 use vmrun::unit::{GuestName, Period};
 
 /// A run's folder, and everything that was told and noted.
@@ -93,7 +91,7 @@ impl Stage {
 }
 
 fn sh(script: &str) -> Command {
-    Command { argv: ["sh", "-c", script].map(str::to_owned).into(), user: None, env: BTreeMap::new(), timeout: None }
+    Command { argv: ["sh", "-c", script].map(str::to_owned).into(), ..Command::default() }
 }
 
 fn period(text: &str) -> Period {
@@ -205,15 +203,6 @@ async fn a_hook_that_cannot_be_executed_is_named_with_path_and_reason() {
     let path = path.display();
     assert!(failure.what.starts_with(&format!("{path} may not be executed by ")), "{failure}");
     assert!(failure.what.ends_with("mode is 0644: Permission denied (os error 13)"), "{failure}");
-}
-
-#[tokio::test]
-async fn the_undo_of_a_hook_is_told_its_phase() {
-    let stage = Stage::new();
-    let undo = sh("echo $VMRUN_PHASE; exit 1");
-    let failure = undo_hook("mount-share", &undo, &stage.scene(), &|notice| stage.tell(notice)).await.unwrap_err();
-    assert_eq!(stage.lines("mount-share"), ["undo"]);
-    assert_eq!(failure.to_string(), "hook `mount-share` (undo) failed: exit 1");
 }
 
 #[tokio::test]

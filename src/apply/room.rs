@@ -199,5 +199,5 @@ async fn enter_scope(unit: &str, pid: u32) -> Result<(), ApplyError> {
 }
 
 fn command(words: &[&str]) -> Command {
-    Command { argv: words.iter().map(|word| (*word).to_owned()).collect(), user: None, env: [].into(), timeout: None }
+    Command { argv: words.iter().map(|word| (*word).to_owned()).collect(), ..Command::default() }
 }

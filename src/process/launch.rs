@@ -56,6 +56,7 @@ impl From<&Command> for Launch {
             argv: command.argv.clone(),
             user: command.user.clone(),
             env: command.env.iter().map(|(name, value)| (name.clone(), value.into())).collect(),
+            folder: command.folder.clone(),
             timeout: command.timeout.map(Period::get),
             ..Self::default()
         }

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use rustix::fd::OwnedFd;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 /// How long output is waited for after the command ended: a daemon that it left may hold the pipe for ever.
@@ -120,7 +121,11 @@ impl Running {
     /// Hands out what is left in the pipe, for a second at most, then closes it. Cancel-safe.
     pub async fn drain(&mut self, each: &mut dyn FnMut(&str)) {
         let until = *self.drain_until.get_or_insert_with(|| Instant::now() + DRAIN);
-        while self.output.is_open() && timeout_at(until, self.output.read(each)).await.is_ok() {}
+        // What is there is read whatever the time, so the time is looked at too: a flood is always there.
+        while self.output.is_open() && Instant::now() < until && timeout_at(until, self.output.read(each)).await.is_ok()
+        {
+            yield_now().await;
+        }
         self.output.close(each);
     }
 
@@ -189,7 +194,7 @@ impl Drop for Running {
 /// Reads for ever. After each piece the others have their turn, so that a flood starves nobody in the same task.
 async fn read_on(output: &mut Output, each: &mut dyn FnMut(&str)) {
     while output.read(each).await {
-        tokio::task::yield_now().await;
+        yield_now().await;
     }
     std::future::pending::<()>().await;
 }

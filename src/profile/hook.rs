@@ -56,6 +56,7 @@ pub(super) fn draft(hooks: &[Hook], scene: &Scene, draft: &mut Draft) {
             user: user.clone(),
             env: env.clone(),
             timeout: Some(*timeout),
+            ..Command::default()
         };
         let run_it = command(run, "run");
         let undo = undo.as_ref().map(|undo| command(undo, "undo"));

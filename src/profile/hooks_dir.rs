@@ -5,7 +5,6 @@ use super::setting::Setting;
 use crate::host::PathFact;
 use crate::plan::{Class, Command, Draft, Hook, OnError, Point, Problem};
 use crate::unit::Period;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// libvirt's operations and the points they are; libvirt: `docs/hooks.rst`.
@@ -79,7 +78,7 @@ fn hook(path: &Path, file: &Path, at: Point, arguments: [&str; 4]) -> Hook {
         key: KEY.into(),
         name: file.to_string_lossy().into_owned(),
         at,
-        run: Command { argv, user: None, env: BTreeMap::new(), timeout: Some(TIMEOUT) },
+        run: Command { argv, timeout: Some(TIMEOUT), ..Command::default() },
         undo: None,
         on_error: OnError::Abort,
     }

@@ -101,7 +101,7 @@ fn draft_file(table: &LookingGlass, path: &Path, scene: &Scene, draft: &mut Draf
     }
     let shown = path.to_string_lossy().into_owned();
     install.extend(["/dev/null".to_owned(), shown.clone()]);
-    let command = |argv: Vec<String>| Command { argv, user: None, env: [].into(), timeout: None };
+    let command = |argv: Vec<String>| Command { argv, ..Command::default() };
     let back = command(vec!["/bin/rm".into(), "-f".into(), "--".into(), shown]);
     draft.contents.changes.push(Change::Hook {
         name: "memory of Looking Glass".into(),

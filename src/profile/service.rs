@@ -167,7 +167,7 @@ impl Service {
     fn command(&self, run: &[String], key: &str, scene: &Scene, draft: &mut Draft) -> What {
         let argv = program::resolve(run, &format!("{key}.run"), scene, draft);
         What::Command {
-            run: Command { argv, user: self.user.clone(), env: self.env.clone(), timeout: None },
+            run: Command { argv, user: self.user.clone(), env: self.env.clone(), ..Command::default() },
             restart: self.restart.unwrap_or_default(),
             delay: self.delay.unwrap_or(Period::from_secs(1)),
             burst: self.burst.map_or(5, NonZeroU32::get),

@@ -9,7 +9,6 @@ use crate::unit::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A TPM 2.0, emulated by `swtpm`, which vmrun starts before QEMU and ends after it; Windows 11 asks for one.
@@ -115,7 +114,7 @@ fn companion(program: &Path, (state, socket): (&Path, &Path), user: Option<Strin
         key: "tpm".into(),
         name: NAME.into(),
         what: What::Command {
-            run: Command { argv: argv.to_vec(), user, env: BTreeMap::new(), timeout: None },
+            run: Command { argv: argv.to_vec(), user, ..Command::default() },
             restart: Restart::No,
             delay: Period::from_secs(1),
             burst: 1,

@@ -2,7 +2,7 @@
 
 use super::patience::awaited;
 use super::{Notice, Scene, Speaker, Tell};
-use crate::plan::{Command, Hook, Point};
+use crate::plan::{Hook, Point};
 use crate::process::{Stdin, run};
 use std::fmt;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub struct HookFailure {
     /// Its name.
     pub name: String,
     /// When it ran.
-    pub at: Phase,
+    pub at: Point,
     /// What happened: its status, the signal that killed it, the time it did not keep, or why it could not be run.
     pub what: String,
     /// The last lines that it printed.
@@ -53,24 +53,12 @@ pub struct HookFailure {
 /// When it cannot be run, does not exit with status 0, or takes longer than its timeout, which is 30 s when it has
 /// none. What that failure does is the caller's business.
 pub async fn run_hook(hook: &Hook, scene: &Scene, tell: Tell<'_>) -> Result<(), HookFailure> {
-    run_as(&hook.name, &hook.run, Phase::At(hook.at), scene, tell).await
-}
-
-/// Runs `undo`, the command that takes back what the hook called `name` did.
-///
-/// # Errors
-/// As [`run_hook`].
-pub async fn undo_hook(name: &str, undo: &Command, scene: &Scene, tell: Tell<'_>) -> Result<(), HookFailure> {
-    run_as(name, undo, Phase::Undo, scene, tell).await
-}
-
-async fn run_as(name: &str, command: &Command, at: Phase, scene: &Scene, tell: Tell<'_>) -> Result<(), HookFailure> {
-    let mut launch = scene.launch(command, "hook", name, Some(at));
+    let Hook { name, at, run: command, .. } = hook;
+    let mut launch = scene.launch(command, "hook", name, Some(Phase::At(*at)));
     launch.stdin = Stdin::Bytes(scene.plan_json.clone());
     launch.timeout.get_or_insert(TIMEOUT);
-    let mut each =
-        |line: &str| tell(&Notice::Output { by: Speaker::Hook, from: name.to_owned(), line: line.to_owned() });
-    let failure = |what, tail| HookFailure { name: name.to_owned(), at, what, tail };
+    let mut each = |line: &str| tell(&Notice::Output { by: Speaker::Hook, from: name.clone(), line: line.to_owned() });
+    let failure = |what, tail| HookFailure { name: name.clone(), at: *at, what, tail };
     let ran = awaited(tell, || format!("hook {name} ({at})"), run(&launch, &mut each)).await;
     let ran = ran.map_err(|error| failure(error.whole(), vec![]))?;
     if ran.end.is_success() {

@@ -46,7 +46,7 @@ impl Scene {
 
     /// `undo` with everything that its run says about itself, so that it can be run when nobody else is left.
     pub(super) fn complete(&self, undo: &Command) -> Command {
-        let mut complete = undo.clone();
+        let mut complete = Command { folder: self.folder.clone(), ..undo.clone() };
         for (name, value) in self.variables(Some(Phase::Undo)) {
             complete.env.entry(name).or_insert_with(|| value.to_string_lossy().into_owned());
         }

@@ -128,7 +128,7 @@ fn placement(Placement { cpus, sched }: &Placement) -> String {
     }
 }
 
-fn command(Command { argv, user, env, timeout }: &Command) -> String {
+fn command(Command { argv, user, env, folder: _, timeout }: &Command) -> String {
     let mut text = shlex::try_join(argv.iter().map(String::as_str)).expect("no NUL");
     if let Some(user) = user {
         write!(text, " as {user}").expect("a string takes all");

@@ -44,9 +44,7 @@ fn pages(pages: i64) -> Change {
 fn touch(name: &str, dir: &Path) -> Change {
     let command = |verb: &str| Command {
         argv: vec![verb.to_owned(), dir.join(name).display().to_string()],
-        user: None,
-        env: [].into(),
-        timeout: None,
+        ..Command::default()
     };
     Change::Hook { name: name.into(), run: Some(command("touch")), back: Some(command("rm")) }
 }

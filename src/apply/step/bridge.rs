@@ -19,7 +19,7 @@ pub(super) async fn remove(ground: &Ground, name: &str, mac: Mac) -> Result<(), 
         return Ok(());
     }
     let argv = ["ip", "link", "del", "dev", name].map(str::to_owned).to_vec();
-    run_to_end(&Command { argv, user: None, env: [].into(), timeout: None }).await
+    run_to_end(&Command { argv, ..Command::default() }).await
 }
 
 #[cfg(test)]

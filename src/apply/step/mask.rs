@@ -66,7 +66,7 @@ pub(super) async fn confine(ground: &Ground, unit: &str, all: &CpuSet, told: &To
     }
     let argv = ["systemctl", "set-property", "--runtime", "--", unit].map(str::to_owned).to_vec();
     let argv = [argv, vec![format!("AllowedCPUs={next}")]].concat();
-    run_to_end(&Command { argv, user: None, env: [].into(), timeout: None }).await?;
+    run_to_end(&Command { argv, ..Command::default() }).await?;
     if next.is_empty() {
         forget(ground, unit);
     }

@@ -64,7 +64,7 @@ pub(super) fn command(run: &Command) -> String {
 }
 
 /// The same without a shell of its own for another user, who takes the place of the one it stands in.
-pub(super) fn program(Command { argv, user, env, timeout }: &Command) -> String {
+pub(super) fn program(Command { argv, user, env, folder: _, timeout }: &Command) -> String {
     let mut line = String::new();
     if let Some(user) = user {
         _ = write!(line, "become_user {} ", word(user));

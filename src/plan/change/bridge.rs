@@ -25,5 +25,5 @@ pub(super) fn steps(name: &str, address: Option<HostAddress>, mtu: Option<u16>, 
 
 fn ip<'a>(words: impl IntoIterator<Item = &'a str>) -> Command {
     let argv = std::iter::once("ip").chain(words).map(str::to_owned).collect();
-    Command { argv, user: None, env: [].into(), timeout: None }
+    Command { argv, ..Command::default() }
 }

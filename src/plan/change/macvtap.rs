@@ -21,5 +21,5 @@ pub(super) fn remove(name: &str) -> Step {
 
 fn ip<'a>(words: impl IntoIterator<Item = &'a str>) -> Command {
     let argv = std::iter::once("ip").chain(words).map(str::to_owned).collect();
-    Command { argv, user: None, env: [].into(), timeout: None }
+    Command { argv, ..Command::default() }
 }

@@ -7,7 +7,7 @@ pub(super) fn steps(name: &str, to: Presence) -> Vec<Step> {
     match to {
         Presence::Present => {
             let argv = ["modprobe", "--", name].map(str::to_owned).to_vec();
-            let run = Command { argv, user: None, env: [].into(), timeout: None };
+            let run = Command { argv, ..Command::default() };
             // The kernel writes every dash of a module's name as an underscore.
             vec![Step::RunUnless { there: format!("/sys/module/{}", name.replace('-', "_")), run }]
         }

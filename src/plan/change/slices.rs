@@ -32,7 +32,7 @@ pub(super) fn steps(cpus: &CpuSet, all: &CpuSet, units: &[Confinement]) -> Vec<S
     // A unit that is confined no more has lost its file below /run; systemd is told, or it would ask for this itself.
     if units.iter().any(|unit| unit.to.is_empty()) {
         let argv = ["systemctl", "daemon-reload"].map(str::to_owned).to_vec();
-        steps.push(Step::Run(Command { argv, user: None, env: [].into(), timeout: None }));
+        steps.push(Step::Run(Command { argv, ..Command::default() }));
     }
     steps
 }

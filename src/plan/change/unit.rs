@@ -43,5 +43,5 @@ fn systemctl(verb: &str, unit: &str, user: Option<&str>) -> Command {
     let mut argv = vec!["systemctl".to_owned()];
     argv.extend(scope);
     argv.extend(["--quiet".to_owned(), verb.to_owned(), "--".to_owned(), unit.to_owned()]);
-    Command { argv, user: user.map(str::to_owned), env: [].into(), timeout: None }
+    Command { argv, user: user.map(str::to_owned), ..Command::default() }
 }

@@ -53,7 +53,7 @@ fn netdev(turn: &Turn<'_>, socket: &Path) -> Value {
 }
 
 fn service(turn: &Turn<'_>, socket: &Path, draft: &mut Draft) -> Service {
-    let run = Command { argv: argv(turn, socket, draft), user: turn.scene.login(), env: [].into(), timeout: None };
+    let run = Command { argv: argv(turn, socket, draft), user: turn.scene.login(), ..Command::default() };
     let what = What::Command {
         run,
         restart: Restart::Always,

@@ -9,7 +9,6 @@ use crate::unit::{Period, Version};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::path::Path;
 
@@ -85,7 +84,7 @@ impl Share {
         let argv =
             if daemon.of_qemu { self.in_c(daemon, &socket, folder) } else { self.in_rust(daemon, &socket, folder) };
         let what = What::Command {
-            run: Command { argv, user: scene.login(), env: BTreeMap::new(), timeout: None },
+            run: Command { argv, user: scene.login(), ..Command::default() },
             // QEMU does not connect a second time, so a new one would serve nobody.
             restart: Restart::No,
             delay: Period::from_secs(1),
