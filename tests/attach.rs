@@ -139,6 +139,68 @@ fn a_qemu_whose_guest_never_ran_is_ended_by_the_recovery() {
 }
 
 #[test]
+fn a_hook_that_runs_when_its_vmrun_is_killed_is_ended_before_it_is_taken_back() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let hook = |at: &str, more: &str| {
+        let script = "echo $$ >hook; exec sleep 600; touch late";
+        format!(
+            "[[hook]]\nat = \"{at}\"\nname = \"slow\"\ntimeout = \"600s\"\nrun = [\"sh\", \"-c\", \"{script}\"]\n{more}"
+        )
+    };
+    let pid = || fs::read_to_string(bench.path("hook")).ok()?.trim().parse::<u64>().ok();
+    let profile = bench.profile(
+        "then=wait",
+        &hook(
+            "pre",
+            "undo = [\"sh\", \"-c\", \"grep -q '^State:.[RSDT]' /proc/$(cat hook)/status || touch undone\"]\n",
+        ),
+    );
+    let first = bench.start(&[profile.to_str().unwrap()]);
+    until(|| pid().is_some());
+    killed(first);
+    let foretold = bench.output(&["recover", "guest", "--dry-run"]);
+    let line = format!("kill {}   # hook slow", pid().unwrap());
+    assert!(String::from_utf8_lossy(&foretold.stderr).contains(&line), "{foretold:?}");
+    assert_eq!(bench.run(&["recover", "guest"]).code, Some(0));
+    assert!(!alive(pid().unwrap()) && bench.path("undone").exists());
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+
+    // Taken over, its guest gets the hook once more, and not twice at one time.
+    fs::remove_file(bench.path("hook")).unwrap();
+    let profile = bench.profile("then=wait", &hook("running", ""));
+    let second = bench.start(&[profile.to_str().unwrap()]);
+    until(|| pid().is_some());
+    let before = pid().unwrap();
+    killed(second);
+    let third = bench.start(&["attach", "guest"]);
+    until(|| pid().is_some_and(|now| now != before));
+    assert!(!alive(before));
+    assert!(bench.output(&["stop", "--force", "guest"]).status.success());
+    assert_eq!(third.end().code, Some(35));
+}
+
+#[test]
+fn of_a_companion_the_recovery_ends_the_process_that_was_noted_and_not_what_it_started() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let script = "setsid sh -c 'echo $$ >child; exec sleep 600' & echo $$ >own; exec sleep 600";
+    let more = format!("[[service]]\nrun = [\"sh\", \"-c\", \"{script}\"]\n");
+    let twice = format!("{more}[[service]]\nrun = [\"sh\", \"-c\", \"echo $$ >second; exec sleep 600\"]\n");
+    let profile = bench.profile("then=wait", &twice);
+    let pid = |name: &str| fs::read_to_string(bench.path(name)).ok()?.trim().parse::<u64>().ok();
+    let mut first = bench.start(&[profile.to_str().unwrap()]);
+    first.until("guest running");
+    until(|| ["child", "own", "second"].iter().all(|name| pid(name).is_some()));
+    let qemu = status(&bench)["vmrun"]["qemu"].as_u64().unwrap();
+    killed(first);
+    run(std::process::Command::new("kill").args(["-9", &qemu.to_string()]));
+    until(|| bench.run(&["recover", "guest"]).code == Some(0));
+    assert_eq!(["own", "second", "child"].map(|name| alive(pid(name).unwrap())), [false, false, true]);
+    run(std::process::Command::new("kill").args(["-9", &pid("child").unwrap().to_string()]));
+}
+
+#[test]
 fn a_reboot_can_be_a_cold_start_without_hooks() {
     for qemu in qemus() {
         let bench = Bench::new(&qemu.binary);

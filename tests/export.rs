@@ -190,7 +190,12 @@ fn a_second_start_touches_nothing_of_the_first() {
 
 fn command(words: &[&str], user: Option<&str>) -> Run {
     let env = BTreeMap::from([("A".to_owned(), "it's $HOME".to_owned())]);
-    Run { argv: words.iter().map(|it| (*it).to_owned()).collect(), user: user.map(str::to_owned), env, timeout: None }
+    Run {
+        argv: words.iter().map(|it| (*it).to_owned()).collect(),
+        user: user.map(str::to_owned),
+        env,
+        ..Run::default()
+    }
 }
 
 fn cpus(text: &str) -> CpuSet {

@@ -150,7 +150,7 @@ async fn a_hook_is_told_about_the_run_and_reads_the_plan() {
     let scene = Scene { qmp: Some("/run/qmp.sock".into()), ..scene };
     let script =
         r#"echo "$VMRUN_NAME $VMRUN_PHASE $VMRUN_REASON $VMRUN_EXIT $VMRUN_PID $VMRUN_QMP $VMRUN_RUN_DIR"; cat"#;
-    run_hook(&hook(script), &scene, &|notice| stage.tell(notice)).await.unwrap();
+    run_hook(&hook(script), &scene, &|_| {}, &|notice| stage.tell(notice)).await.unwrap();
     let told = format!("win pre powered_off 0 77 /run/qmp.sock {}", stage.folder.path().display());
     assert_eq!(stage.lines("mount-share"), [told.as_str(), r#"{"name":"win"}"#]);
     let log = fs::read_to_string(stage.path("hook-mount-share.log")).unwrap();
@@ -160,7 +160,7 @@ async fn a_hook_is_told_about_the_run_and_reads_the_plan() {
 #[tokio::test]
 async fn what_is_not_known_yet_is_not_in_the_environment() {
     let stage = Stage::new();
-    run_hook(&hook("env | grep -c VMRUN_"), &stage.scene(), &|notice| stage.tell(notice)).await.unwrap();
+    run_hook(&hook("env | grep -c VMRUN_"), &stage.scene(), &|_| {}, &|notice| stage.tell(notice)).await.unwrap();
     assert_eq!(stage.lines("mount-share"), ["3"]);
 }
 
@@ -168,7 +168,7 @@ async fn what_is_not_known_yet_is_not_in_the_environment() {
 async fn a_failing_hook_is_named_with_its_status_and_last_lines() {
     let stage = Stage::new();
     let failing = hook("seq 30; exit 3");
-    let failure = run_hook(&failing, &stage.scene(), &|notice| stage.tell(notice)).await.unwrap_err();
+    let failure = run_hook(&failing, &stage.scene(), &|_| {}, &|notice| stage.tell(notice)).await.unwrap_err();
     assert_eq!(failure.to_string(), "hook `mount-share` (pre) failed: exit 3");
     assert_eq!(failure.tail, (11..=30).map(|n| n.to_string()).collect::<Vec<_>>());
 }
@@ -178,7 +178,7 @@ async fn a_hook_that_hangs_is_named_with_its_timeout() {
     let stage = Stage::new();
     let mut hanging = hook("sleep 600");
     hanging.run.timeout = Some(period("200ms"));
-    let failure = run_hook(&hanging, &stage.scene(), &|_| {}).await.unwrap_err();
+    let failure = run_hook(&hanging, &stage.scene(), &|_| {}, &|_| {}).await.unwrap_err();
     assert_eq!(failure.what, "not done after 200ms");
 }
 
@@ -186,7 +186,7 @@ async fn a_hook_that_hangs_is_named_with_its_timeout() {
 async fn a_hook_without_timeout_has_half_a_minute() {
     let stage = Stage::new();
     let began = tokio::time::Instant::now();
-    run_hook(&hook("sleep 600"), &stage.scene(), &|_| {}).await.unwrap_err();
+    run_hook(&hook("sleep 600"), &stage.scene(), &|_| {}, &|_| {}).await.unwrap_err();
     // Then it is ended. The clock of this test runs ahead of the kernel, so how it ended is not to be told.
     let took = began.elapsed().as_secs();
     assert!((30..60).contains(&took), "{took} s");
@@ -199,7 +199,7 @@ async fn a_hook_that_cannot_be_executed_is_named_with_path_and_reason() {
     fs::write(&path, "#!/bin/sh\n").unwrap();
     let mut plain = hook("");
     plain.run.argv = vec![path.to_str().unwrap().to_owned()];
-    let failure = run_hook(&plain, &stage.scene(), &|_| {}).await.unwrap_err();
+    let failure = run_hook(&plain, &stage.scene(), &|_| {}, &|_| {}).await.unwrap_err();
     let path = path.display();
     assert!(failure.what.starts_with(&format!("{path} may not be executed by ")), "{failure}");
     assert!(failure.what.ends_with("mode is 0644: Permission denied (os error 13)"), "{failure}");

@@ -38,7 +38,7 @@ pub use launch::{Launch, Stdin, start};
 pub use lines::escaped;
 pub use log::Log;
 pub use oom::{as_any_process, spare_this_process};
-pub use run::{Ran, run};
+pub use run::{Ran, finish, run};
 pub use running::Running;
 pub use session::session;
 pub use spare::{share_one_heap, spare_memory};

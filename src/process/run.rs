@@ -1,6 +1,6 @@
 //! A command that is run to its end.
 
-use super::{End, Kept, Launch, ProcessError, start};
+use super::{End, Kept, Launch, ProcessError, Running, start};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -16,16 +16,20 @@ pub struct Ran {
     pub output: Kept,
 }
 
-/// Runs a command to its end and hands each line of its output to `each`.
-///
-/// Takes as long as the command, and up to a second more for output that a daemon of it may hold back; after
-/// `launch.timeout`, its group gets SIGTERM, five seconds, SIGKILL. When the future is dropped, the group is killed.
+/// Runs a command to its end, within `launch.timeout`, and hands each line of its output to `each`: see [`finish`].
 ///
 /// # Errors
 /// As [`start`]. A command that fails is not an error here: see [`Ran::end`].
 pub async fn run(launch: &Launch, each: &mut dyn FnMut(&str)) -> Result<Ran, ProcessError> {
-    let mut running = start(launch)?;
-    let limit = launch.timeout.unwrap_or(Duration::MAX);
+    Ok(finish(start(launch)?, launch.timeout, each).await)
+}
+
+/// What becomes of a command that was started.
+///
+/// Takes as long as the command, and up to a second more for output that a daemon of it may hold back; after `limit`, its
+/// group gets SIGTERM, five seconds, SIGKILL. When the future is dropped, the group is killed.
+pub async fn finish(mut running: Running, limit: Option<Duration>, each: &mut dyn FnMut(&str)) -> Ran {
+    let limit = limit.unwrap_or(Duration::MAX);
     let end = if timeout(limit, running.ended(each)).await.is_ok() {
         running.drain(each).await;
         running.reap()
@@ -35,5 +39,5 @@ pub async fn run(launch: &Launch, each: &mut dyn FnMut(&str)) -> Result<Ran, Pro
             End::Exited(_) | End::Killed(_) | End::Unseen | End::TimedOut(_) => End::TimedOut(limit),
         }
     };
-    Ok(Ran { end, output: running.kept().clone() })
+    Ran { end, output: running.kept().clone() }
 }

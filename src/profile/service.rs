@@ -8,6 +8,7 @@ use crate::unit::Period;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::iter;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -27,7 +28,7 @@ pub(super) struct Service {
     /// Ends the guest when it fails, and prevents the start when it cannot be started.
     #[serde(default)]
     required: bool,
-    /// Its name in messages and logs. The unit's or the program's unless given.
+    /// Its name in messages and logs. The unit's or the program's unless given, numbered where that is taken.
     name: Option<String>,
     /// What happens when the command ends before the guest.
     #[schemars(extend("default" = "always"))]
@@ -114,8 +115,25 @@ impl Service {
                 );
             }
         };
-        let name = self.name.clone().unwrap_or(name);
+        let name = self.own_name(name, &key, draft);
         draft.contents.services.push(Planned { key, name, what, start: self.start, required: self.required });
+    }
+
+    /// The name that no other service has: by it its process is written down and its log is called.
+    fn own_name(&self, default: String, key: &str, draft: &mut Draft) -> String {
+        let taken = |name: &str| draft.contents.services.iter().any(|other| other.name == name);
+        let Some(name) = &self.name else {
+            let numbered = (2..).map(|number| format!("{default} {number}"));
+            return iter::once(default.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(default);
+        };
+        if taken(name) {
+            draft.refuse(
+                Problem::new(Class::Invalid, format!("{key}.name"), format!("two services are called {name}"))
+                    .why("by its name a service is found again, and its log is called")
+                    .fix(format!("name = \"{name} 2\"")),
+            );
+        }
+        name.clone()
     }
 
     fn unit(&self, Unit(unit): &Unit, key: &str, scene: &Scene, draft: &mut Draft) -> What {

@@ -91,7 +91,7 @@ pub(super) async fn adopted(dir: &Path, root: Root, boot_id: &str, tell: Tell<'_
         }
         Err(error) => return refused(&error),
     };
-    let lease = match Lease::resume(root.clone(), dir, boot_id) {
+    let lease = match Lease::resume(root.clone(), dir, boot_id).await {
         Ok(lease) => lease,
         Err(error) => return refused(&error),
     };

@@ -52,7 +52,7 @@ pub use adopt::{attach, clear_unborn};
 #[cfg(any(fuzzing, test))]
 pub use control::fuzz_control;
 pub use control::{Ask, Client, Gift, Pins as PinStatus, ServiceStatus, Status, ask, control_socket};
-pub use hook::{HookFailure, Phase, run_hook};
+pub use hook::{HookFailure, HookLife, Phase, run_hook};
 #[cfg(any(fuzzing, test))]
 pub use host_power::fuzz_bus;
 pub use notice::{Notice, Placed, ServiceNews, Speaker, Tell};

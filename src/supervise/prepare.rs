@@ -2,7 +2,9 @@
 
 use super::patience::awaited;
 use super::run::sentence;
-use super::{Companions, Failure, HookFailure, Notice, Scene, ServiceFailure, Stage, Tell, run_hook, unit_changes};
+use super::{
+    Companions, Failure, HookFailure, HookLife, Notice, Scene, ServiceFailure, Stage, Tell, run_hook, unit_changes,
+};
 use crate::apply::{ApplyError, Lease, Made, make_all, make_file};
 use crate::host::Root;
 use crate::plan::{Change, CpuMask, Hook, OnError, Plan, Point, Service, Start, Step, What};
@@ -21,6 +23,20 @@ pub(super) struct Hands<'a> {
 }
 
 impl Hands<'_> {
+    /// Runs `hook`, which the journal knows of while it runs.
+    pub(super) async fn run_hook(self, hook: &Hook, scene: &Scene) -> Result<(), HookFailure> {
+        let note = |life| {
+            let noted = match life {
+                HookLife::Began(process) => self.lease.note_hook(&hook.name, process),
+                HookLife::Ended(process) => self.lease.hook_ended(process),
+            };
+            if let Err(error) = noted {
+                (self.tell)(&Notice::Warning(sentence(&error)));
+            }
+        };
+        run_hook(hook, scene, &note, self.tell).await
+    }
+
     /// Takes note of a hook that failed where it cannot veto.
     pub(super) fn failed(self, hook: &Hook, failure: &HookFailure) {
         (self.tell)(&Notice::Warning(failure.to_string()));
@@ -175,10 +191,10 @@ async fn start_unit(service: &Service, change: &Change, Hands { lease, tell, .. 
 /// Runs the hooks at `at`, in the order of the profile. Each that can be taken back is in the journal before it runs.
 /// Where the point can veto, a failure ends the start.
 pub(super) async fn hooks_at(at: Point, hands: Hands<'_>, scene: &Scene) -> Result<(), Failure> {
-    let Hands { plan, lease, tell, .. } = hands;
+    let Hands { plan, tell, .. } = hands;
     for hook in plan.hooks.iter().filter(|hook| hook.at == at) {
         let began = Instant::now();
-        match noted(hook, lease, scene, tell).await? {
+        match noted(hook, hands, scene).await? {
             Ok(()) => tell(&Notice::stage(format!("hook {} ({at})", hook.name), began.elapsed())),
             Err(failed) if at.can_veto() && hook.on_error == OnError::Abort => {
                 return Err(failure(Stage::Hook, failed.to_string(), failed.tail));
@@ -189,7 +205,8 @@ pub(super) async fn hooks_at(at: Point, hands: Hands<'_>, scene: &Scene) -> Resu
     Ok(())
 }
 
-async fn noted(hook: &Hook, lease: &Lease, scene: &Scene, tell: Tell<'_>) -> Result<Result<(), HookFailure>, Failure> {
+async fn noted(hook: &Hook, hands: Hands<'_>, scene: &Scene) -> Result<Result<(), HookFailure>, Failure> {
+    let lease = hands.lease;
     let change = hook.undo.as_ref().map(|undo| {
         let back = scene.complete(undo);
         Change::Hook { name: hook.name.clone(), run: Some(hook.run.clone()), back: Some(back) }
@@ -197,7 +214,7 @@ async fn noted(hook: &Hook, lease: &Lease, scene: &Scene, tell: Tell<'_>) -> Res
     if let Some(change) = &change {
         lease.note(change).map_err(|error| host_failure(&error))?;
     }
-    let ran = run_hook(hook, scene, tell).await;
+    let ran = hands.run_hook(hook, scene).await;
     if let (Some(change), Err(_)) = (&change, &ran) {
         lease.forget(change).map_err(|error| host_failure(&error))?;
     }

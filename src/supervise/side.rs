@@ -1,7 +1,7 @@
 //! Hooks that run beside the loop, one after the other: at a reboot of the guest, and when it is asked to stop.
 
+use super::Scene;
 use super::prepare::Hands;
-use super::{Scene, run_hook};
 use crate::plan::{Hook, Point};
 use std::collections::VecDeque;
 use std::future::{Future, pending};
@@ -53,7 +53,7 @@ impl<'a> Side<'a> {
 
 fn job<'a>(hook: &'a Hook, scene: &'a Scene, hands: Hands<'a>) -> Job<'a> {
     Box::pin(async move {
-        if let Err(failed) = run_hook(hook, scene, hands.tell).await {
+        if let Err(failed) = hands.run_hook(hook, scene).await {
             hands.failed(hook, &failed);
         }
     })

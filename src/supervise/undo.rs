@@ -2,13 +2,13 @@
 
 use super::patience::awaited;
 use super::prepare::Hands;
-use super::{Companions, Ended, Notice, Scene, run_hook};
+use super::{Companions, Ended, Notice, Scene};
 use crate::apply::{Lease, Unrestored};
 use crate::plan::{Point, Start};
 use std::time::Instant;
 
 /// Runs the hooks at `stopped`, ends the companions in reverse order, takes every change back, runs the hooks at
-/// `post`. Nothing that fails keeps the rest from being done. Returns what could not be put back.
+/// `post` if those at `pre` had their turn. Nothing that fails keeps the rest from being done. Returns what could not be put back.
 pub(super) async fn put_back(
     hands: Hands<'_>,
     companions: &mut Companions<'_>,
@@ -28,7 +28,9 @@ pub(super) async fn put_back(
     if owed {
         (hands.tell)(&Notice::stage("host put back", began.elapsed()));
     }
-    hooks_after(Point::Post, hands, scene).await;
+    if hands.lease.has_begun() {
+        hooks_after(Point::Post, hands, scene).await;
+    }
     unrestored
 }
 
@@ -41,7 +43,7 @@ fn being_put_back(lease: &Lease) -> String {
 
 async fn hooks_after(at: Point, hands: Hands<'_>, scene: &Scene) {
     for hook in hands.plan.hooks.iter().filter(|hook| hook.at == at) {
-        if let Err(failure) = run_hook(hook, scene, hands.tell).await {
+        if let Err(failure) = hands.run_hook(hook, scene).await {
             hands.failed(hook, &failure);
         }
     }

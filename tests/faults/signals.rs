@@ -96,9 +96,9 @@ fn row_011_an_error_inside_vmrun_leaves_the_guest_alone_and_the_journal_in_place
         bench.path("").display()
     );
     let profile = bench.profile("then=wait", &owed);
-    // The journal is begun, the hook and QEMU are noted, and then the companion beside the running guest.
+    // The journal is begun, the hook is noted, its process, its end, and QEMU, and then the companion beside the running guest.
     let broken =
-        bench.command().env("VMRUN_FAULT", "panic:journal-written#3").arg("run").arg(&profile).output().unwrap();
+        bench.command().env("VMRUN_FAULT", "panic:journal-written#5").arg("run").arg(&profile).output().unwrap();
     let text = String::from_utf8_lossy(&broken.stderr).into_owned();
     assert_eq!(broken.status.code(), Some(1), "{text}");
     assert!(text.contains("internal error") && text.contains("vmrun attach"), "{text}");

@@ -45,6 +45,18 @@ pub enum Entry {
         /// `None` when it has ended.
         process: Option<ProcessId>,
     },
+    /// A hook that was started and runs on if vmrun is killed. Hooks may bear one name, and run at one time.
+    Hook {
+        /// Its name in the profile.
+        name: String,
+        /// What it runs as.
+        process: ProcessId,
+    },
+    /// A hook ended.
+    HookEnded {
+        /// What it ran as.
+        process: ProcessId,
+    },
 }
 
 /// What the entries of a journal come to.
@@ -60,6 +72,8 @@ pub struct Record {
     pub changes: Vec<(u64, Change)>,
     /// Companions that were started and run on if vmrun is killed, by name.
     pub companions: Vec<(String, ProcessId)>,
+    /// Hooks that ran when this was written, by name.
+    pub hooks: Vec<(String, ProcessId)>,
     /// The number of the next intent.
     next: u64,
 }
@@ -67,7 +81,7 @@ pub struct Record {
 impl Record {
     /// One without changes.
     pub(super) fn new(name: GuestName, boot_id: String) -> Self {
-        Self { name, boot_id, qemu: None, changes: Vec::new(), companions: Vec::new(), next: 1 }
+        Self { name, boot_id, qemu: None, changes: Vec::new(), companions: Vec::new(), hooks: Vec::new(), next: 1 }
     }
 
     /// PCI functions that it has changes of.
@@ -102,6 +116,8 @@ impl Record {
                 self.companions.retain(|(other, _)| *other != name);
                 self.companions.extend(process.map(|process| (name, process)));
             }
+            Entry::Hook { name, process } => self.hooks.push((name, process)),
+            Entry::HookEnded { process } => self.hooks.retain(|(_, other)| *other != process),
         }
     }
 

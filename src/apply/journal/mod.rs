@@ -88,6 +88,11 @@ impl Journal {
         &self.record
     }
 
+    /// Whether its file was made.
+    pub(super) fn has_begun(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Adds `entry`, on the disk and then to the record.
     ///
     /// # Errors

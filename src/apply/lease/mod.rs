@@ -91,6 +91,12 @@ impl Lease {
         self.journal.borrow_mut().begin()
     }
 
+    /// Whether there is a journal: without it nothing was done.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.journal.borrow().has_begun()
+    }
+
     /// Claims `devices` for this guest, before any of them is touched.
     ///
     /// # Errors
@@ -113,17 +119,19 @@ impl Lease {
         locks.map_err(ApplyError::io("duplicate", "the lock of a device"))
     }
 
-    /// The lease of a run whose supervisor was killed while the guest ran, from the journal in `dir`.
+    /// The lease of a run whose supervisor was killed while the guest ran, from the journal in `dir`. A hook that was
+    /// running goes with that supervisor.
     ///
     /// # Errors
     /// When the journal is not there or cannot be used, or is of another boot.
-    pub fn resume(root: Root, dir: &Path, boot_id: &str) -> Result<Self, ApplyError> {
+    pub async fn resume(root: Root, dir: &Path, boot_id: &str) -> Result<Self, ApplyError> {
         let missing = || ApplyError::Refused(format!("there is no journal in {}", dir.display()));
         let mut journal = Journal::load(dir, Damage::Refuse)?.ok_or_else(missing)?;
         if journal.record().boot_id != boot_id {
             return Err(ApplyError::Refused("its journal is of another boot of the machine".into()));
         }
         recover::note_strays(&mut journal)?;
+        recover::end_hooks(&mut journal).await?;
         Ok(Self {
             ground: Ground::real(root),
             journal: RefCell::new(journal),
@@ -209,6 +217,22 @@ impl Lease {
     /// When the journal cannot be written.
     pub fn note_companion(&self, name: &str, process: Option<ProcessId>) -> Result<(), ApplyError> {
         self.add(Entry::Companion { name: name.to_owned(), process })
+    }
+
+    /// Writes down that the hook `name` runs as `process`.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn note_hook(&self, name: &str, process: ProcessId) -> Result<(), ApplyError> {
+        self.add(Entry::Hook { name: name.to_owned(), process })
+    }
+
+    /// Writes down that the hook which ran as `process` has ended.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn hook_ended(&self, process: ProcessId) -> Result<(), ApplyError> {
+        self.add(Entry::HookEnded { process })
     }
 
     /// What is being put back just now, as one would type it.

@@ -6,7 +6,7 @@ use crate::apply::journal::{Damage, Entry, Journal};
 use crate::apply::step::Ground;
 use crate::apply::{ApplyError, Record};
 use crate::host::Root;
-use crate::process::bearing;
+use crate::process::{ProcessId, bearing};
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::time::Duration;
@@ -33,13 +33,15 @@ pub struct Recovered {
 pub struct Owed {
     /// Whether it is of another boot of the machine; then nothing of it is left.
     pub void: bool,
+    /// The hooks that run still and would be ended, with their pids.
+    pub hooks: Vec<(String, u32)>,
     /// The companions that would be ended, in order, with their pids.
     pub companions: Vec<(String, u32)>,
     /// What would be done on the host, in order, as one would type it.
     pub steps: Vec<String>,
 }
 
-/// Puts back what a run left that died before it could: ends its companions, undoes its changes. Changes of an earlier
+/// Puts back what a run left that died before it could: ends its hooks and companions, undoes its changes. Changes of an earlier
 /// boot are void. `None` when there was no journal.
 ///
 /// Safe to be repeated and to be killed: what is done is written down. What another guest has by now is left to it, and
@@ -60,6 +62,8 @@ pub async fn recover(root: Root, dir: &Path, boot_id: &str, damage: Damage) -> R
     if let Some(qemu) = found.qemu {
         qemu.ended_within(CLOSING).await;
     }
+    // What one that runs still does would be done after it was taken back.
+    end_hooks(&mut journal).await?;
     for (name, process) in found.companions.iter().rev() {
         process.stop_recorded(GRACE).await;
         journal.add(Entry::Companion { name: name.clone(), process: None })?;
@@ -83,12 +87,23 @@ pub async fn recover(root: Root, dir: &Path, boot_id: &str, damage: Damage) -> R
     Ok(Some(Recovered { found, left }))
 }
 
-/// Notes the companions that were started by a vmrun that was killed before it could note them.
+/// Notes the companions that were started by a vmrun that was killed before it could note them: of each the oldest
+/// process, as what it started bears its name too.
 pub(super) fn note_strays(journal: &mut Journal) -> Result<(), ApplyError> {
     for (name, process) in bearing("VMRUN_RUN_DIR", journal.dir().as_os_str(), SERVICE_VARIABLE) {
-        if journal.record().companions.iter().all(|(_, noted)| *noted != process) {
+        let lives = |(other, noted): &(String, ProcessId)| *other == name && noted.is_alive();
+        if !journal.record().companions.iter().any(lives) {
             journal.add(Entry::Companion { name, process: Some(process) })?;
         }
+    }
+    Ok(())
+}
+
+/// Ends the hooks that were running when their vmrun died.
+pub(super) async fn end_hooks(journal: &mut Journal) -> Result<(), ApplyError> {
+    for (_, process) in journal.record().hooks.clone() {
+        process.stop_recorded(GRACE).await;
+        journal.add(Entry::HookEnded { process })?;
     }
     Ok(())
 }
@@ -101,13 +116,14 @@ pub fn owed(dir: &Path, boot_id: &str, damage: Damage) -> Result<Option<Owed>, A
     let Some(journal) = Journal::load(dir, damage)? else { return Ok(None) };
     let found = journal.record();
     if found.boot_id != boot_id {
-        return Ok(Some(Owed { void: true, companions: Vec::new(), steps: Vec::new() }));
+        return Ok(Some(Owed { void: true, hooks: Vec::new(), companions: Vec::new(), steps: Vec::new() }));
     }
-    let companions = found.companions.iter().rev().filter(|(_, process)| process.is_alive());
+    let alive = |(name, process): &(String, ProcessId)| process.is_alive().then(|| (name.clone(), process.pid));
     let steps = found.changes.iter().rev().flat_map(|(_, change)| change.inverse().steps());
     Ok(Some(Owed {
         void: false,
-        companions: companions.map(|(name, process)| (name.clone(), process.pid)).collect(),
+        hooks: found.hooks.iter().filter_map(alive).collect(),
+        companions: found.companions.iter().rev().filter_map(alive).collect(),
         steps: steps.map(|step| step.to_string()).collect(),
     }))
 }

@@ -90,17 +90,21 @@ fn owed_text(owed: &Owed) -> String {
     if owed.void {
         return "its changes went with the last boot of the machine; only its journal would be removed".into();
     }
-    let ends = owed.companions.iter().map(|(name, pid)| format!("\n  kill {pid}   # service {name}"));
-    let lines: Vec<String> = ends.chain(owed.steps.iter().map(|step| format!("\n  {step}"))).collect();
+    let end = |kind: &str, (name, pid): &(String, u32)| format!("\n  kill {pid}   # {kind} {name}");
+    let hooks = owed.hooks.iter().map(|hook| end("hook", hook));
+    let services = owed.companions.iter().map(|service| end("service", service));
+    let lines: Vec<String> = hooks.chain(services).chain(owed.steps.iter().map(|step| format!("\n  {step}"))).collect();
     match lines.is_empty() {
         true => "nothing of the host would be changed; only its journal would be removed".into(),
         false => format!("would be done:{}", lines.concat()),
     }
 }
 
-fn owed_json(Owed { void, companions, steps }: &Owed) -> Value {
-    let companions: Vec<Value> = companions.iter().map(|(name, pid)| json!({ "name": name, "pid": pid })).collect();
-    json!({ "void": void, "services": companions, "steps": steps })
+fn owed_json(Owed { void, hooks, companions, steps }: &Owed) -> Value {
+    let named = |processes: &[(String, u32)]| -> Vec<Value> {
+        processes.iter().map(|(name, pid)| json!({ "name": name, "pid": pid })).collect()
+    };
+    json!({ "void": void, "hooks": named(hooks), "services": named(companions), "steps": steps })
 }
 
 fn recovered(name: GuestName, zeal: Zeal, output: Output) -> Report {
