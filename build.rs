@@ -2,6 +2,8 @@
 //!
 //! The compiler is the one that builds vmrun, with its own `core` for Linux: nothing else must be
 //! installed. The same sources and compiler give the same bytes wherever they lie.
+//!
+//! And links the unwinder into the program, where it can.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -40,6 +42,23 @@ fn main() {
     let source = PathBuf::from(var("CARGO_MANIFEST_DIR")).join("src/guest");
     let elf = PathBuf::from(var("OUT_DIR")).join("guest.elf");
     compile_guest(&var("RUSTC"), &source, &elf);
+    link_unwinder();
+}
+
+/// Takes what writes backtraces from GCC's archive, which lies beside its compiler: a start that has to load a shared
+/// object for it takes a twentieth longer. Where there is no such archive, the shared one does.
+fn link_unwinder() {
+    if var("CARGO_CFG_TARGET_ENV") != "gnu" {
+        return;
+    }
+    let Ok(answer) = Command::new("cc").arg("-print-file-name=libgcc_eh.a").output() else { return };
+    let answer = String::from_utf8_lossy(&answer.stdout);
+    let archive = Path::new(answer.trim_end());
+    // What it does not find it answers as it was asked.
+    if let Some(folder) = archive.parent().filter(|_| archive.is_absolute()) {
+        println!("cargo::rustc-link-search=native={}", folder.display());
+        println!("cargo::rustc-link-lib=static:-bundle=gcc_eh");
+    }
 }
 
 fn var(name: &str) -> OsString {
