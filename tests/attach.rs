@@ -181,6 +181,29 @@ fn a_hook_that_runs_when_its_vmrun_is_killed_is_ended_before_it_is_taken_back() 
 }
 
 #[test]
+fn a_companion_that_talks_lives_on_without_its_vmrun() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let talk = "while :; do echo here; echo said >>count; sleep 0.02; done";
+    let service = format!(
+        "[[service]]\nname = \"talks\"\nrequired = true\nrestart = \"no\"\nrun = [\"sh\", \"-c\", \"{talk}\"]\n"
+    );
+    let profile = bench.profile("then=wait", &service);
+    let mut first = bench.start(&[profile.to_str().unwrap()]);
+    first.until("guest running");
+    let before = status(&bench)["vmrun"]["services"][0]["process"].clone();
+    killed(first);
+    let said = || fs::read_to_string(bench.path("count")).map_or(0, |text| text.lines().count());
+    let heard = said();
+    until(|| said() > heard + 20);
+    let mut second = bench.start(&["attach", "guest"]);
+    second.until("taken over");
+    assert_eq!(status(&bench)["vmrun"]["services"][0]["process"], before);
+    assert!(bench.output(&["stop", "--force", "guest"]).status.success());
+    assert_eq!(second.end().code, Some(35));
+}
+
+#[test]
 fn of_a_companion_the_recovery_ends_the_process_that_was_noted_and_not_what_it_started() {
     let [qemu, _] = qemus();
     let bench = Bench::new(&qemu.binary);

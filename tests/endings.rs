@@ -347,6 +347,95 @@ fn a_hook_may_ask_vmrun_while_vmrun_waits_for_it() {
 }
 
 #[test]
+fn a_hook_may_ask_vmrun_when_qemu_is_gone_already() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let ask = format!(
+        "while [ -e /proc/$VMRUN_PID ]; do sleep 0.02; done; {} status guest; echo asked >asked",
+        env!("CARGO_BIN_EXE_vmrun")
+    );
+    let hook = format!("[[hook]]\nat = \"stopping\"\nname = \"ask\"\nrun = [\"sh\", \"-c\", \"{ask}\"]\n");
+    let profile = bench.profile("then=wait", &hook);
+    let run = bench.start(&[profile.to_str().unwrap()]);
+    bench.wait_for_serial("waiting");
+    assert!(bench.output(&["stop", "guest"]).status.success());
+    assert_clean_end(&bench, &run.end(), 0, "powered off");
+    assert!(bench.path("asked").exists(), "vmrun did not answer, and the hook was ended");
+}
+
+#[test]
+fn a_qemu_that_dies_while_a_hook_runs_before_the_guest_is_not_waited_for() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let hook = "[[hook]]\nat = \"started\"\ntimeout = \"1h\"\nrun = [\"sh\", \"-c\", \"kill -9 $VMRUN_PID; exec sleep 3600\"]\n";
+    let profile = bench.profile("then=wait", hook);
+    let ended = bench.run(&[profile.to_str().unwrap()]);
+    assert_clean_end(&bench, &ended, 30, "QEMU ended before the guest ran");
+}
+
+#[test]
+fn hooks_of_a_guest_that_reboots_faster_than_they_run_do_not_pile_up() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let script = "echo hook >>resets; until [ -e go ]; do sleep 0.02; done";
+    let hook = format!("[[hook]]\nat = \"reset\"\nrun = [\"sh\", \"-c\", \"{script}\"]\n");
+    let profile = bench.profile("then=reset resets=200", &hook);
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    for _ in 0..6 {
+        run.until("the guest reboots");
+    }
+    bench.write("go", "");
+    assert!(bench.output(&["stop", "--force", "guest"]).status.success());
+    assert_clean_end(&bench, &run.end(), 35, "");
+    let resets = fs::read_to_string(bench.path("resets")).unwrap();
+    assert!((1..=3).contains(&resets.lines().count()), "{resets}");
+}
+
+#[test]
+fn a_stop_does_not_say_that_a_guest_ended_whose_vmrun_did() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("then=hang", "");
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    run.until("guest running");
+    let stop = bench.start(&["stop", "guest"]);
+    run.until("power button pressed");
+    run.signal("KILL");
+    run.end();
+    let stop = stop.end();
+    assert_eq!(stop.code, Some(4), "{}", stop.text());
+    assert!(stop.text().contains("vmrun attach guest"), "{}", stop.text());
+    let mut second = bench.start(&["attach", "guest"]);
+    second.until("taken over");
+    assert!(bench.output(&["stop", "--force", "guest"]).status.success());
+    second.end();
+}
+
+#[test]
+fn the_others_are_read_on_when_a_required_companion_is_lost() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    // More than a pipe holds, so that only who is read comes to the end of it.
+    let talk = "until [ -e lost ]; do sleep 0.02; done; yes | head -c 1000000; touch said; exec sleep 600";
+    let services = format!(
+        "[[service]]\nname = \"frail\"\nrestart = \"no\"\nrequired = true\n\
+         run = [\"sh\", \"-c\", \"until [ -e go ]; do sleep 0.02; done\"]\n\
+         [[service]]\nname = \"talks\"\nrun = [\"sh\", \"-c\", \"{talk}\"]\n"
+    );
+    let profile = bench.profile("then=hang", &services);
+    let mut run = bench.start(&[profile.to_str().unwrap()]);
+    run.until("guest running");
+    bench.write("go", "");
+    run.until("power button pressed");
+    bench.write("lost", "");
+    while !bench.path("said").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(bench.output(&["stop", "--force", "guest"]).status.success());
+    assert_eq!(run.end().code, Some(21));
+}
+
+#[test]
 fn a_required_companion_that_is_lost_ends_the_guest() {
     let [qemu, _] = qemus();
     let bench = Bench::new(&qemu.binary);

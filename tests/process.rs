@@ -255,6 +255,12 @@ async fn fifty_megabytes_are_survived_in_bounded_memory() {
 }
 
 #[tokio::test]
+async fn a_command_runs_also_where_its_log_cannot_be() {
+    let launch = Launch { log: Some("/nonexistent/hook.log".into()), ..sh("echo put back") };
+    assert_eq!(lines_of(&launch).await.0, ["put back"]);
+}
+
+#[tokio::test]
 async fn what_a_terminal_would_obey_is_written_out_and_the_log_has_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("hook.log");

@@ -140,7 +140,16 @@ pub fn standing(dir: &Path) -> Standing {
 
 /// Waits until the guest in `dir` has ended: until nobody has its lock.
 pub async fn gone(dir: &Path) {
-    let path = dir.join("alive.lock");
+    free(dir.join("alive.lock")).await;
+}
+
+/// Waits until the vmrun of the guest in `dir` has ended: until nobody has its lock. One that is killed loses its sockets
+/// first.
+pub async fn unsupervised(dir: &Path) {
+    free(dir.join("sup.lock")).await;
+}
+
+async fn free(path: PathBuf) {
     let wait = move || File::open(path).map(|file| flock(&file, FlockOperation::LockShared));
     // Without the file, or a thread to wait in, there is nobody to wait for.
     let _ = tokio::task::spawn_blocking(wait).await;

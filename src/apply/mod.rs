@@ -21,7 +21,7 @@ mod test;
 
 pub use error::ApplyError;
 pub use files::{Standing as StandingEdits, edit_files, restore_files};
-pub use instance::{Instance, Standing, gone, standing};
+pub use instance::{Instance, Standing, gone, standing, unsupervised};
 pub use journal::{Damage, Entry, Journal, Record};
 pub use lease::{CLOSING, Lease, Made, Owed, Recovered, SERVICE_VARIABLE, Unrestored, make_all, owed, recover};
 pub use new_file::make_file;

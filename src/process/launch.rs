@@ -4,7 +4,7 @@ use super::exec::{Become, explain};
 use super::image::Image;
 use super::log::Log;
 use super::output::Output;
-use super::spawn::spawn;
+use super::spawn::{BrokenPipe, spawn};
 use super::{Identity, ProcessError, Running, session};
 use crate::host::Root;
 use crate::plan::Command;
@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::unix::pipe::Receiver;
@@ -34,8 +34,10 @@ pub struct Launch {
     pub folder: Option<PathBuf>,
     /// What it reads.
     pub stdin: Stdin,
-    /// Where its output is kept beside being handed out.
+    /// Where its output is kept beside being handed out; where that cannot be, it runs without.
     pub log: Option<PathBuf>,
+    /// What becomes of it when nobody reads its output any more.
+    pub broken_pipe: BrokenPipe,
     /// How long [`super::run`] lets it run; `None` for as long as it likes.
     pub timeout: Option<Duration>,
 }
@@ -79,14 +81,17 @@ pub fn start(launch: &Launch) -> Result<Running, ProcessError> {
     let mut env = session(&identity, &Root::default());
     env.extend(launch.env.clone());
     let image = Image::new(&launch.argv, &env.into_iter().map(|(name, value)| (name.into(), value)).collect())?;
-    let log = launch.log.as_deref().map(open_log).transpose()?;
+    let log = launch.log.as_deref().and_then(open_log);
     let (reader, writer) = pipe()?;
     let reader = Receiver::from_owned_fd(reader.into()).map_err(|error| ProcessError::io(NO_PIPE, error))?;
     let become_it = Become::new(&identity, launch.folder.as_deref())?;
     let stdin = stdin(&launch.stdin)?;
     // SAFETY: `prepare` does system calls on memory that was laid out before, and allocates nothing.
     #[allow(unsafe_code)]
-    let spawned = unsafe { spawn(&image, &[stdin.as_fd(), writer.as_fd(), writer.as_fd()], || become_it.prepare()) };
+    let spawned = unsafe {
+        let descriptors = [stdin.as_fd(), writer.as_fd(), writer.as_fd()];
+        spawn(&image, &descriptors, launch.broken_pipe, || become_it.prepare())
+    };
     let child = spawned.map_err(|fault| explain(fault, image.program(), &identity, launch))?;
     // The pipe ends when the command does, not when this function has.
     drop(writer);
@@ -107,8 +112,10 @@ fn pipe() -> Result<(io::PipeReader, io::PipeWriter), ProcessError> {
     io::pipe().map_err(|error| ProcessError::io(NO_PIPE, error))
 }
 
-fn open_log(path: &std::path::Path) -> Result<Log, ProcessError> {
-    Log::open(path).map_err(|error| ProcessError::io(format!("{} cannot be written", path.display()), error))
+/// A command that puts the host back is not left out for want of a log.
+fn open_log(path: &Path) -> Option<Log> {
+    let opened = Log::open(path);
+    opened.inspect_err(|error| tracing::warn!(%error, path = %path.display(), "a command runs without its log")).ok()
 }
 
 fn stdin(stdin: &Stdin) -> Result<File, ProcessError> {

@@ -42,6 +42,6 @@ pub use run::{Ran, finish, run};
 pub use running::Running;
 pub use session::session;
 pub use spare::{share_one_heap, spare_memory};
-pub use spawn::{NotSpawned, spawn};
+pub use spawn::{BrokenPipe, NotSpawned, spawn};
 pub use stat::ProcessId;
 pub(crate) use watched::watched;

@@ -12,6 +12,16 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// Bytes of stack that the child has until it executes its program.
 const STACK: usize = 128 << 10;
 
+/// What a write to a pipe that nobody reads any more does to a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BrokenPipe {
+    /// SIGPIPE ends it, as one that a shell starts.
+    #[default]
+    Kills,
+    /// The write fails: SIGPIPE is ignored, as systemd has it for its services; `systemd.exec(5)`, IgnoreSIGPIPE=.
+    Fails,
+}
+
 /// Why nothing was executed. No process is left of it.
 #[derive(Debug)]
 pub enum NotSpawned<E> {
@@ -25,7 +35,7 @@ pub enum NotSpawned<E> {
 
 /// Executes `image` in a child that has done `prepare` before. The first of `descriptors` is its standard input, and
 /// each further one has the next number; all others are closed. No signal is blocked in it, and none ignored but those
-/// that vmrun was started with.
+/// that vmrun was started with, and SIGPIPE where `broken_pipe` says so.
 ///
 /// Until it executes, the child uses our memory and we stand still, as with `vfork(2)`. A fork copies the tables of all
 /// our pages, and each page that is written to after it. Nobody but root gets at our memory by it when the child becomes
@@ -45,13 +55,14 @@ pub enum NotSpawned<E> {
 pub unsafe fn spawn<E>(
     image: &Image,
     descriptors: &[BorrowedFd<'_>],
+    broken_pipe: BrokenPipe,
     mut prepare: impl FnMut() -> Result<(), E>,
 ) -> Result<Child, NotSpawned<E>> {
     let sources = above(descriptors).map_err(NotSpawned::Made)?;
     let mut fault = None;
     let become_it: CloneCb<'_> = Box::new(|| {
         fault = Some(match prepare() {
-            Ok(()) => NotSpawned::Executed(executed(image, &sources)),
+            Ok(()) => NotSpawned::Executed(executed(image, &sources, broken_pipe)),
             Err(error) => NotSpawned::Prepared(error),
         });
         0
@@ -88,7 +99,7 @@ unsafe fn shared(become_it: CloneCb<'_>) -> io::Result<Pid> {
 }
 
 /// Runs in the child: system calls only, no allocation. Returns only when something failed.
-fn executed(image: &Image, sources: &[OwnedFd]) -> io::Error {
+fn executed(image: &Image, sources: &[OwnedFd], broken_pipe: BrokenPipe) -> io::Error {
     let mut end = 0;
     for (source, number) in sources.iter().zip(0..) {
         if let Err(error) = place(source.as_raw_fd(), number) {
@@ -97,7 +108,7 @@ fn executed(image: &Image, sources: &[OwnedFd]) -> io::Error {
         end = number + 1;
     }
     close_from(end);
-    default_signals();
+    default_signals(broken_pipe);
     match SigSet::empty().thread_set_mask() {
         Ok(()) => image.execute(),
         Err(errno) => errno.into(),
@@ -128,7 +139,7 @@ fn close_from(first: RawFd) {
 
 /// Exec would do so for those that have a handler, but one may come before; and Rust's library has SIGPIPE ignored.
 #[allow(unsafe_code)]
-fn default_signals() {
+fn default_signals(broken_pipe: BrokenPipe) {
     // Those of real time have no handlers here.
     for signal in 1..=libc::SIGSYS {
         // SAFETY: an action is plain numbers, of which zeros are the default one; the calls read or write one each.
@@ -136,7 +147,7 @@ fn default_signals() {
             let (mut now, default): (libc::sigaction, libc::sigaction) = std::mem::zeroed();
             let known = libc::sigaction(signal, std::ptr::null(), &raw mut now) == 0;
             let handled = known && ![libc::SIG_DFL, libc::SIG_IGN].contains(&now.sa_sigaction);
-            if handled || signal == libc::SIGPIPE {
+            if handled || (signal == libc::SIGPIPE && broken_pipe == BrokenPipe::Kills) {
                 libc::sigaction(signal, &raw const default, std::ptr::null_mut());
             }
         }

@@ -9,7 +9,7 @@ use super::person::{Person, gain_nothing};
 use crate::host::Root;
 use crate::plan::Plan;
 use crate::process::{
-    Child, Identity, Image, NotSpawned, ProcessError, ProcessId, as_any_process, session, spawn, watched,
+    BrokenPipe, Child, Identity, Image, NotSpawned, ProcessError, ProcessId, as_any_process, session, spawn, watched,
 };
 use nix::errno::Errno;
 use nix::libc;
@@ -64,9 +64,12 @@ impl Process {
         let become_it = || become_qemu(limits, (emulator, alone, share.as_ref()), person.as_ref());
         // SAFETY: it makes system calls only; it does not allocate, lock or panic. What it needs was computed before.
         #[allow(unsafe_code)]
-        let child = unsafe { spawn(&image, &descriptors, become_it) }.map_err(|fault| match fault {
-            NotSpawned::Made(source) | NotSpawned::Prepared(source) | NotSpawned::Executed(source) => failed(source),
-        })?;
+        let child =
+            unsafe { spawn(&image, &descriptors, BrokenPipe::Kills, become_it) }.map_err(|fault| match fault {
+                NotSpawned::Made(source) | NotSpawned::Prepared(source) | NotSpawned::Executed(source) => {
+                    failed(source)
+                }
+            })?;
         let pid = child.pid();
         tracing::info!(pid, path = %plan.emulator.path.display(), "QEMU executed");
         Ok(Self { kin: Kin::Child(child), pid, log, disposable: true })

@@ -75,7 +75,11 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
     tell(&Notice::Pinned { threads: placed(&paused), took: began.elapsed() });
     run.desk.reach(&paused).map_err(|error| unusable(&error))?;
     if turn == Turn::First {
-        hooks_at(Point::Started, hands, scene).await?;
+        tokio::select! {
+            ran = hooks_at(Point::Started, hands, scene) => ran?,
+            // How, is told when it shall run.
+            _ = paused.wait() => {}
+        }
     }
     // The kernel runs threads elsewhere whose host CPU went away meanwhile, and leaves them there when it is back.
     run.cpus.waiting().for_each(|switched| switched.heed(&mut paused, lease.root(), tell));

@@ -1,7 +1,7 @@
 //! What belongs to a guest that runs: the hooks and the services that come after it, and those that are kept alive.
 
 use super::control::Desk;
-use super::prepare::{Hands, beside, hooks_at, lost, start_companions};
+use super::prepare::{Hands, beside, hooks_at, lost as not_started, start_companions};
 use super::run::{Run, sentence};
 use super::state_file::Reached;
 use super::watch::Arrived;
@@ -10,27 +10,33 @@ use crate::plan::{Point, Start};
 use crate::process::spare_memory;
 use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 
 /// After which nothing of the start is under way any more.
 const SETTLED: Duration = Duration::from_millis(300);
 
-/// Runs what belongs to a running guest, then keeps the companions alive. Ends only when one that is required is lost;
-/// then with what happened.
+/// Runs what belongs to a running guest, then keeps the companions alive. Says through `lost` when one that is required is
+/// lost, and by what; the others it keeps all the same, as the guest needs them until its end.
 pub(super) async fn keep_company(
     hands: Hands<'_>,
     (run, arrived): (&Run<'_>, Arrived),
     companions: &mut Companions<'_>,
     scene: &Scene,
-) -> String {
+    lost: UnboundedSender<String>,
+) -> Infallible {
     let ran = match arrived {
         Arrived::First => accompany(hands, run, companions, scene).await,
-        Arrived::Again => companions.start(Start::After).await.map_err(|required| lost(&required)),
+        Arrived::Again => companions.start(Start::After).await.map_err(|required| not_started(&required)),
         Arrived::Back(reached) => welcome_back(hands, (run, reached), companions, scene).await,
     };
-    match ran {
-        Ok(()) => rest(companions, &run.desk).await.to_string(),
-        Err(failure) => failure.what,
+    // It is heard for as long as this is done.
+    let say = |why| drop(lost.send(why));
+    if let Err(failure) = ran {
+        say(failure.what);
+    }
+    loop {
+        say(rest(companions, &run.desk).await.to_string());
     }
 }
 

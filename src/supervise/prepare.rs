@@ -54,10 +54,7 @@ pub(super) async fn prepare<'a>(
     scene: &Scene,
 ) -> Result<&'a Plan, Failure> {
     let plan = hands.plan;
-    hands.lease.claim_devices(&plan.devices).map_err(|error| match error {
-        ApplyError::Busy(_) => failure(Stage::Busy, sentence(&error), Vec::new()),
-        error => failure(Stage::Folder, sentence(&error), Vec::new()),
-    })?;
+    hands.lease.claim_devices(&plan.devices).map_err(|error| not_claimed_devices(&error))?;
     // On a disk that is full nothing is begun.
     hands.lease.begin().map_err(|error| failure(Stage::Folder, sentence(&error), Vec::new()))?;
     hooks_at(Point::Pre, hands, scene).await?;
@@ -258,6 +255,11 @@ fn stage_name(change: &Change) -> String {
         Change::Rebar { bdf, bar, from: _, to } => format!("BAR {bar} of {bdf} {to}"),
         Change::Framebuffer { device, .. } => format!("{device} released"),
     }
+}
+
+pub(super) fn not_claimed_devices(error: &ApplyError) -> Failure {
+    let stage = if matches!(error, ApplyError::Busy(_)) { Stage::Busy } else { Stage::Folder };
+    failure(stage, sentence(error), Vec::new())
 }
 
 fn host_failure(error: &ApplyError) -> Failure {

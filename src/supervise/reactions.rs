@@ -28,8 +28,8 @@ pub(super) struct Watch<'a> {
     pub(super) deadline: Option<Instant>,
     pub(super) life: &'a Life<'a>,
     pub(super) verdict: Verdict,
-    /// Whether a required companion has ended; the others are watched no more.
-    pub(super) alone: bool,
+    /// Whether a required companion has ended; the guest ends for one.
+    pub(super) failing: bool,
     pub(super) lost: Option<String>,
     /// A required companion that ended about when QEMU did: its loss counts unless the guest had ended.
     pub(super) along: Option<String>,
@@ -98,7 +98,7 @@ impl Watch<'_> {
 
     /// A required companion ended, by `why`: whether the guest ends for it.
     pub(super) async fn companion_ended(&mut self, why: String) -> Option<Event> {
-        self.alone = true;
+        self.failing = true;
         // A companion that talks with QEMU, like virtiofsd, ends with it, and may be seen to end first.
         if self.verdict.is_over() {
             return None;

@@ -7,7 +7,7 @@ use super::host_cpus::HostCpus;
 use super::inputs::Inputs;
 use super::opening::{begun, scene};
 use super::patience::awaited;
-use super::prepare::{Hands, beside, lost, prepare};
+use super::prepare::{Hands, beside, lost, not_claimed_devices, prepare};
 use super::reboots::Reboots;
 use super::run_folder::prune;
 use super::state_file::StateFile;
@@ -147,6 +147,8 @@ pub(super) async fn finished(
     }
     run.desk.gone();
     run.desk.enter("undoing", hands.tell);
+    // The claims of a guest that was taken over went with its QEMU. Of those that others have, the undo tells.
+    let _ = hands.lease.claim_devices(&hands.plan.devices);
     let mut state = State::Undoing;
     let undoing = put_back(hands, &mut companions, &mut scene, &ended);
     let outcome = match inputs.meanwhile(&mut state, hands.tell, undoing).await {
@@ -242,7 +244,9 @@ pub(super) async fn lived_out(
             Left::Restart => (hands.tell)(&Notice::Note("QEMU is started anew".into())),
         }
         run.desk.gone();
-        if let Err(failure) = hot::as_planned(hands).await {
+        // Those of a guest that was taken over went with its QEMU.
+        let claimed = hands.lease.claim_devices(&hands.plan.devices).map_err(|error| not_claimed_devices(&error));
+        if let Err(failure) = claimed.and(hot::as_planned(hands).await) {
             return Ended::Failed(failure);
         }
         guest = match started(hands, run, (Turn::Again, State::Booting), companions, scene, inputs).await {

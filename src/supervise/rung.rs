@@ -39,6 +39,8 @@ impl Rung {
         match event {
             Event::QemuGone => (State::Undoing, Some(Action::Undo)),
             Event::Force if self.guest_lives() => (State::Stopping(Self::Quitting), Some(Action::Quit)),
+            // It was asked long ago; by now whoever sits there may have saved.
+            Event::Stop if self == Self::Overdue => (State::Stopping(Self::AskedAgain), Some(Action::PowerDown)),
             Event::Interrupt => self.insisted(),
             Event::Deadline { force } => self.expired(force),
             Event::HostReady
@@ -79,8 +81,8 @@ impl Rung {
             Self::Asked => (Self::AskedAgain, Some(Action::PowerDown)),
             Self::AskedAgain if force => (Self::Quitting, Some(Action::Quit)),
             Self::AskedAgain => (Self::Overdue, Some(Action::SayOverdue)),
-            // The user did not insist after the warning: the guest gets its time once more.
-            Self::Warned => (Self::AskedAgain, None),
+            // The user did not insist after the warning: the guest is asked, and gets its time, once more.
+            Self::Warned => (Self::AskedAgain, Some(Action::PowerDown)),
             Self::Quitting => (Self::Terminating, Some(Action::Terminate)),
             Self::Terminating => (Self::Killing, Some(Action::Kill)),
             Self::Killing => (Self::Stuck, Some(Action::SayStuck)),

@@ -246,6 +246,15 @@ mod test {
     }
 
     #[test]
+    fn a_guest_that_declined_is_asked_again_when_somebody_asks_again() {
+        let overdue = State::Stopping(Rung::Overdue);
+        let (state, actions) = walk(overdue, &[Event::Stop, Event::Stop, Event::Deadline { force: false }]);
+        assert_eq!((state, actions), (overdue, vec![Action::PowerDown, Action::SayOverdue]));
+        let (state, actions) = walk(overdue, &[Event::Interrupt, Event::Deadline { force: false }]);
+        assert_eq!((state, actions), (State::Stopping(Rung::AskedAgain), vec![Action::Warn, Action::PowerDown]));
+    }
+
+    #[test]
     fn a_qemu_that_does_not_quit_is_terminated_then_killed_then_reported() {
         let (state, actions) = walk(
             State::Running,

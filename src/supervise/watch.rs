@@ -23,6 +23,7 @@ use crate::plan::{Descriptor, OnTimeout};
 use crate::qemu::{Guest, News};
 use std::future::pending;
 use std::pin::pin;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, sleep_until};
 
 /// How a guest came to be watched.
@@ -53,7 +54,8 @@ pub(super) async fn watch(
     (inputs, reboots): (&mut Inputs, &mut Reboots),
 ) -> Left {
     let Hands { plan, tell, .. } = hands;
-    let mut keeping = pin!(keep_company(hands, (run, arrived), companions, scene));
+    let (say_lost, mut lost) = unbounded_channel();
+    let mut keeping = pin!(keep_company(hands, (run, arrived), companions, scene, say_lost));
     let mut side = Side::new(hands, scene);
     if let Some(wish) = &plan.transparent {
         side.add(tell_share(wish, guest.pid(), hands.lease.root(), tell));
@@ -75,7 +77,7 @@ pub(super) async fn watch(
         deadline: None,
         life: &life,
         verdict: Verdict::default(),
-        alone: false,
+        failing: false,
         lost: None,
         along: None,
         side,
@@ -114,9 +116,15 @@ pub(super) async fn watch(
                 }
                 Ok(News::Disconnected) => { tracing::info!("the monitor is closed"); continue }
                 Ok(News::Exited(status)) => {
-                    serial.drain(tell).await;
-                    watch.side.finish().await;
-                    return watch.ended(status);
+                    let rest = async {
+                        serial.drain(tell).await;
+                        watch.side.finish().await;
+                    };
+                    let rest = async { tokio::select! { () = rest => {}, never = &mut keeping => match never {} } };
+                    return match inputs.meanwhile(&mut State::Undoing, tell, rest).await {
+                        Ok(()) => watch.ended(status),
+                        Err(_) => Left::Ended(Ended::Left { qemu: None }),
+                    };
                 }
                 Err(error) => {
                     return Left::Ended(Ended::Died { how: sentence(&error), log: watch.guest.log_tail() });
@@ -129,7 +137,8 @@ pub(super) async fn watch(
                 let Some(event) = watch.lifeless(limit) else { continue };
                 event
             }
-            why = &mut keeping, if !watch.alone => {
+            never = &mut keeping => match never {},
+            Some(why) = lost.recv(), if !watch.failing => {
                 let Some(event) = watch.companion_ended(why).await else { continue };
                 event
             }

@@ -97,16 +97,23 @@ impl Lease {
         self.journal.borrow().has_begun()
     }
 
-    /// Claims `devices` for this guest, before any of them is touched.
+    /// Claims those of `devices` for this guest that it does not hold yet, before any of them is touched.
     ///
     /// # Errors
     /// [`ApplyError::Busy`] when another guest has one of them; none is claimed then.
     pub fn claim_devices(&self, devices: &[Bdf]) -> Result<(), ApplyError> {
-        let journal = self.journal.borrow();
-        let claims = devices.iter().map(|bdf| claim(journal.dir(), &journal.record().name, *bdf));
-        let claims: Vec<_> = claims.collect::<Result<_, _>>()?;
+        let claims: Vec<_> = self.without_claim(devices).map(|bdf| self.claim_one(bdf)).collect::<Result<_, _>>()?;
         self.claims.borrow_mut().extend(claims);
         Ok(())
+    }
+
+    fn without_claim(&self, devices: &[Bdf]) -> impl Iterator<Item = Bdf> {
+        devices.iter().copied().filter(|bdf| self.claims.borrow().iter().all(|claimed| claimed.bdf != *bdf))
+    }
+
+    fn claim_one(&self, bdf: Bdf) -> Result<Claimed, ApplyError> {
+        let journal = self.journal.borrow();
+        claim(journal.dir(), &journal.record().name, bdf)
     }
 
     /// Descriptors of the claims for QEMU to inherit, so that they last as long as it does.

@@ -13,9 +13,26 @@ use std::fs::File;
 
 impl Lease {
     /// Puts the host back, last change first, and functions on different buses side by side. One that fails does not keep
-    /// the others from being put back; it stays in the journal.
+    /// the others from being put back; it stays in the journal. What the guest of a vmrun that was killed had, and another
+    /// guest has by now, is left to that.
     pub async fn undo(&self) -> Vec<Unrestored> {
-        self.undo_but(&[]).await
+        let taken = self.claim_rest();
+        self.undo_but(&taken).await
+    }
+
+    /// Claims each device of the journal that is not held, and returns those that others have, with the reasons.
+    fn claim_rest(&self) -> Vec<(Bdf, String)> {
+        let devices = self.journal.borrow().record().devices();
+        let mut taken = Vec::new();
+        for bdf in self.without_claim(&devices).collect::<Vec<_>>() {
+            match self.claim_one(bdf) {
+                Ok(claimed) => self.claims.borrow_mut().push(claimed),
+                Err(ApplyError::Busy(why)) => taken.push((bdf, why)),
+                // Who cannot make a lock has none to respect.
+                Err(error) => tracing::warn!(%bdf, %error, "put back without its lock"),
+            }
+        }
+        taken
     }
 
     /// As [`Self::undo`], but leaves what was changed of the functions in `taken`, with the reasons, to who has them.

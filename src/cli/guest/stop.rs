@@ -1,7 +1,7 @@
 //! `vmrun stop`: the guest's power button, or its plug.
 
 use super::{Refused, done, for_guest, run_dir};
-use crate::apply::{Standing, standing};
+use crate::apply::{Standing, standing, unsupervised};
 use crate::cli::Exit;
 use crate::cli::args::Stop;
 use crate::cli::output::{Output, Weight};
@@ -11,6 +11,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
+
+/// How long the kernel may take to free the locks of a vmrun that is gone.
+const LOCKS: Duration = Duration::from_secs(2);
 
 /// Ends a guest and waits until the host is put back.
 pub(in crate::cli) fn stop(args: &Stop, output: Output) -> Exit {
@@ -23,10 +26,10 @@ async fn ended(Stop { name, force, timeout: limit }: &Stop, output: Output) -> R
     asked(&mut client, *force && limit.is_none(), &dir).await?;
     let Some(limit) = limit else {
         client.gone().await;
-        return Ok(Exit::Good);
+        return after(&dir).await.map(|()| Exit::Good);
     };
     if timeout(limit.get(), client.gone()).await.is_ok() {
-        return Ok(Exit::Good);
+        return after(&dir).await.map(|()| Exit::Good);
     }
     if !force {
         return Ok(still_there(name, limit.get(), output));
@@ -36,10 +39,21 @@ async fn ended(Stop { name, force, timeout: limit }: &Stop, output: Output) -> R
         Ok(mut client) => {
             asked(&mut client, true, &dir).await?;
             client.gone().await;
+            after(&dir).await?;
             Ok(done(name, "it did not power off in time, and was forced off", output))
         }
         // Gone at the last moment.
-        Err(_) => Ok(Exit::Good),
+        Err(_) => after(&dir).await.map(|()| Exit::Good),
+    }
+}
+
+/// Whether the guest has ended, and not its vmrun alone.
+async fn after(dir: &Path) -> Result<(), Refused> {
+    // Over which somebody may have started it again.
+    let _ = timeout(LOCKS, unsupervised(dir)).await;
+    match standing(dir) {
+        Standing::Orphan | Standing::Owed => Err(Refused::Away),
+        Standing::Running | Standing::Stopped => Ok(()),
     }
 }
 
@@ -48,12 +62,7 @@ async fn ended(Stop { name, force, timeout: limit }: &Stop, output: Output) -> R
 async fn asked(client: &mut Client, force: bool, dir: &Path) -> Result<(), Refused> {
     let Err(error) = client.ask(&Ask::Stop { force }).await else { return Ok(()) };
     let ended = matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof);
-    match standing(dir) {
-        _ if !ended => Err(error.into()),
-        // It was vmrun alone that ended.
-        Standing::Orphan | Standing::Owed => Err(Refused::Away),
-        Standing::Running | Standing::Stopped => Ok(()),
-    }
+    if ended { after(dir).await } else { Err(error.into()) }
 }
 
 fn still_there(name: &GuestName, limit: Duration, output: Output) -> Exit {

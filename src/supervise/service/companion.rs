@@ -5,7 +5,7 @@ use super::backoff::Backoff;
 use super::ready::Awaited;
 use crate::apply::SERVICE_VARIABLE;
 use crate::plan::{Command, Ready, Restart, Service, Start, What};
-use crate::process::{End, Identity, ProcessId, Running, start};
+use crate::process::{BrokenPipe, End, Identity, ProcessId, Running, start};
 use crate::supervise::ServiceNews;
 use crate::unit::Period;
 use std::time::Duration;
@@ -92,6 +92,8 @@ impl Companion {
         let awaited = self.awaited(around)?;
         let mut launch = around.scene.launch(&self.run, "service", &self.name, None);
         launch.env.extend(awaited.variable());
+        // It shall live on when its vmrun does not.
+        launch.broken_pipe = BrokenPipe::Fails;
         // By this it is found when vmrun is killed before it has noted it.
         launch.env.insert(SERVICE_VARIABLE.into(), self.name.clone().into());
         let running = start(&launch).map_err(|error| error.whole())?;
