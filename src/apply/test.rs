@@ -1,10 +1,11 @@
 //! Passing a card and getting it back, on a kernel that does as it is told, refuses, hangs, or loses its caller.
 
 use super::ApplyError;
+use super::claim::claim;
 use super::fake::{CARD, DISK, Machine, SOUND, make, undo_twice};
 use super::step::Fault;
 use crate::plan::{Binding, Change, Presence};
-use crate::unit::Size;
+use crate::unit::{GuestName, Size};
 use std::time::Duration;
 
 fn held(driver: &str) -> Binding {
@@ -160,6 +161,24 @@ async fn a_recovery_that_is_killed_at_any_write_is_finished_by_the_next() {
         assert_eq!(machine.found().expect("a journal").undo().await, [], "write {killed_at}");
         assert_eq!(machine.picture(), before, "write {killed_at}");
     }
+}
+
+#[tokio::test]
+async fn what_another_guest_has_by_now_is_left_to_it_until_that_has_ended() {
+    let machine = Machine::new();
+    let before = machine.picture();
+    make(&machine.lease(), &with_disk()).await.unwrap();
+    // Its vmrun was killed, another one took the guest over, and its QEMU, which held the locks, has ended.
+    let lease = machine.found().expect("a journal");
+    let linux = GuestName::try_from("Linux".to_owned()).unwrap();
+    let taken = claim(&machine.run_dir().with_file_name("Linux"), &linux, DISK.parse().unwrap()).unwrap();
+    let left = lease.undo().await;
+    assert!(left.iter().all(|left| left.why.contains("0000:02:00.0 belongs to Linux")) && !left.is_empty(), "{left:?}");
+    assert_eq!(machine.driver(DISK).as_deref(), Some("vfio-pci"));
+    assert_eq!(machine.driver(CARD).as_deref(), Some("nvidia"));
+    drop(taken);
+    assert_eq!(lease.undo().await, []);
+    assert_eq!(machine.picture(), before);
 }
 
 #[tokio::test]
