@@ -30,8 +30,8 @@ pub struct Status {
 #[command(after_help = "Examples:\n  vmrun stop windows              presses its power button and waits\n  \
                         vmrun stop windows --force      pulls the plug\n  \
                         vmrun stop windows --timeout 90s --force    the plug after 90 s\n\n\
-                        Exit status: 0 ended, and the host is put back; 3 it did not run; 6 not ended\n\
-                        in time.")]
+                        Exit status: 0 ended, and the host is put back; 3 it did not run, or its run was\n\
+                        cut short; 4 its vmrun was killed and it runs on; 6 not ended in time.")]
 pub struct Stop {
     /// Name of the guest
     #[arg(value_name = "NAME", value_parser = guest_name, add = running())]
