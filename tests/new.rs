@@ -141,6 +141,21 @@ fn a_disk_is_made_on_the_machine_that_it_is_for() {
 }
 
 #[test]
+fn what_stands_in_its_way_here_is_what_check_tells_afterwards() {
+    let home = Home::new();
+    let (disk, profile) = (home.disk("here.qcow2"), home.profile("here"));
+    let to = profile.to_str().unwrap();
+    let words = ["new", "here", "--yes", "--card", "none", "--guest", "linux", "--disk", &disk, "--output", to];
+    let made = home.run(&words);
+    assert_eq!(made.status.code(), Some(0), "{}", told(&made));
+    let checked = home.run(&["check", to]);
+    for table in ["cpu", "memory", "firmware", "disk", "net"] {
+        let error = format!("error: {table}");
+        assert_eq!(told(&made).contains(&error), told(&checked).contains(&error), "{}", told(&made));
+    }
+}
+
+#[test]
 fn what_was_made_is_planned_by_its_name_with_and_without_the_variant() {
     let home = Home::new();
     fs::write(home.path("debian.iso"), iso("Debian 12", &["DISTS", "POOL"])).unwrap();

@@ -19,6 +19,8 @@ const GIB: u64 = 1 << 30;
 /// What was found.
 pub(super) struct Found {
     pub(super) host: Host,
+    /// Whether that is another machine, whose facts a file holds.
+    pub(super) elsewhere: bool,
     pub(super) width: usize,
     pub(super) cards: Vec<Card>,
     /// Discs in the current folder and the one for downloads.
@@ -38,7 +40,7 @@ pub(super) struct Screen {
 }
 
 impl Found {
-    pub(super) fn of(host: Host, width: usize) -> Self {
+    pub(super) fn of(host: Host, elsewhere: bool, width: usize) -> Self {
         let caller = Caller::current();
         let home = place::home(&caller);
         Self {
@@ -48,6 +50,7 @@ impl Found {
             profiles: profiles::home(&caller),
             disks: disks(&caller, home.as_deref()),
             host,
+            elsewhere,
             width,
             home,
         }

@@ -59,7 +59,7 @@ fn attempt(args: &New, output: Output) -> Result<Exit, End> {
         Some(path) => dumped(path).map_err(|rejected| End::Told(rejected.tell(output)))?,
         None => Host::read(&Root::default(), &Wants::of(LOOKED_AT)),
     };
-    let found = Found::of(host, output.width);
+    let found = Found::of(host, args.host.is_some(), output.width);
     let choice = Choice::make(args, &found, talk.as_mut())?;
     let path = args.output.clone().unwrap_or_else(|| found.profiles.join(format!("{}.toml", choice.name)));
     if path.exists() {

@@ -34,12 +34,7 @@ fn one(path: &Path, text: &str, layers: &Layers, choice: &Choice, found: &Found,
     let wants = loaded.profile.wants(&loaded.setting);
     let mut here = Host::read(&Root::default(), &wants);
     disk::foretold(&choice.disk, &mut here);
-    let mut host = found.host.clone();
-    // The paths are this machine's, also when the guest is for another.
-    host.paths.extend(here.paths);
-    host.images.extend(here.images);
-    host.qemu = host.qemu.or(here.qemu);
-    let planned = loaded.plan_for(host);
+    let planned = loaded.plan_for(if found.elsewhere { there(&found.host, here) } else { here });
     let Err(refusal) = &planned.plan else { return Ok(()) };
     let hopeless = matches!(refusal.class(), Class::Invalid | Class::Impossible);
     // Only root may do what a card takes, which the profile says; everything else is worth a word.
@@ -54,4 +49,13 @@ fn one(path: &Path, text: &str, layers: &Layers, choice: &Choice, found: &Found,
         }
     }
     if hopeless { Err(planned.exit()) } else { Ok(()) }
+}
+
+/// Another machine, whose dump knows nothing of the paths that the profile names: those are looked at here.
+fn there(host: &Host, here: Host) -> Host {
+    let mut host = host.clone();
+    host.paths.extend(here.paths);
+    host.images.extend(here.images);
+    host.qemu = host.qemu.or(here.qemu);
+    host
 }
