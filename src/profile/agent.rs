@@ -5,7 +5,7 @@ use super::scene::{Scene, made_by_qemu};
 use crate::plan::{Draft, Origin, Props};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A channel to `qemu-ga` in the guest, which answers questions and freezes file systems for a backup.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -13,6 +13,12 @@ use std::path::PathBuf;
 pub(super) struct Agent {
     /// Path of the socket on the host; `agent.sock` in the run's own folder unless given.
     path: Option<PathBuf>,
+}
+
+impl Agent {
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
 }
 
 /// The port that the agent opens. QEMU: `qga/main.c`.

@@ -28,6 +28,8 @@ pub(super) struct LookingGlass {
 }
 
 const PATH: &str = "/dev/shm/looking-glass";
+/// Where files of shared memory are; `shm_overview(7)`.
+const SHM: &str = "/dev/shm";
 
 /// Bytes of a pixel, and pictures that are kept at once. Looking Glass documentation, "Determining memory".
 const BYTES_AND_FRAMES: u64 = 4 * 2;
@@ -37,6 +39,11 @@ const BESIDE: u64 = 10 << 20;
 impl LookingGlass {
     fn path(&self, setting: &Setting) -> PathBuf {
         setting.resolve(self.path.as_deref().unwrap_or(Path::new(PATH)))
+    }
+
+    /// The file that is made for it; none for a device.
+    pub(super) fn file(&self) -> Option<&Path> {
+        Some(self.path.as_deref().unwrap_or(Path::new(PATH))).filter(|path| path.starts_with(SHM))
     }
 
     /// What must be known of the host.
@@ -78,7 +85,7 @@ pub(super) fn draft(looking_glass: Option<&LookingGlass>, scene: &Scene, draft: 
     let Some(table) = looking_glass else { return };
     let (bytes, origin) = table.size(draft);
     let path = table.path(scene.setting);
-    if path.starts_with("/dev/shm") {
+    if path.starts_with(SHM) {
         draft_file(table, &path, scene, draft);
     } else {
         draft.opens("looking_glass.path", &path, Access::Write, Lot::Common);

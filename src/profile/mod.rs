@@ -35,6 +35,7 @@ mod layers;
 mod looking_glass;
 mod machine;
 mod machine_type;
+mod made_anew;
 mod mdev;
 mod memory;
 mod net;

@@ -1,11 +1,12 @@
 //! `[[serial]]`: serial ports of the guest.
 
+use super::made_anew::Kind;
 use super::scene::{Scene, made_by_qemu};
 use crate::plan::{Access, Class, Descriptor, Draft, Lot, Origin, Problem, Props};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A serial port; the first is COM1, `ttyS0`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -39,6 +40,16 @@ impl Serial {
     /// A port that vmrun reads.
     pub(super) fn capture() -> Self {
         Self { to: To::Capture, path: None }
+    }
+
+    /// What QEMU makes anew for it.
+    pub(super) fn made_anew(&self) -> Option<(&Path, Kind)> {
+        let kind = match self.to {
+            To::File => Kind::File,
+            To::Socket => Kind::Socket,
+            To::Capture | To::Console | To::None => return None,
+        };
+        self.path.as_deref().map(|path| (path, kind))
     }
 }
 

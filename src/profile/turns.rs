@@ -179,6 +179,7 @@ impl Profile {
         service::draft(service, &scene, &mut draft);
         on.draft(&scene, &mut draft);
         stop.draft(&mut draft);
+        self.judge_made_anew(&scene, &mut draft);
         capability::judge(&scene, &mut draft);
         qemu.draft(host, &mut draft);
         memory.draft_locked(numa, (&passed, mdev.len()), &scene, &mut draft);

@@ -28,9 +28,12 @@ impl Profile {
         paths.extend(self.hooks_dir.iter().flat_map(|dir| hooks_dir::folders(dir, setting)));
         paths.extend(self.hook.iter().flat_map(|hook| hook.paths(setting)));
         paths.extend(self.service.iter().flat_map(|service| service.paths(setting)));
+        let made: Vec<_> = self.made_anew(setting).into_iter().map(|made| made.path).collect();
+        paths.extend(made.iter().cloned());
         paths.sort();
         paths.dedup();
-        let images = self.disk.iter().filter_map(|disk| disk.paths(setting)).collect();
+        // What is made anew may lead to one of the disks by another name.
+        let images = self.disk.iter().filter_map(|disk| disk.paths(setting)).chain(made).collect();
         let places = self.cpu.pinning.places();
         let run = places.then(|| setting.run_dir.clone());
         let placed = places.then_some(Area::Cpus);

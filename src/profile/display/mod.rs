@@ -115,6 +115,11 @@ impl Display {
         [&self.password_file, &self.rendernode].into_iter().flatten().map(|path| setting.resolve(path)).collect()
     }
 
+    /// The socket that the profile names.
+    pub(super) fn socket(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|_| self.kind.is_remote())
+    }
+
     pub(super) fn is_spice(&self) -> bool {
         self.kind == Kind::Spice
     }

@@ -92,9 +92,19 @@ impl Firmware {
         self.kind == Kind::Uefi && self.image.is_none()
     }
 
-    pub(super) fn paths(&self, name: &str, setting: &Setting) -> Vec<PathBuf> {
+    /// Images that the profile names, by their keys.
+    pub(super) fn images(&self, setting: &Setting) -> Vec<(&'static str, PathBuf)> {
         let Self { code, vars, image, nvram, .. } = self;
-        let given = [code, vars, image, nvram].into_iter().flatten().map(|path| setting.resolve(path));
+        let all = [("code", code), ("vars", vars), ("image", image), ("nvram", nvram)];
+        all.into_iter().filter_map(|(key, path)| Some((key, setting.resolve(path.as_deref()?)))).collect()
+    }
+
+    pub(super) fn debug_log(&self) -> Option<&Path> {
+        self.debug_log.as_deref()
+    }
+
+    pub(super) fn paths(&self, name: &str, setting: &Setting) -> Vec<PathBuf> {
+        let given = self.images(setting).into_iter().map(|(_, path)| path);
         // In which of the formats its template is, is not known yet.
         let own = [Format::Raw, Format::Qcow2].map(|format| pair::own_store(name, format, setting));
         given.chain(own).collect()
