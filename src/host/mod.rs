@@ -187,7 +187,7 @@ pub struct Host {
     /// The kernel and the distribution; [`Area::System`].
     #[serde(default, skip_serializing_if = "System::is_default")]
     pub system: System,
-    /// Other guests that run with pinned vCPUs; as far as [`Wants::run`] asks for them.
+    /// Other guests that run; as far as [`Wants::run`] asks for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub neighbours: Vec<Neighbour>,
     /// Where the host's own work may run; [`Area::Tuning`].

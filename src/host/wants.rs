@@ -16,7 +16,7 @@ pub struct Wants {
     pub roms: Vec<PathBuf>,
     /// Places where virtiofsd may be, best first; empty when no share wants it.
     pub virtiofsd: Vec<PathBuf>,
-    /// The run folder of the guest, when it matters which host CPUs those beside it have.
+    /// The run folder of the guest, when it matters what those beside it have.
     pub run: Option<PathBuf>,
     /// Login name of the user that QEMU shall run as, and the group in the place of that user's own.
     pub user: Option<(String, Option<String>)>,

@@ -85,6 +85,7 @@ pub(super) fn draft(looking_glass: Option<&LookingGlass>, scene: &Scene, draft: 
     let Some(table) = looking_glass else { return };
     let (bytes, origin) = table.size(draft);
     let path = table.path(scene.setting);
+    judge_neighbours(&path, scene, draft);
     if path.starts_with(SHM) {
         draft_file(table, &path, scene, draft);
     } else {
@@ -143,6 +144,19 @@ fn owner(table: &LookingGlass, scene: &Scene, draft: &mut Draft) -> Option<Strin
         }
         None => scene.host.invoker.map(|uid| uid.to_string()),
     }
+}
+
+/// A file is made anew, and removed at the end: no other guest may have it.
+fn judge_neighbours(path: &Path, scene: &Scene, draft: &mut Draft) {
+    let Some(other) = scene.host.neighbours.iter().find(|other| other.memory.iter().any(|it| it == path)) else {
+        return;
+    };
+    let what = format!("the guest {}, which runs, has its memory at {}", other.name, path.display());
+    draft.refuse(
+        Problem::new(Class::Busy, "looking_glass.path", what)
+            .why("both guests would draw into it")
+            .fix(format!("path = \"{PATH}-{}\"   # and looking-glass-client -f with it", scene.name)),
+    );
 }
 
 fn judge_module(table: &LookingGlass, path: &Path, scene: &Scene, draft: &mut Draft) {

@@ -35,7 +35,7 @@ impl Profile {
         // What is made anew may lead to one of the disks by another name.
         let images = self.disk.iter().filter_map(|disk| disk.paths(setting)).chain(made).collect();
         let places = self.cpu.pinning.places();
-        let run = places.then(|| setting.run_dir.clone());
+        let run = (places || self.looking_glass.is_some()).then(|| setting.run_dir.clone());
         let placed = places.then_some(Area::Cpus);
         let areas = self.pci.iter().flat_map(pci::Pci::areas).chain(placed).chain(self.tune.areas());
         let mediated = (!self.mdev.is_empty()).then_some([Area::Pci, Area::Mdev]);

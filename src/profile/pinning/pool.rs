@@ -59,7 +59,7 @@ impl Pool {
             left_out.push(format!("given to QEMU's other threads: {}", cpus(&in_use)));
         }
         let mut barred = first.union(&closed).union(&in_use);
-        for Neighbour { name, cpus: theirs } in &host.neighbours {
+        for Neighbour { name, cpus: theirs, .. } in &host.neighbours {
             let there = theirs.and(&node.cpus);
             if !there.is_empty() {
                 left_out.push(format!("those of the guest {name}, which runs: {}", cpus(&there)));

@@ -46,7 +46,7 @@ pub(super) fn isolated(look: &Look) -> Option<Problem> {
 pub(super) fn taken(look: &Look) -> Option<Problem> {
     let pinned = look.pinned();
     let shared = |neighbour: &&Neighbour| !neighbour.cpus.and(&pinned).is_empty();
-    let Neighbour { name, cpus: theirs } = look.host.neighbours.iter().find(shared)?;
+    let Neighbour { name, cpus: theirs, .. } = look.host.neighbours.iter().find(shared)?;
     let what = format!("the vCPUs of the guest {name}, which runs, are on host {} too", cpus(&theirs.and(&pinned)));
     let problem = Problem::new(Class::Busy, AT, what).why("two vCPUs on one host CPU wait for each other");
     Some(match look.better() {
