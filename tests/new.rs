@@ -291,6 +291,22 @@ fn an_edit_with_mistakes_leaves_the_profile_as_it_was() {
 }
 
 #[test]
+fn an_edit_that_no_host_could_run_is_saved_only_where_the_profile_was_as_wrong_before() {
+    let home = with_profile();
+    let before = home.text("a");
+    let wrong = "printf '[[disk]]\\nfile = \"a.img\"\\nformat = \"raw\"\\nbus = \"ide\"\\n' >> \"$1\"";
+    let edited = edit(&home, wrong).output().unwrap();
+    assert_eq!(edited.status.code(), Some(10), "{}", told(&edited));
+    assert!(told(&edited).contains("no IDE controller") && told(&edited).contains("is as it was"), "{}", told(&edited));
+    assert_eq!(home.text("a"), before);
+    // A mistake at a time is mended.
+    fs::write(home.profile("a"), format!("{before}[[disk]]\n[[disk]]\n")).unwrap();
+    let edited = edit(&home, "sed -i '$d' \"$1\"").output().unwrap();
+    assert_eq!(edited.status.code(), Some(0), "{}", told(&edited));
+    assert_eq!(home.text("a"), format!("{before}[[disk]]\n"));
+}
+
+#[test]
 fn mistakes_can_be_mended_dropped_or_kept() {
     let home = with_profile();
     let mend = "if grep -q sice \"$1\"; then sed -i s/sice/size/ \"$1\"; else sed -i 's/size = \"1G\"/sice = \"3G\"/' \"$1\"; fi";

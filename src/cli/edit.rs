@@ -1,7 +1,7 @@
 //! `vmrun edit`: a copy of a profile in the user's editor, checked, and put in the profile's place only if it is valid.
 
 use super::args::{Edit, Layers};
-use super::load::{Loaded, Rejected};
+use super::load::{Loaded, Planned};
 use super::output::{Output, Weight};
 use super::refuse::{SILENT, refuse};
 use super::render::finding;
@@ -81,20 +81,35 @@ impl<'a> Edited<'a> {
                 output.say(Weight::Info, "nothing was changed");
                 return Ok(Exit::Good);
             }
-            match Loaded::embedded(&self.path.to_string_lossy(), &after, &Layers::default()) {
-                Ok(loaded) => return self.save(&loaded, output),
-                Err(rejected) => {
-                    if let Some(exit) = self.wrong(rejected, output)? {
-                        return Ok(exit);
+            let exit = match Loaded::embedded(&self.path.to_string_lossy(), &after, &Layers::default()) {
+                Ok(loaded) => {
+                    let planned = loaded.plan_here();
+                    if planned.exit() != Exit::Invalid || self.was_invalid() {
+                        return self.save(&loaded, &planned, output);
                     }
+                    output.say(Weight::Error, &finding::text(&loaded.sheets, &planned.findings, output.width));
+                    Exit::Invalid
                 }
+                Err(rejected) => rejected.tell(output),
+            };
+            if let Some(exit) = self.wrong(exit, output)? {
+                return Ok(exit);
             }
         }
     }
 
-    /// Tells mistakes; `None` when the user wants to mend them.
-    fn wrong(&mut self, rejected: Rejected, output: Output) -> Result<Option<Exit>, Box<Problem>> {
-        let exit = rejected.tell(output);
+    /// Whether the profile was wrong before: a change that does not mend it all is saved then.
+    fn was_invalid(&self) -> bool {
+        self.was().is_none_or(|was| was.plan_here().exit() == Exit::Invalid)
+    }
+
+    /// The profile before; `None` when it could not be read.
+    fn was(&self) -> Option<Loaded> {
+        Loaded::embedded(&self.path.to_string_lossy(), &self.before, &Layers::default()).ok()
+    }
+
+    /// Asks what becomes of mistakes that were told; `None` when the user wants to mend them.
+    fn wrong(&mut self, exit: Exit, output: Output) -> Result<Option<Exit>, Box<Problem>> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             output.say(Weight::Error, &format!("{} is as it was", self.path.display()));
             return Ok(Some(exit));
@@ -118,7 +133,7 @@ impl<'a> Edited<'a> {
     }
 
     /// Shows what becomes of the plan, and puts the copy in the place of the profile.
-    fn save(mut self, after: &Loaded, output: Output) -> Result<Exit, Box<Problem>> {
+    fn save(mut self, after: &Loaded, planned: &Planned, output: Output) -> Result<Exit, Box<Problem>> {
         let now = fs::read_to_string(self.path).map_err(|error| failed("read", self.path, &error))?;
         if now != self.before {
             self.copy.kept = true;
@@ -127,9 +142,7 @@ impl<'a> Edited<'a> {
                 Problem::new(Class::Busy, "", what).fix(format!("your change is in {}", self.copy.path.display())),
             ));
         }
-        let planned = after.plan_here();
-        let was = Loaded::embedded(&self.path.to_string_lossy(), &self.before, &Layers::default()).ok();
-        let diff = becomes::diff(was.as_ref(), after, output);
+        let diff = becomes::diff(self.was().as_ref(), after, output);
         let told = if diff.is_empty() { "the plan stays the same\n" } else { &diff };
         let exit = output.answer(told, Exit::Good);
         if !planned.findings.is_empty() {
