@@ -3,7 +3,7 @@
 use super::Profile;
 use super::scene::Scene;
 use super::setting::Setting;
-use crate::host::{Host, PathFact};
+use crate::host::{Host, Image, PathFact};
 use crate::plan::{Class, Draft, Lot, Problem};
 use std::path::{Path, PathBuf};
 
@@ -68,16 +68,18 @@ fn is_made(one: &Made, host: &Host) -> bool {
     one.kind == Kind::Socket || *host.path(&one.path) != PathFact::Other
 }
 
+/// Whether `other` is the same, or is based on it.
 fn is_same(one: &Path, other: &Path, host: &Host) -> bool {
-    let id = |path: &Path| host.images.get(path).map(|image| &image.id).filter(|id| !id.is_empty());
-    one == other || id(one).is_some_and(|found| Some(found) == id(other))
+    let image = |path: &Path| host.images.get(path).filter(|image| !image.id.is_empty());
+    let leads_to = |image: &Image, id: &String| image.id == *id || image.below.contains(id);
+    one == other || image(one).zip(image(other)).is_some_and(|(one, other)| leads_to(other, &one.id))
 }
 
 fn refusal(one: &Made, key: &str, other: &Path) -> Problem {
     let shown = one.path.display();
     let what = match one.path == other {
         true => format!("{shown} is {key}, too"),
-        false => format!("{shown} is {key}, too: {} leads to the same", other.display()),
+        false => format!("{shown} and {key}, which is {}, lead to one file", other.display()),
     };
     Problem::new(Class::Invalid, &one.key, what)
         .why("it is made anew at each start, and what was there is lost")

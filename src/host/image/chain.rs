@@ -1,6 +1,6 @@
 //! The images that a qcow2 image is based on, down to the last. QEMU: `docs/interop/qcow2.rst`.
 
-use super::magic;
+use super::{id, magic};
 use crate::host::Root;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -14,27 +14,49 @@ const MOST: usize = 16;
 /// The header extension that names the format of the image below.
 const FORMAT: u32 = 0xe279_2aca;
 
-/// Why the chain below the qcow2 image at `path` cannot be opened; `None` when it can, or when it leads to what is no file.
-pub(super) fn broken(root: &Root, path: &Path) -> Option<String> {
-    let mut seen = vec![path.to_owned()];
-    loop {
-        let above = seen.last().expect("it begins with one");
-        let Below { file, is_raw } = below(root, above)?;
-        let shown = above.display();
-        let Ok(meta) = root.metadata(&file) else {
-            return Some(format!("{} is not there, and {shown} is based on it", file.display()));
-        };
-        if seen.contains(&file) {
-            return Some(format!("{shown} is based on {}, which is based on it", file.display()));
+/// The images below one.
+#[derive(Default)]
+pub(super) struct Chain {
+    /// Which things they are, as far as the chain is whole.
+    pub(super) ids: Vec<String>,
+    /// Why they cannot be opened; `None` when they can, or when one leads to what is no file.
+    pub(super) broken: Option<String>,
+}
+
+/// What lies below the qcow2 image at `path`.
+pub(super) fn read(root: &Root, path: &Path) -> Chain {
+    let mut chain = Chain::default();
+    chain.broken = chain.follow(root, path);
+    chain
+}
+
+impl Chain {
+    /// Goes down from `path`; says why when it comes to no end.
+    fn follow(&mut self, root: &Root, path: &Path) -> Option<String> {
+        let mut seen = vec![path.to_owned()];
+        loop {
+            let above = seen.last().expect("it begins with one");
+            let Below { file, is_raw } = below(root, above)?;
+            let shown = above.display();
+            let Ok(meta) = root.metadata(&file) else {
+                return Some(format!("{} is not there, and {shown} is based on it", file.display()));
+            };
+            if seen.contains(&file) {
+                return Some(format!("{shown} is based on {}, which is based on it", file.display()));
+            }
+            if seen.len() == MOST {
+                return Some(format!("more than {MOST} images are based on each other, the last of them {shown}"));
+            }
+            // What is no file is not read: a pipe would never end.
+            if !(meta.is_file() || meta.file_type().is_block_device()) {
+                return None;
+            }
+            self.ids.push(id(&meta));
+            if is_raw {
+                return None;
+            }
+            seen.push(file);
         }
-        if seen.len() == MOST {
-            return Some(format!("more than {MOST} images are based on each other, the last of them {shown}"));
-        }
-        // What is no file is not read: a pipe would never end.
-        if is_raw || !(meta.is_file() || meta.file_type().is_block_device()) {
-            return None;
-        }
-        seen.push(file);
     }
 }
 
@@ -88,7 +110,7 @@ fn long(bytes: &[u8], at: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod test {
-    use super::broken;
+    use super::read;
     use crate::host::tree::{Tree, lay_out};
     use std::fs;
     use std::path::Path;
@@ -123,7 +145,7 @@ mod test {
     }
 
     fn said(tree: &Tree) -> Option<String> {
-        broken(&tree.root, Path::new("/vm/a"))
+        read(&tree.root, Path::new("/vm/a")).broken
     }
 
     #[test]
@@ -131,6 +153,15 @@ mod test {
         assert_eq!(said(&images(&[("a", "", "")])), None);
         assert_eq!(said(&images(&[("a", "b", "qcow2"), ("b", "/vm/base.raw", "raw")])), None);
         assert_eq!(said(&images(&[("a", "nbd://server/disk", "raw")])), None);
+    }
+
+    #[test]
+    fn the_images_below_are_known_whatever_path_leads_to_them() {
+        let tree = images(&[("a", "link", "qcow2"), ("b", "/vm/base.raw", "raw")]);
+        tree.link("/vm/link", "b");
+        let id = |path: &str| crate::host::image::read(&tree.root, Path::new(path)).unwrap().id;
+        assert_eq!(read(&tree.root, Path::new("/vm/a")).ids, [id("/vm/b"), id("/vm/base.raw")]);
+        assert!(read(&tree.root, Path::new("/vm/base.raw")).ids.is_empty());
     }
 
     #[test]

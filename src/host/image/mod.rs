@@ -9,6 +9,7 @@ pub use boots::Boots;
 
 use super::Root;
 use serde::{Deserialize, Serialize};
+use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,9 @@ pub struct Image {
     /// Why the images below this one, which is of a format that has such, cannot be opened; `None` when they can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken_chain: Option<String>,
+    /// Which things the images below it are, by their [`Image::id`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub below: Vec<String>,
     /// What can start it; `None` when that cannot be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boots: Option<Boots>,
@@ -60,15 +64,13 @@ pub(super) fn read(root: &Root, path: &Path) -> Option<Image> {
     if !block && !meta.is_file() {
         return None;
     }
-    let id = match block {
-        true => format!("device {}", holders::number(meta.rdev())),
-        false => format!("inode {} of {}", meta.ino(), holders::number(meta.dev())),
-    };
     let format = magic::read(root, path);
+    let chain = chain::read(root, path);
     Some(Image {
-        id,
+        id: id(&meta),
         begins_like: format.map(str::to_owned),
-        broken_chain: chain::broken(root, path),
+        broken_chain: chain.broken,
+        below: chain.ids,
         boots: format.and_then(|format| boots::read(root, path, format)),
         takes_direct: root.takes_direct(path),
         checksums: !block && root.keeps_checksums(path),
@@ -77,13 +79,21 @@ pub(super) fn read(root: &Root, path: &Path) -> Option<Image> {
     })
 }
 
+/// Which thing has `meta`.
+fn id(meta: &Metadata) -> String {
+    match meta.file_type().is_block_device() {
+        true => format!("device {}", holders::number(meta.rdev())),
+        false => format!("inode {} of {}", meta.ino(), holders::number(meta.dev())),
+    }
+}
+
 /// Folder of lasting names. systemd: `udev/rules.d/60-persistent-storage.rules`.
 const BY_ID: &str = "/dev/disk/by-id";
 
 /// Names in [`BY_ID`] that say least to a reader.
 const PLAIN: [&str; 4] = ["wwn-", "nvme-eui.", "dm-uuid-", "lvm-pv-uuid-"];
 
-fn stable(root: &Root, path: &Path, meta: &std::fs::Metadata) -> Option<PathBuf> {
+fn stable(root: &Root, path: &Path, meta: &Metadata) -> Option<PathBuf> {
     let name = path.strip_prefix("/dev").ok()?.to_str()?;
     let passing = ["sd", "nvme", "vd", "hd"].iter().any(|start| name.starts_with(start)) && !name.contains('/');
     if !meta.file_type().is_block_device() || !passing {

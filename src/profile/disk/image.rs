@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// Judges the images of `disks` by what the host knows of them.
 pub(super) fn judge(disks: &[Disk], scene: &Scene, draft: &mut Draft) {
     judge_same(disks, scene, draft);
+    judge_below(disks, scene, draft);
     for (i, disk) in disks.iter().enumerate() {
         let Some(path) = disk.paths(scene.setting) else { continue };
         let Some(image) = scene.host.images.get(&path) else { continue };
@@ -41,6 +42,23 @@ fn judge_same(disks: &[Disk], scene: &Scene, draft: &mut Draft) {
             Problem::new(Class::Invalid, format!("disk[{i}].file"), what)
                 .why("two writers on one image destroy its file system"),
         );
+    }
+}
+
+/// QEMU would say so itself: it locks what an image is based on against writers. QEMU: `block/file-posix.c`, `raw_check_perm()`.
+fn judge_below(disks: &[Disk], scene: &Scene, draft: &mut Draft) {
+    let image = |disk: &Disk| scene.host.images.get(&disk.paths(scene.setting)?);
+    let qcow2 = disks.iter().enumerate().filter(|(_, disk)| disk.format == Some(Format::Qcow2));
+    for (i, Image { below, .. }) in qcow2.filter_map(|(i, disk)| Some((i, image(disk)?))) {
+        let is_below = |disk: &Disk| image(disk).is_some_and(|other| below.contains(&other.id));
+        for (j, _) in disks.iter().enumerate().filter(|(j, disk)| *j != i && !disk.read_only() && is_below(disk)) {
+            let what = format!("disk[{i}] is based on disk[{j}], which the guest writes to");
+            draft.refuse(
+                Problem::new(Class::Invalid, format!("disk[{j}].file"), what)
+                    .why("an image is worth nothing when what it is based on has changed")
+                    .fix("readonly = true"),
+            );
+        }
     }
 }
 
