@@ -32,6 +32,13 @@ mod test {
     use super::super::source::{Sheets, read};
 
     #[test]
+    fn a_profile_without_a_schema_is_told_the_line_to_add() {
+        let rejection = read::<Profile>(&Sheets::new("x.toml", "/vm", "name = \"x\"\n")).expect_err("it has none");
+        let told: Vec<_> = rejection.mistakes.iter().filter_map(|mistake| mistake.help.as_deref()).collect();
+        assert_eq!(told, ["add `schema = 1` above the first table"]);
+    }
+
+    #[test]
     fn a_newer_schema_is_told_alone_beside_more_mistakes_than_are_told_at_once() {
         let text = format!("schema = 2\n[cpu]\n{}", "cores = 1\n".repeat(100));
         let rejection = read::<Profile>(&Sheets::new("x.toml", "/vm", &text)).expect_err("it is newer");

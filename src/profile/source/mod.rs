@@ -128,9 +128,10 @@ pub fn read<T: Layered>(sheets: &Sheets) -> Result<(T, Keys), Box<Rejection<T>>>
     }
     let presets = preset::fill::<T>(&mut parsed.document);
     let keys = Keys::of(&parsed.document, presets.clone());
-    let Repaired { value, left, mut finished } = repair::deserialise::<T>(sheets.whole(), &mut parsed, complete);
+    let Repaired { value, left, mut finished } =
+        repair::deserialise::<T>(sheets.whole(), &mut parsed, complete, T::NEWEST);
     for mut other in others {
-        finished &= repair::deserialise::<T>(sheets.whole(), &mut other, complete).finished;
+        finished &= repair::deserialise::<T>(sheets.whole(), &mut other, complete, T::NEWEST).finished;
         parsed.mistakes.append(&mut other.mistakes);
     }
     match value {
@@ -157,7 +158,7 @@ fn told_alone<T: Layered>(text: &str, mut parsed: Parsed<'_>) -> Vec<Mistake> {
     *root = mem::take(root).into_iter().filter(|(key, _)| key.get_ref() == "schema").collect();
     parsed.mistakes.clear();
     parsed.spoiled.clear();
-    repair::deserialise::<T>(text, &mut parsed, false);
+    repair::deserialise::<T>(text, &mut parsed, false, T::NEWEST);
     parsed.mistakes
 }
 
@@ -167,7 +168,7 @@ fn told_alone<T: Layered>(text: &str, mut parsed: Parsed<'_>) -> Vec<Mistake> {
 pub fn document<T: Layered>(sheets: &Sheets) -> toml::Table {
     let Ok(layers::Layers { mut parsed, .. }) = layers::of::<T>(sheets) else { return toml::Table::new() };
     preset::fill::<T>(&mut parsed.document);
-    repair::deserialise::<toml::Table>(sheets.whole(), &mut parsed, true).value.unwrap_or_default()
+    repair::deserialise::<toml::Table>(sheets.whole(), &mut parsed, true, None).value.unwrap_or_default()
 }
 
 /// The profile as one text that needs no other file: its own as it is, with its comments, if that is all of it.

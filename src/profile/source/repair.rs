@@ -59,14 +59,17 @@ pub(super) enum LeftKind {
 
 /// Deserialises the document; adds to its mistakes what is wrong.
 ///
-/// Of a document that is not `complete` it is not told what is missing.
+/// Of a document that is not `complete` it is not told what is missing; of one without a `schema`, that it is to be the
+/// `newest`.
 pub(super) fn deserialise<'t, T: DeserializeOwned>(
     text: &str,
     parsed: &mut Parsed<'t>,
     complete: bool,
+    newest: Option<i64>,
 ) -> Repaired<'t, T> {
     let Parsed { document, mistakes, spoiled, shortened: _ } = parsed;
-    let mut repair = Repair { text, complete, touched: Vec::new(), taken: Vec::new(), missing: None, left: Vec::new() };
+    let (touched, taken, missing, left) = (Vec::new(), Vec::new(), None, Vec::new());
+    let mut repair = Repair { text, complete, newest, touched, taken, missing, left };
     for span in spoiled {
         repair.take_at(document, span);
     }
@@ -96,6 +99,7 @@ pub(super) fn deserialise<'t, T: DeserializeOwned>(
 struct Repair<'s, 't> {
     text: &'s str,
     complete: bool,
+    newest: Option<i64>,
     /// Tables and arrays around what was repaired; what serde says later about one as a whole may follow from that.
     touched: Vec<Place>,
     /// Keys taken out, with the table they were in: they are not missing.
@@ -165,9 +169,13 @@ impl<'t> Repair<'_, 't> {
         let around = document.path_of(&table).unwrap_or_default();
         let way = around.into_iter().chain([Turn::Key(key.to_owned())]).collect();
         self.left.push(Left { way, kind: LeftKind::Missing, choices: Vec::new(), written: None });
+        let value = self.newest.filter(|_| table == ROOT && key == "schema").map(|newest| newest.to_string());
         self.missing = Some((table, key.to_owned(), 0));
         self.put_stand_in(document);
-        if known { Next::Silent } else { Next::Told(words::missing_key(self.text, key, span.clone())) }
+        if known {
+            return Next::Silent;
+        }
+        Next::Told(words::missing_key(self.text, (key, value.as_deref().unwrap_or("…")), span.clone()))
     }
 
     /// The stand-in had the wrong type: tries the next one, and when there is none takes out the table.

@@ -38,13 +38,13 @@ fn with_remedy(span: Range<usize>, message: &str) -> Mistake {
     }
 }
 
-/// The mistake that `key` is missing in the table at `span`; at the root when that is empty.
-pub(super) fn missing_key(text: &str, key: &str, span: Range<usize>) -> Mistake {
+/// The mistake that `key`, which may be `value`, is missing in the table at `span`; at the root when that is empty.
+pub(super) fn missing_key(text: &str, (key, value): (&str, &str), span: Range<usize>) -> Mistake {
     let header = text.get(span.clone()).unwrap_or_default();
     let (place, help) = match header.chars().next() {
-        None => ("the file".to_owned(), format!("add `{key} = …` above the first table")),
-        Some('[') => (header.to_owned(), format!("add `{key} = …` below {header}")),
-        Some(_) => ("this table".to_owned(), format!("add `{key} = …` to it")),
+        None => ("the file".to_owned(), format!("add `{key} = {value}` above the first table")),
+        Some('[') => (header.to_owned(), format!("add `{key} = {value}` below {header}")),
+        Some(_) => ("this table".to_owned(), format!("add `{key} = {value}` to it")),
     };
     Mistake::new(span, format!("{place} has no `{key}`")).help(help)
 }
