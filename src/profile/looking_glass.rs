@@ -28,6 +28,8 @@ pub(super) struct LookingGlass {
 }
 
 const PATH: &str = "/dev/shm/looking-glass";
+/// How the names of the devices of the module kvmfr begin.
+const KVMFR: &str = "/dev/kvmfr";
 /// Where files of shared memory are; `shm_overview(7)`.
 const SHM: &str = "/dev/shm";
 
@@ -55,11 +57,7 @@ impl LookingGlass {
     fn size(&self, draft: &mut Draft) -> (u64, Origin) {
         match (self.size, self.resolution) {
             (Some(size), None) => {
-                if size.bytes() < 1 << 20 || !size.bytes().is_power_of_two() {
-                    let next = size.bytes().max(1 << 20).next_power_of_two() >> 20;
-                    let problem = Problem::new(Class::Invalid, "looking_glass.size", "the size is no power of two");
-                    draft.refuse(problem.why("a PCI BAR has no other sizes").fix(format!("size = \"{next}M\"")));
-                }
+                judge_size(size, draft);
                 (size.bytes(), Origin::given("looking_glass.size"))
             }
             (None, Some(resolution)) => (
@@ -70,10 +68,25 @@ impl LookingGlass {
                 let what = "the memory's size is given by resolution or by size";
                 let problem = Problem::new(Class::Invalid, "looking_glass", what);
                 draft.refuse(problem.fix("resolution = \"2560x1440\""));
-                (1 << 20, Origin::given("looking_glass"))
+                (LEAST, Origin::given("looking_glass"))
             }
         }
     }
+}
+
+/// The least size of the memory.
+const LEAST: u64 = 1 << 20;
+
+fn judge_size(size: Size, draft: &mut Draft) {
+    let bytes = size.bytes();
+    let (what, why) = match bytes {
+        0..LEAST => (format!("{size} holds no picture; the least is {}", Size::from_bytes(LEAST)), ""),
+        _ if !bytes.is_power_of_two() => ("the size is no power of two".to_owned(), "a PCI BAR has no other sizes"),
+        _ => return,
+    };
+    let next = Size::from_bytes(bytes.max(LEAST).next_power_of_two());
+    let problem = Problem::new(Class::Invalid, "looking_glass.size", what);
+    draft.refuse(problem.why(why).fix(format!("size = \"{next}\"")));
 }
 
 /// The next power of two that holds what Looking Glass needs.
@@ -167,11 +180,14 @@ fn judge_module(table: &LookingGlass, path: &Path, scene: &Scene, draft: &mut Dr
     }
     if *scene.host.path(path) == PathFact::Missing {
         let problem = Problem::new(Class::Missing, "looking_glass.path", format!("there is no {shown}"));
-        draft.refuse(
-            problem
+        draft.refuse(match path.to_string_lossy().starts_with(KVMFR) {
+            true => problem
                 .why("the module kvmfr of Looking Glass is not loaded")
                 .fix("modprobe kvmfr static_size_mb=64   # or leave path out, for a file in /dev/shm"),
-        );
+            false => {
+                problem.why("only a file in /dev/shm is made for it").fix("leave path out, for /dev/shm/looking-glass")
+            }
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[machine]`: the machine and what runs its instructions.
 
+use super::guest::Guest;
 use super::machine_type::MachineType;
 use super::scene::{Accel, Scene};
 use crate::host::{Host, Kvm};
@@ -117,6 +118,14 @@ impl Machine {
         }
         draft_accel(*accel, scene, draft);
         draft_irqchip(*kernel_irqchip, split, scene, draft);
+    }
+}
+
+/// Notes what `guest` does not boot without.
+pub(super) fn judge_guest(machine: &Machine, guest: Option<Guest>, draft: &mut Draft) {
+    if machine.pit == Some(false) && guest.is_some_and(Guest::is_windows) {
+        let what = "Windows does not boot without the programmable interval timer";
+        draft.warn(Problem::new(Class::Invalid, "machine.pit", what).fix("leave pit out"));
     }
 }
 

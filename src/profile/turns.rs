@@ -3,9 +3,9 @@
 use super::scene::Scene;
 use super::{
     Profile, Setting, acpi_table, addresses, agent, always, audio, boot_order, capability, channel, disk, firmware,
-    fw_cfg, guest, guest_uuid, hook, hooks_dir, input, iommu, iothread, kernel, looking_glass, mdev, memory, net, pci,
-    pcie, pinning, rng, rules, run_as, serial, service, share, smbios, tpm, usb, usb_controller, vmgenid, vsock,
-    watchdog, wide,
+    fw_cfg, guest, guest_uuid, hook, hooks_dir, input, iommu, iothread, kernel, looking_glass, machine, mdev, memory,
+    net, pci, pcie, pinning, rng, rules, run_as, serial, service, share, smbios, tpm, usb, usb_controller, vmgenid,
+    vsock, watchdog, wide,
 };
 use crate::host::Host;
 use crate::plan::{Draft, Identities, Plan, Refusal, Slots};
@@ -133,6 +133,7 @@ impl Profile {
         firmware::draft(firmware.as_ref(), machine, &scene, &mut draft);
         guest::judge(*guest, firmware::is_secure(firmware.as_ref()), tpm.is_some(), &scene, &mut draft);
         guest::judge_clock(*guest, &scene, &mut draft);
+        machine::judge_guest(machine, *guest, &mut draft);
         tpm::draft(tpm.as_ref(), &scene, &mut draft);
         clock.draft(&scene, &mut draft);
         boot.draft(&mut draft);
