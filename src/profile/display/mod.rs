@@ -53,7 +53,8 @@ pub(super) struct Display {
     full_screen: Option<bool>,
     /// The emulated card; `std` unless given, `none` without a display.
     video: Option<Video>,
-    /// Memory of the emulated card; QEMU's own choice unless given. QEMU's `vgamem_mb`, `vram_size_mb`, `max_hostmem`.
+    /// Memory of the emulated card; unless given QEMU's own choice, or what `resolution` needs where that is more. QEMU's
+    /// `vgamem_mb`, `vgamem`, `vram_size_mb`, `max_hostmem`.
     vram: Option<Size>,
     /// Screens that the emulated card has, for `qxl` and `virtio`; 1 unless given. QEMU's `max_outputs`.
     heads: Option<NonZeroU8>,

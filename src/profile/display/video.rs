@@ -3,10 +3,11 @@
 use super::{Display, Kind};
 use crate::plan::{Chipset, Class, Draft, Origin, Problem};
 use crate::profile::disk_bus::{place, place_on_root};
-use crate::unit::PciSlot;
+use crate::unit::{PciSlot, Size};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::fmt;
 
 /// An emulated graphics card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -28,6 +29,12 @@ pub(super) enum Video {
     Cirrus,
 }
 
+/// Bytes of a pixel in the modes that guests set.
+const PIXEL: u64 = 4;
+
+/// Bytes of memory that a card has unless told otherwise. QEMU: `vgamem_mb` and `vgamem` in `hw/display`.
+const USUAL: u64 = 16 << 20;
+
 /// Width and height in pixels: `2560x1440`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
@@ -37,6 +44,12 @@ pub(in crate::profile) struct Resolution {
     pub(in crate::profile) width: u16,
     /// Height in pixels.
     pub(in crate::profile) height: u16,
+}
+
+impl fmt::Display for Resolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
 }
 
 impl TryFrom<String> for Resolution {
@@ -87,6 +100,34 @@ impl Video {
         }
     }
 
+    /// Bytes of memory in which the card shows `resolution`; `None` for one that takes them where it needs them.
+    fn needs(self, Resolution { width, height }: Resolution) -> Option<u64> {
+        let screens = match self {
+            // Linux drops a mode of which two do not fit: `bochs_connector_mode_valid()`, `drivers/gpu/drm/tiny/bochs.c`.
+            Self::Std | Self::Bochs => 2,
+            // QEMU: `vgamem_size` in `hw/display/qxl.c`, which is not the `vram` of it.
+            Self::Qxl => 1,
+            Self::None | Self::Virtio | Self::VirtioGl | Self::Cirrus => return None,
+        };
+        Some((screens * PIXEL * u64::from(width) * u64::from(height)).next_power_of_two())
+    }
+
+    /// Least and most of `vram`. QEMU: `vga_common_init()`, `bochs_display_realize()`, `cirrus_vga_realize()`.
+    fn bounds(self) -> (Size, Size) {
+        let (least, most) = match self {
+            Self::Std => (1, 512),
+            Self::Bochs => (4, 256),
+            Self::Cirrus => (4, 16),
+            Self::None | Self::Qxl | Self::Virtio | Self::VirtioGl => (1, 1 << 20),
+        };
+        (Size::from_bytes(least << 20), Size::from_bytes(most << 20))
+    }
+
+    /// Most bytes that hold a resolution; for SPICE's card that is `qxl_init_ramsize()`.
+    fn most(self) -> u64 {
+        if self == Self::Qxl { 256 << 20 } else { self.bounds().1.bytes() }
+    }
+
     fn has_heads(self) -> bool {
         matches!(self, Self::Qxl | Self::Virtio | Self::VirtioGl)
     }
@@ -104,6 +145,13 @@ pub(super) fn draft(display: &Display, draft: &mut Draft) {
     if let Some((name, amount)) = display.vram.and_then(|vram| video.vram(vram.bytes())) {
         device[name] = json!(amount);
     }
+    let room = display.room(video);
+    if let Some(bytes) = room {
+        match video {
+            Video::Bochs => device["vgamem"] = json!(bytes),
+            _ => device["vgamem_mb"] = json!(bytes >> 20),
+        }
+    }
     if let Some(heads) = display.heads {
         device["max_outputs"] = json!(heads);
     }
@@ -112,6 +160,37 @@ pub(super) fn draft(display: &Display, draft: &mut Draft) {
         device["yres"] = json!(height);
     }
     attach(device, &origin, draft);
+    if room.is_some() {
+        let why = "with the usual memory of the card the guest comes up smaller";
+        draft.contents.argv.explain("vga", Origin::derived("display.resolution", why));
+    }
+}
+
+impl Display {
+    /// Memory for the resolution that the guest starts with; `None` when the usual amount holds it, or the user gave one.
+    fn room(&self, video: Video) -> Option<u64> {
+        let needed = self.resolution.and_then(|resolution| video.needs(resolution)).filter(|needed| *needed > USUAL)?;
+        (self.vram.is_none() || video == Video::Qxl).then(|| needed.min(video.most()))
+    }
+
+    /// Notes when the memory of the card is too little for the resolution that the guest starts with.
+    fn judge_room(&self, video: Video, draft: &mut Draft) {
+        let Some((resolution, needed)) = self.resolution.and_then(|own| Some((own, video.needs(own)?))) else { return };
+        let vram = self.vram.filter(|_| video != Video::Qxl).map(Size::bytes);
+        let has = vram.unwrap_or(video.most());
+        if needed <= has {
+            return;
+        }
+        let what = format!("{} is too little for a guest that starts with {resolution}", Size::from_bytes(has));
+        let (key, fix) = match vram {
+            Some(_) if needed <= video.most() => {
+                ("vram", format!("vram = \"{}\"   # or leave vram out", Size::from_bytes(needed)))
+            }
+            _ => ("resolution", "video = \"virtio\"".to_owned()),
+        };
+        let problem = Problem::new(Class::Invalid, format!("display.{key}"), what);
+        draft.warn(problem.why("it comes up smaller").fix(fix));
+    }
 }
 
 fn attach(mut device: Value, origin: &Origin, draft: &mut Draft) {
@@ -145,8 +224,10 @@ fn judge(video: Video, display: &Display, draft: &mut Draft) {
     if video == Video::None && display.vram.is_some() {
         refuse("vram", "without an emulated card there is no video memory".into(), "video = \"virtio\"");
     }
-    if display.vram.is_some_and(|vram| vram.bytes() < 1 << 20 || !vram.bytes().is_power_of_two()) {
-        refuse("vram", "video memory is a power of two of at least 1M".into(), "vram = \"64M\"");
+    let (least, most) = video.bounds();
+    if display.vram.is_some_and(|vram| !(least..=most).contains(&vram) || !vram.bytes().is_power_of_two()) {
+        let what = format!("the memory of video = \"{name}\" is a power of two from {least} to {most}");
+        refuse("vram", what, "vram = \"16M\"");
     }
     if display.heads.is_some() && !video.has_heads() {
         refuse("heads", format!("video = \"{name}\" has one screen"), "video = \"virtio\"   # or \"qxl\"");
@@ -154,4 +235,5 @@ fn judge(video: Video, display: &Display, draft: &mut Draft) {
     if display.resolution.is_some() && matches!(video, Video::None | Video::Cirrus) {
         refuse("resolution", format!("video = \"{name}\" has no resolution to start with"), "video = \"virtio\"");
     }
+    display.judge_room(video, draft);
 }
