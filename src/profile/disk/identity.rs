@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Serial number of a disk: 1 to 36 printable ASCII characters; only SCSI and USB disks hold more than 20.
+/// Serial number of a disk: 1 to 36 printable ASCII characters; only SCSI disks hold more than 20.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String", extend("pattern" = r"^[!-~]{1,36}$", "examples" = ["WD-1234567"]))]
@@ -17,10 +17,22 @@ impl TryFrom<String> for Serial {
         match text.len() {
             1..=36 if printable => Ok(Self(text)),
             n => Err(format!(
-                "`{}` is {n} bytes; a serial number is 1 to 20 printable ASCII characters, on scsi and usb up to 36",
+                "`{}` is {n} bytes; a serial number is 1 to 20 printable ASCII characters, on scsi up to 36",
                 text.escape_debug()
             )),
         }
+    }
+}
+
+/// Bytes of a SCSI disk's device id, which QEMU takes from the serial number unless told otherwise. QEMU: `scsi_realize()`,
+/// `hw/scsi/scsi-disk.c`.
+const DEVICE_ID: usize = 20;
+
+impl Serial {
+    /// What a SCSI disk is told for its device id; `None` for a serial number that is one.
+    pub(super) fn device_id(&self) -> Option<&str> {
+        let Self(serial) = self;
+        serial.get(..DEVICE_ID).filter(|start| *start != serial)
     }
 }
 

@@ -117,12 +117,13 @@ impl Disk {
         })
     }
 
-    /// A virtio disk and an `NVMe` controller hold 20 bytes, and so does ATA's IDENTIFY DEVICE; SCSI's VPD page 0x80, which a
-    /// USB disk has too, 36 of QEMU's. QEMU: `hw/scsi/scsi-disk.c`, `scsi_disk_emulate_vpd_page`.
+    /// A virtio disk and an `NVMe` controller hold 20 bytes, and so does ATA's IDENTIFY DEVICE; SCSI's VPD page 0x80
+    /// 36 of QEMU's. QEMU: `hw/scsi/scsi-disk.c`, `scsi_disk_emulate_vpd_page`. A USB disk has that page too, and of QEMU 10.0
+    /// no more than its device id holds.
     fn judge_serial(&self) -> Option<Refusal<'static>> {
         let Serial(serial) = self.serial.as_ref()?;
         let bus = self.bus();
-        let most = if matches!(bus, Bus::Usb | Bus::Scsi) { 36 } else { 20 };
+        let most = if bus == Bus::Scsi { 36 } else { 20 };
         (serial.len() > most).then(|| Refusal {
             name: "serial",
             what: format!("`{serial}` is {} bytes; a disk on {bus} shows {most}", serial.len()),

@@ -125,6 +125,9 @@ impl Disk {
         let physical = self.physical_block_size.or(self.logical_block_size);
         set("drive", node.map(|node| json!(node)));
         set("serial", serial.map(|serial| json!(serial)));
+        // QEMU before 10.0 cuts a long serial number for it, and 10.0 refuses one.
+        let device_id = self.serial.as_ref().filter(|_| self.bus() == Bus::Scsi).and_then(Serial::device_id);
+        set("device_id", device_id.map(|id| json!(id)));
         set("wwn", self.wwn.map(|Wwn(wwn)| json!(wwn)));
         set("rotation_rate", self.rotation_rate.map(|RotationRate(rate)| json!(rate)));
         set("logical_block_size", self.logical_block_size.map(|BlockSize(size)| json!(size)));
