@@ -160,6 +160,15 @@ fn a_second_display_is_told_and_no_display_is_none() {
 }
 
 #[test]
+fn a_picture_in_the_terminal_comes_over_as_one_that_a_viewer_shows() {
+    for words in ["-curses", "-display curses"] {
+        let made = made("vm.sh", &format!("qemu-system-x86_64 -m 1G {words}\n"));
+        has(&made, &["kind = \"vnc\"", "video = \"std\""]);
+        assert_eq!(fate(&made.report, words), "translated");
+    }
+}
+
+#[test]
 fn a_disk_without_an_image_is_asked_for_and_an_empty_drive_is_one() {
     let guest = made("vm.sh", "qemu-system-x86_64 -m 1G -drive if=virtio,format=raw -drive if=ide,media=cdrom\n");
     has(&guest, &["# [[disk]]", "# file = \"disk.qcow2\"", "[[disk]]", "cdrom = true"]);

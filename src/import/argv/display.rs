@@ -5,7 +5,10 @@ use super::{Line, named};
 use crate::import::page::number;
 
 /// What `-display` and vmrun call alike.
-const KINDS: [&str; 6] = ["none", "gtk", "sdl", "egl-headless", "dbus", "curses"];
+const KINDS: [&str; 5] = ["none", "gtk", "sdl", "egl-headless", "dbus"];
+
+/// Of a display in the terminal.
+const TERMINAL: &str = "vmrun keeps the terminal and QEMU has none, so a VNC server shows the picture";
 
 /// The kind of display that `opt` asks for; `None` when it is about something else, or of a kind that vmrun does not have.
 fn kind_of(opt: &Opt) -> Option<&'static str> {
@@ -15,7 +18,8 @@ fn kind_of(opt: &Opt) -> Option<&'static str> {
         ("vnc", "none") => None,
         ("vnc", _) => Some("vnc"),
         ("display", head) if head.starts_with("vnc=") || opt.get("vnc").is_some() => Some("vnc"),
-        ("sdl" | "curses", _) => KINDS.into_iter().find(|kind| *kind == opt.name),
+        ("sdl", _) => Some("sdl"),
+        ("curses", _) | ("display", "curses") => Some("vnc"),
         ("display", head) => {
             let kind = KINDS.into_iter().find(|kind| *kind == head);
             if kind.is_none() {
@@ -44,6 +48,7 @@ impl Line<'_> {
                 "display" => self.window(opt),
                 "spice" => self.spice(opt),
                 "vnc" => self.vnc(opt, &opt.head),
+                "curses" => opt.translated(TERMINAL),
                 _ => {}
             }
         }
@@ -123,6 +128,9 @@ impl Line<'_> {
     fn window(&mut self, opt: &Opt) {
         if let Some(address) = opt.head.strip_prefix("vnc=").or_else(|| opt.get("vnc")) {
             return self.vnc(opt, address);
+        }
+        if opt.head == "curses" {
+            opt.translated(TERMINAL);
         }
         if opt.head == "spice-app" {
             opt.translated("a SPICE server; `remote-viewer` shows it");

@@ -80,8 +80,6 @@ enum Kind {
     EglHeadless,
     /// A D-Bus service.
     Dbus,
-    /// Text in the terminal.
-    Curses,
 }
 
 impl Kind {
@@ -94,7 +92,6 @@ impl Kind {
             Self::Vnc => "vnc",
             Self::EglHeadless => "egl-headless",
             Self::Dbus => "dbus",
-            Self::Curses => "curses",
         }
     }
 
@@ -107,7 +104,7 @@ impl Kind {
     }
 
     fn draws_by_gl(self) -> bool {
-        !matches!(self, Self::None | Self::Curses)
+        self != Self::None
     }
 }
 
@@ -148,7 +145,7 @@ impl Display {
         match self.kind {
             Kind::Spice => spice::draft(self, scene, draft),
             Kind::Vnc => vnc::draft(self, scene, draft),
-            Kind::None | Kind::Gtk | Kind::Sdl | Kind::EglHeadless | Kind::Dbus | Kind::Curses => {}
+            Kind::None | Kind::Gtk | Kind::Sdl | Kind::EglHeadless | Kind::Dbus => {}
         }
         video::draft(self, draft);
     }
