@@ -11,6 +11,7 @@ use super::memory::Memory;
 use super::net::Net;
 use super::pci::Pci;
 use super::usb::Usb;
+use super::usb_controller::UsbController;
 use crate::plan::{Class, Draft, Problem};
 
 /// The tables that may put something on USB.
@@ -32,6 +33,15 @@ impl UsbUsers<'_> {
         let redirection = || display.redirects_usb().then(|| "display.usb_redirect".to_owned());
         let audio = || audio.filter(|audio| audio.is_usb()).map(|_| "audio.model".to_owned());
         disk().or_else(device).or_else(input).or_else(redirection).or_else(audio)
+    }
+}
+
+/// Notes a problem when the sound card is too slow a device for the USB controller.
+pub(super) fn judge_usb_sound(controller: Option<&UsbController>, audio: Option<&Audio>, draft: &mut Draft) {
+    if audio.is_some_and(Audio::is_usb) && controller.is_some_and(UsbController::is_high_speed) {
+        let what = "usb-ehci takes high-speed devices only, and the USB sound card is a full-speed one";
+        let problem = Problem::new(Class::Invalid, "usb_controller.model", what);
+        draft.refuse(problem.fix("model = \"qemu-xhci\"   # or another audio.model"));
     }
 }
 

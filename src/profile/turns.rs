@@ -146,6 +146,7 @@ impl Profile {
         let uses = iommu::Uses { machine, wide: cpu.is_wide(), passed: rules::passed(pci, mdev) };
         iommu::draft(iommu.as_ref(), uses, &scene, &mut draft);
         let usb_users = rules::UsbUsers { disks: disk, devices: usb, inputs: input, display, audio: audio.as_ref() };
+        rules::judge_usb_sound(usb_controller.as_ref(), audio.as_ref(), &mut draft);
         usb_controller::draft(usb_controller.as_ref(), usb_users.first(), &mut draft);
         channel::draft(rules::channel_wanted_by(agent.as_ref(), display), &mut draft);
         display.draft(&scene, &mut draft);

@@ -41,6 +41,13 @@ enum Model {
     Uhci,
 }
 
+impl UsbController {
+    /// Whether it takes high-speed devices only. QEMU: `usb_ehci_attach()`, `hw/usb/hcd-ehci.c`.
+    pub(super) fn is_high_speed(&self) -> bool {
+        self.model == Model::Ehci
+    }
+}
+
 /// Adds the controller when its table is given or a key path wants it.
 pub(super) fn draft(table: Option<&UsbController>, wanted_by: Option<String>, draft: &mut Draft) {
     let origin = match (table, wanted_by) {
