@@ -149,7 +149,7 @@ impl Cpu {
         if *hide_kvm {
             draft.contents.argv.cpu.switch("kvm", false, Origin::given("cpu.hide_kvm"));
         }
-        if matches!(model.0.as_str(), "host" | "max") && scene.kvm() {
+        if model.shows_host() && scene.kvm() {
             self.draft_host_model(scene, draft);
         }
         for (name, on) in [("l3_cache", l3_cache), ("host_cache_info", host_cache_info)] {
@@ -157,6 +157,7 @@ impl Cpu {
                 draft.contents.argv.cpu.switch(name.replace('_', "-"), *on, Origin::given(format!("cpu.{name}")));
             }
         }
+        self.judge_told_caches(draft);
         if *dedicated {
             self.draft_dedicated(scene, draft);
         }
@@ -192,6 +193,19 @@ impl Cpu {
         for name in ["kvm-hint-dedicated", "kvm-poll-control"] {
             draft.contents.argv.cpu.switch(name, true, Origin::given(AT));
         }
+    }
+
+    /// QEMU: `max_x86_cpu_properties`, `target/i386/cpu.c`: no other model has the property.
+    fn judge_told_caches(&self, draft: &mut Draft) {
+        if self.host_cache_info.is_none() || self.model.shows_host() {
+            return;
+        }
+        let what = format!("the CPU model {} has caches of its own", self.model.0);
+        draft.refuse(
+            Problem::new(Class::Invalid, "cpu.host_cache_info", what)
+                .why("QEMU shows those of the host with the models host and max only")
+                .fix("model = \"host\"   # or leave host_cache_info out, and take l3_cache"),
+        );
     }
 
     /// Notes when the guest would be told of the host's caches, and its cores are not the host's: then it takes vCPUs to

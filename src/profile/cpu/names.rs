@@ -9,6 +9,13 @@ use serde::Deserialize;
 #[schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9._-]+$", "examples" = ["host", "max", "EPYC"]))]
 pub(super) struct Model(pub(super) String);
 
+impl Model {
+    /// Whether the guest sees a CPU as the host has one, or what there is of it.
+    pub(super) fn shows_host(&self) -> bool {
+        matches!(self.0.as_str(), "host" | "max")
+    }
+}
+
 impl Default for Model {
     fn default() -> Self {
         Self("host".into())
