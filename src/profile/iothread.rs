@@ -22,7 +22,7 @@ pub(super) enum Iothread {
 /// Id of an iothread: letters, digits, `-` and `_`, a letter first.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(with = "String", extend("pattern" = r"^[A-Za-z][A-Za-z0-9_-]*$", "not" = {"const": "ram0"}, "examples" = ["io0"]))]
+#[schemars(with = "String", extend("pattern" = r"^[A-Za-z][A-Za-z0-9_-]*$", "examples" = ["io0"]))]
 pub(super) struct IothreadId(String);
 
 impl IothreadId {
@@ -45,10 +45,19 @@ impl TryFrom<String> for IothreadId {
     }
 }
 
-/// QEMU: `id_wellformed()` in `util/id.c`; `ram0` is the memory, another object.
+/// QEMU: `id_wellformed()` in `util/id.c`.
 fn is_id(id: &str) -> bool {
     let shaped = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    id.starts_with(|c: char| c.is_ascii_alphabetic()) && id.bytes().all(shaped) && id != "ram0"
+    id.starts_with(|c: char| c.is_ascii_alphabetic()) && id.bytes().all(shaped)
+}
+
+/// Whether vmrun gives `id` to another object: memory and what fills it, input devices, limits of disks, and single ones.
+pub(super) fn is_own(id: &str) -> bool {
+    const SINGLE: [&str; 4] = ["rng0", "looking-glass", "display-password", "iommufd0"];
+    const NUMBERED: [(&str, &str); 4] = [("ram", ""), ("tc", ""), ("input", ""), ("disk", "-limits")];
+    let between = |(start, end): &(&str, &str)| id.strip_prefix(start)?.strip_suffix(end);
+    let numbers = NUMBERED.iter().filter_map(between);
+    SINGLE.contains(&id) || numbers.into_iter().any(|number| number.parse::<usize>().is_ok())
 }
 
 /// Id of the iothread of the disks that name none; libvirt's name for its first.
@@ -110,7 +119,8 @@ pub(super) fn draft(disks: &[Disk], draft: &mut Draft) {
 }
 
 impl Iothread {
-    fn shared(&self) -> Option<&str> {
+    /// The id of one that disks share.
+    pub(super) fn shared(&self) -> Option<&str> {
         match self {
             Self::Shared(id) => Some(id),
             Self::Main | Self::Own => None,
@@ -125,7 +135,7 @@ impl JsonSchema for Iothread {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "anyOf": [{"type": "boolean"}, {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_-]*$", "not": {"const": "ram0"}}],
+            "anyOf": [{"type": "boolean"}, {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_-]*$"}],
             "examples": [true, "io0"],
         })
     }

@@ -4,7 +4,7 @@ use super::Disk;
 use super::identity::{SECTOR, Serial};
 use crate::plan::{Chipset, Class, Draft, Problem};
 use crate::profile::disk_bus::Bus;
-use crate::profile::iothread::Iothread;
+use crate::profile::iothread::{self, Iothread};
 use crate::profile::scene::Scene;
 use crate::unit::Version;
 
@@ -23,6 +23,7 @@ impl Disk {
     pub(super) fn judge(&self, i: usize, scene: &Scene, draft: &mut Draft) {
         let found = [
             self.judge_iothread(scene),
+            self.judge_ids(),
             self.judge_queues(),
             self.judge_cdrom(),
             self.judge_readonly(),
@@ -70,14 +71,41 @@ impl Disk {
         }
     }
 
+    fn judge_ids(&self) -> Option<Refusal<'static>> {
+        let refuse = |name, what: String, why, fix| Some(Refusal { name, what, why, fix });
+        let queues = self.iothread_queues.iter().map(|id| ("iothread_queues", id.as_str()));
+        let shared = self.iothread.as_ref().and_then(Iothread::shared).map(|id| ("iothread", id));
+        if let Some((name, id)) = shared.into_iter().chain(queues).find(|(_, id)| iothread::is_own(id)) {
+            let why = "QEMU has one list of names for objects of all kinds";
+            return refuse(name, format!("{id} is an id of vmrun's own"), why, "another id, like \"io0\"");
+        }
+        let mut turns = self.iothread_queues.iter().enumerate();
+        let (_, twice) = turns.find(|(i, id)| self.iothread_queues[..*i].contains(id))?;
+        refuse("iothread_queues", format!("{} stands there twice", twice.as_str()), "", "each iothread once")
+    }
+
     fn judge_queues(&self) -> Option<Refusal<'static>> {
-        let bus = self.bus();
-        (self.queues.is_some() && !bus.takes_queues()).then(|| Refusal {
-            name: "queues",
-            what: format!("a disk on {bus} has one queue"),
-            why: "",
-            fix: "bus = \"virtio\"   # or \"scsi\" or \"nvme\"",
-        })
+        let (bus, queues) = (self.bus(), self.queues?.get());
+        let refuse = |what: String, why, fix| Some(Refusal { name: "queues", what, why, fix });
+        if !bus.takes_queues() {
+            return refuse(
+                format!("a disk on {bus} has one queue"),
+                "",
+                "bus = \"virtio\"   # or \"scsi\" or \"nvme\"",
+            );
+        }
+        // QEMU: `VIRTIO_QUEUE_MAX`, `include/hw/virtio/virtio.h`.
+        match (bus, queues) {
+            (Bus::Virtio, 1025..) => {
+                refuse(format!("{queues} queues; a virtio disk has at most 1024"), "", "queues = 1024")
+            }
+            (Bus::Scsi, 1023..) => refuse(
+                format!("{queues} queues; a SCSI controller has at most 1022"),
+                "of the 1024 of a virtio device it needs two for itself",
+                "queues = 1022",
+            ),
+            _ => None,
+        }
     }
 
     fn judge_cdrom(&self) -> Option<Refusal<'static>> {

@@ -100,6 +100,9 @@ impl Throttle {
     }
 }
 
+/// Most requests or bytes a second. QEMU: `THROTTLE_VALUE_MAX`, `include/qemu/throttle.h`.
+const MOST: u64 = 1_000_000_000_000_000;
+
 /// QEMU: `throttle_is_valid()`, `util/throttle.c`.
 fn judge(limits: &[Limit], key: &str, draft: &mut Draft) {
     let mut refuse = |name: String, what: String, fix: String| {
@@ -108,6 +111,14 @@ fn judge(limits: &[Limit], key: &str, draft: &mut Draft) {
     if limits.iter().all(|limit| limit.rate.is_none() && limit.burst.is_none()) {
         let example = "throttle = { iops_total = 1000, bps_total = \"100M\" }";
         return draft.refuse(Problem::new(Class::Invalid, key, "it limits nothing").fix(example));
+    }
+    for Limit { unit, of, rate, burst } in limits {
+        let past = |value: &Option<u64>| value.is_some_and(|value| value > MOST);
+        for (name, value) in [(format!("{unit}_{of}"), rate), (format!("{unit}_{of}_max"), burst)] {
+            if past(value) {
+                refuse(name.clone(), format!("a limit is at most {MOST}"), format!("leave {name} out"));
+            }
+        }
     }
     for [total, read, write] in limits.as_chunks::<3>().0 {
         let unit = total.unit;
