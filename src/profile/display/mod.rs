@@ -56,7 +56,8 @@ pub(super) struct Display {
     /// Memory of the emulated card; unless given QEMU's own choice, or what `resolution` needs where that is more. QEMU's
     /// `vgamem_mb`, `vgamem`, `vram_size_mb`, `max_hostmem`.
     vram: Option<Size>,
-    /// Screens that the emulated card has, for `qxl` and `virtio`; 1 unless given. QEMU's `max_outputs`.
+    /// Screens that the emulated card has, for `qxl` and `virtio`, 1 to 16; 1 unless given. QEMU's `max_outputs`.
+    #[schemars(range(max = 16))]
     heads: Option<NonZeroU8>,
     /// Resolution that the guest starts with. QEMU's `xres` and `yres`.
     resolution: Option<Resolution>,

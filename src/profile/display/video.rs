@@ -29,6 +29,9 @@ pub(super) enum Video {
     Cirrus,
 }
 
+/// Most screens of a card. QEMU: `VIRTIO_GPU_MAX_SCANOUTS`; SPICE: `MAX_MONITORS_COUNT`.
+const HEADS: u8 = 16;
+
 /// Bytes of a pixel in the modes that guests set.
 const PIXEL: u64 = 4;
 
@@ -231,6 +234,9 @@ fn judge(video: Video, display: &Display, draft: &mut Draft) {
     }
     if display.heads.is_some() && !video.has_heads() {
         refuse("heads", format!("video = \"{name}\" has one screen"), "video = \"virtio\"   # or \"qxl\"");
+    }
+    if let Some(heads) = display.heads.filter(|heads| heads.get() > HEADS) {
+        refuse("heads", format!("{heads} screens; a card has at most {HEADS}"), &format!("heads = {HEADS}"));
     }
     if display.resolution.is_some() && matches!(video, Video::None | Video::Cirrus) {
         refuse("resolution", format!("video = \"{name}\" has no resolution to start with"), "video = \"virtio\"");
