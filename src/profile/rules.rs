@@ -56,6 +56,16 @@ pub(super) fn passed(pci: &[Pci], mdev: &[Mdev]) -> Option<&'static str> {
     pci.or_else(|| (!mdev.is_empty()).then_some("mdev"))
 }
 
+/// Notes a problem when what a viewer connects to is a port that leads into the guest.
+pub(super) fn judge_ports(display: &Display, nets: &[Net], draft: &mut Draft) {
+    let Some((addr, port)) = display.port() else { return };
+    let wanted = |(i, net): (usize, &Net)| Some(format!("net[{i}].hostfwd[{}]", net.forwards(addr, port)?));
+    if let Some(at) = nets.iter().enumerate().find_map(wanted) {
+        let what = format!("tcp port {port} of the host is taken by display.port");
+        draft.refuse(Problem::new(Class::Invalid, at, what).fix("another port of the host"));
+    }
+}
+
 /// Notes a problem when the first interface whose switch is another process would not let it reach the guest's memory.
 pub(super) fn judge_shared_memory(memory: &Memory, nets: &[Net], draft: &mut Draft) {
     let Some(i) = nets.iter().position(Net::shares_memory).filter(|_| !memory.is_shared()) else { return };

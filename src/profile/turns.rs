@@ -153,6 +153,7 @@ impl Profile {
         let order = boot_order::BootOrder::of(disk, net, kernel.is_some(), &mut draft);
         disk::draft(disk, &order, &scene, &mut draft);
         rules::judge_shared_memory(memory, net, &mut draft);
+        rules::judge_ports(display, net, &mut draft);
         net::draft(net, &order, &scene, &mut draft);
         audio::draft(audio.as_ref(), display, &scene, &mut draft);
         let passed = pci::draft(pci, gpu.as_ref(), &scene, &mut draft);

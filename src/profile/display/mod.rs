@@ -14,7 +14,8 @@ use crate::unit::Size;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::num::NonZeroU8;
+use std::net::Ipv4Addr;
+use std::num::{NonZeroU8, NonZeroU16};
 use std::path::{Path, PathBuf};
 use video::Video;
 
@@ -30,7 +31,7 @@ pub(super) struct Display {
     /// `port` is given.
     path: Option<PathBuf>,
     /// TCP port that a viewer connects to, for `spice` and `vnc`; for `vnc` 5900 or more.
-    port: Option<u16>,
+    port: Option<NonZeroU16>,
     /// Address that `port` is opened on; `127.0.0.1` unless given.
     addr: Option<String>,
     /// File with the password that a viewer must give, for `spice` and `vnc`; read by QEMU, never an argument.
@@ -126,6 +127,16 @@ impl Display {
     /// Whether a viewer may hand over USB devices.
     pub(super) fn redirects_usb(&self) -> bool {
         self.is_spice() && self.usb_redirect.is_some_and(|count| count > 0)
+    }
+
+    /// TCP port that a viewer connects to, and the address that it is opened on; `None` for all of them.
+    pub(super) fn port(&self) -> Option<(Option<Ipv4Addr>, u16)> {
+        let port = self.port.filter(|_| self.kind.is_remote())?.get();
+        match self.addr.as_deref() {
+            None | Some("localhost") => Some((Some(Ipv4Addr::LOCALHOST), port)),
+            Some("" | "::" | "[::]") => Some((None, port)),
+            Some(addr) => Some((Some(addr.parse().ok()?), port)),
+        }
     }
 
     /// Whether the SPICE agent has a channel to the guest.

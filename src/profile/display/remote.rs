@@ -42,7 +42,7 @@ pub(super) fn door(display: &Display, name: &str, scene: &Scene, draft: &mut Dra
             .fix("password_file = \"viewer.password\"   # or addr = \"127.0.0.1\", and ssh -L to it"),
         );
     }
-    Door::Port { addr, port }
+    Door::Port { addr, port: port.get() }
 }
 
 /// Id of the secret with the viewer's password; `None` when none is asked.

@@ -82,9 +82,17 @@ impl Forward {
 
     /// Whether both want one port of the host.
     pub(super) fn clashes(&self, other: &Self) -> bool {
+        self.protocol == other.protocol && self.is_at(other.host, other.host_port)
+    }
+
+    /// Whether it wants the TCP port `port` of the host, opened on `host` or all addresses.
+    pub(super) fn is_of(&self, host: Option<Ipv4Addr>, port: u16) -> bool {
+        self.protocol == Protocol::Tcp && self.is_at(host, port)
+    }
+
+    fn is_at(&self, host: Option<Ipv4Addr>, port: u16) -> bool {
         let any = |host: Option<Ipv4Addr>| host.is_none_or(|host| host.is_unspecified());
-        let same_host = self.host == other.host || any(self.host) || any(other.host);
-        self.protocol == other.protocol && self.host_port == other.host_port && same_host
+        self.host_port == port && (self.host == host || any(self.host) || any(host))
     }
 }
 

@@ -167,6 +167,12 @@ impl Net {
         matches!(self.mode, Mode::Bridge | Mode::Tap | Mode::Macvtap)
     }
 
+    /// Turn of the forward that is of the host's TCP port `port`, opened on `addr` or all addresses.
+    pub(super) fn forwards(&self, addr: Option<Ipv4Addr>, port: u16) -> Option<usize> {
+        let forwards = self.hostfwd.iter().position(|forward| forward.is_of(addr, port));
+        forwards.filter(|_| matches!(self.mode, Mode::User | Mode::Passt))
+    }
+
     /// Whether another process has to reach the guest's memory.
     pub(super) fn shares_memory(&self) -> bool {
         self.mode == Mode::VhostUser
