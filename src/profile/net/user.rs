@@ -40,15 +40,16 @@ fn netdev(turn: &Turn<'_>, draft: &mut Draft) -> Value {
 
 fn judge_dns(turn: &Turn<'_>, draft: &mut Draft) {
     let subnet = turn.net.net.unwrap_or(Subnet::USUAL);
-    let Some(dns) = turn.net.dns.filter(|dns| !subnet.holds(*dns)) else { return };
+    let what = match turn.net.dns {
+        Some(dns) if !subnet.holds(dns) => format!("the name server {dns} is not in the guest's net {subnet}"),
+        Some(dns) if dns == subnet.host() => format!("the name server {dns} has the address of the host in {subnet}"),
+        Some(dns) if dns == subnet.guest() => format!("the name server {dns} has the address of the guest in {subnet}"),
+        Some(_) | None => return,
+    };
     draft.refuse(
-        Problem::new(
-            Class::Invalid,
-            turn.at("dns"),
-            format!("the name server {dns} is not in the guest's net {subnet}"),
-        )
-        .why("it is an address at which QEMU answers for the host's own name server")
-        .fix("leave dns out; the guest is told the third address of its net"),
+        Problem::new(Class::Invalid, turn.at("dns"), what)
+            .why("it is an address at which QEMU answers for the host's own name server")
+            .fix("leave dns out; the guest is told the third address of its net"),
     );
 }
 

@@ -103,8 +103,25 @@ impl Subnet {
     pub(super) const USUAL: Self = Self { address: Ipv4Addr::new(10, 0, 2, 0), prefix: 24 };
 
     pub(super) fn holds(self, address: Ipv4Addr) -> bool {
-        let mask = u32::MAX << (32 - self.prefix);
-        u32::from(address) & mask == u32::from(self.address) & mask
+        u32::from(address) & self.mask() == u32::from(self.address) & self.mask()
+    }
+
+    /// The address that is the host's own in it. QEMU: `net_slirp_init()`, `net/slirp.c`.
+    pub(super) fn host(self) -> Ipv4Addr {
+        self.numbered(0x0202)
+    }
+
+    /// The first address that a guest is given in it.
+    pub(super) fn guest(self) -> Ipv4Addr {
+        self.numbered(0x020f)
+    }
+
+    fn numbered(self, number: u32) -> Ipv4Addr {
+        ((u32::from(self.address) & self.mask()) | (number & !self.mask())).into()
+    }
+
+    fn mask(self) -> u32 {
+        u32::MAX << (32 - self.prefix)
     }
 }
 
