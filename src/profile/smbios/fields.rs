@@ -1,47 +1,8 @@
 //! The fields of the SMBIOS tables, by QEMU's names. Source: QEMU `hw/smbios/smbios.c`, the option lists.
 
+use super::value::{Number, Release, Speed, Text};
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-/// Text for an SMBIOS string: 1 to 255 printable ASCII characters.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String", extend("pattern" = r"^[ -~]{1,255}$"))]
-pub(super) struct Text(pub(super) String);
-
-impl TryFrom<String> for Text {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-        match text.len() {
-            1..=255 if printable => Ok(Self(text)),
-            n => {
-                Err(format!("`{}` is {n} bytes; SMBIOS holds 1 to 255 printable ASCII characters", text.escape_debug()))
-            }
-        }
-    }
-}
-
-/// A number as text, which QEMU reads as C does: `3600`, `0x800f8200f8bfbff`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String", extend("pattern" = r"^([0-9]{1,19}|0[xX][0-9a-fA-F]{1,16})$"))]
-pub(super) struct Number(pub(super) String);
-
-impl TryFrom<String> for Number {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let read = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => u64::from_str_radix(digits, 16).ok(),
-            None if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-            _ => None,
-        };
-        let what = || format!("`{}` is no number; write it like 3600 or 0xf8bfbff", text.escape_debug());
-        read.ok_or_else(what).map(|_: u64| Self(text.clone()))
-    }
-}
 
 /// One field: QEMU's name, what the user gave, and where the host has its own.
 pub(super) struct Field {
@@ -61,8 +22,12 @@ fn field(name: &'static str, text: Option<&Text>, dmi: Option<&'static str>) -> 
     Field { name, text: text.map(|Text(text)| text.clone()), dmi }
 }
 
-fn number(name: &'static str, number: Option<&Number>) -> Field {
-    Field { name, text: number.map(|Number(text)| text.clone()), dmi: None }
+fn plain(name: &'static str, text: Option<&String>) -> Field {
+    Field { name, text: text.cloned(), dmi: None }
+}
+
+fn speed(name: &'static str, speed: Option<&Speed>) -> Field {
+    plain(name, speed.map(|Speed(text)| text))
 }
 
 /// The guest's firmware; `preset` gives what is left out.
@@ -76,7 +41,7 @@ pub(super) struct Bios {
     /// Its date, like `04/01/2024`.
     date: Option<Text>,
     /// Its release, like `5.17`; `-smbios type=0,release=`.
-    release: Option<Text>,
+    release: Option<Release>,
 }
 
 impl Fields for Bios {
@@ -86,7 +51,7 @@ impl Fields for Bios {
             field("vendor", vendor.as_ref(), Some("bios_vendor")),
             field("version", version.as_ref(), Some("bios_version")),
             field("date", date.as_ref(), Some("bios_date")),
-            field("release", release.as_ref(), None),
+            plain("release", release.as_ref().map(|Release(text)| text)),
         ]
     }
 }
@@ -201,9 +166,9 @@ pub(super) struct Processor {
     /// Its part number.
     part: Option<Text>,
     /// Its highest clock in MHz, as text.
-    max_speed: Option<Number>,
+    max_speed: Option<Speed>,
     /// Its clock in MHz, as text.
-    current_speed: Option<Number>,
+    current_speed: Option<Speed>,
     /// What CPUID tells of it in its leaf 1, EDX before EAX, as text: `0xbfebfbff000906ea`. QEMU's `processor-id`.
     processor_id: Option<Number>,
 }
@@ -219,9 +184,9 @@ impl Fields for Processor {
             field("serial", serial.as_ref(), None),
             field("asset", asset.as_ref(), None),
             field("part", part.as_ref(), None),
-            number("max-speed", max_speed.as_ref()),
-            number("current-speed", current_speed.as_ref()),
-            number("processor-id", processor_id.as_ref()),
+            speed("max-speed", max_speed.as_ref()),
+            speed("current-speed", current_speed.as_ref()),
+            plain("processor-id", processor_id.as_ref().map(|Number(text)| text)),
         ]
     }
 }
@@ -243,7 +208,7 @@ pub(super) struct Memory {
     /// Its part number.
     part: Option<Text>,
     /// Its speed in MT/s, as text.
-    speed: Option<Number>,
+    speed: Option<Speed>,
 }
 
 impl Fields for Memory {
@@ -256,7 +221,7 @@ impl Fields for Memory {
             field("serial", serial.as_ref(), None),
             field("asset", asset.as_ref(), None),
             field("part", part.as_ref(), None),
-            number("speed", speed.as_ref()),
+            plain("speed", speed.as_ref().map(|Speed(text)| text)),
         ]
     }
 }

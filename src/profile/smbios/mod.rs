@@ -1,12 +1,14 @@
 //! `[smbios]`: what the guest's firmware calls the machine.
 
 mod fields;
+mod value;
 
 use super::scene::Scene;
 use crate::plan::{Class, Draft, Origin, Problem, Props};
-use fields::{Bios, Board, Chassis, Fields, Memory, Processor, System, Text};
+use fields::{Bios, Board, Chassis, Fields, Memory, Processor, System};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use value::Text;
 
 /// Names in the SMBIOS tables, which the guest shows as maker and model; QEMU's `-smbios`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
