@@ -66,6 +66,10 @@ pub(super) fn draft(entries: &[FwCfg], scene: &Scene, draft: &mut Draft) {
                 let path = scene.read_file(file, &format!("{key}.file"), Class::Impossible, draft);
                 entry.set("file", path.to_string_lossy(), Origin::given(format!("{key}.file")));
             }
+            (None, Some(string)) if string.is_empty() => {
+                let problem = Problem::new(Class::Invalid, format!("{key}.string"), "an entry without content");
+                draft.refuse(problem.why("QEMU takes an empty string for none").fix("string = \"1\""));
+            }
             (None, Some(string)) => entry.set("string", string, Origin::given(format!("{key}.string"))),
             (None, None) | (Some(_), Some(_)) => {
                 let problem = Problem::new(Class::Invalid, &key, "an entry has one content: a file or a string");
