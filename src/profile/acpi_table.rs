@@ -19,6 +19,9 @@ pub(super) struct AcpiTable {
 /// Bytes of the header that every table has; ACPI 6.5, section 5.2.6.
 const HEADER: u64 = 36;
 
+/// Most bytes of a table. QEMU: `acpi_table_install()`, `hw/acpi/core.c`.
+const MOST: u64 = 65535;
+
 impl AcpiTable {
     pub(super) fn paths(&self, setting: &Setting) -> PathBuf {
         setting.resolve(&self.file)
@@ -29,9 +32,14 @@ pub(super) fn draft(tables: &[AcpiTable], scene: &Scene, draft: &mut Draft) {
     for (i, AcpiTable { file }) in tables.iter().enumerate() {
         let key = format!("acpi_table[{i}].file");
         let path = scene.read_file(file, &key, Class::Impossible, draft);
-        // The files of sysfs say a size of 0 on some kernels; QEMU judges what it reads.
-        if let PathFact::File { size: size @ 1..HEADER, .. } = scene.host.path(&path) {
-            let what = format!("{} has {size} bytes; an ACPI table begins with a header of {HEADER}", path.display());
+        let wrong = match scene.host.path(&path) {
+            // The files of sysfs say a size of 0 on some kernels; QEMU judges what it reads.
+            PathFact::File { size: size @ 1..HEADER, .. } => Some((size, "begins with a header of", HEADER)),
+            PathFact::File { size, .. } if *size > MOST => Some((size, "that QEMU takes has at most", MOST)),
+            _ => None,
+        };
+        if let Some((size, has, bound)) = wrong {
+            let what = format!("{} has {size} bytes; an ACPI table {has} {bound}", path.display());
             draft.refuse(Problem::new(Class::Impossible, &key, what));
         }
         let mut table = Props::default();
