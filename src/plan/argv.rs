@@ -1,6 +1,6 @@
 //! The command line of QEMU, collected by the tables in any order and printed in one order.
 
-use super::Props;
+use super::{Place, Props};
 use crate::unit::Bdf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -139,6 +139,21 @@ impl Argv {
         if let Some(arg) = self.objects.iter_mut().chain(&mut self.backends).chain(&mut self.devices).find(is_own) {
             arg.origins.push(origin);
         }
+    }
+
+    /// Where the PCI devices so far sit.
+    #[must_use]
+    pub fn places(&self) -> Vec<Place> {
+        let place = |arg: &Arg| {
+            let device: Value = serde_json::from_str(arg.value.as_deref()?).ok()?;
+            let addr = device["addr"].as_str()?.parse().ok()?;
+            Some(Place {
+                bus: device["bus"].as_str()?.to_owned(),
+                addr,
+                multifunction: device["multifunction"] == true,
+            })
+        };
+        self.devices.iter().filter_map(place).collect()
     }
 
     /// Adds one of the user's own arguments as it is.

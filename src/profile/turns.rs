@@ -175,7 +175,7 @@ impl Profile {
         acpi_table::draft(acpi_table, &scene, &mut draft);
         pcie::draft(pcie, &mut draft);
         memory.draft_balloon(!pci.is_empty() || !mdev.is_empty(), &mut draft);
-        addresses::judge_names(addresses, &mut draft);
+        addresses::judge_places(addresses, &mut draft);
         cpu.draft_pinning(&iothread::ids(disk), &site, &scene, &mut draft);
         hooks_dir::draft(hooks_dir.as_deref(), &scene, &mut draft);
         hook::draft(hook, &scene, &mut draft);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use vmrun::import::{Import, import};
 
 /// Attributes, by the path of their element, that may be what they like, and why.
-const FREE: [(&str, &str); 21] = [
+const FREE: [(&str, &str); 23] = [
     ("domain/cpu/numa/cell/distances/sibling@id", "distances stand in their order"),
     ("domain/cpu/numa/cell@id", "cells stand in their order"),
     ("domain/cputune/iothreadsched@iothreads", "as many iothreads have the class"),
@@ -15,6 +15,7 @@ const FREE: [(&str, &str); 21] = [
     ("domain/devices/controller@index", "it names the controller, and there is one"),
     ("domain/devices/graphics@autoport", "a port is given beside it"),
     ("domain/devices/hostdev/address@multifunction", "it follows from who else is in the slot"),
+    ("domain/devices/interface/address@multifunction", "it follows from who else is in the slot"),
     ("domain/devices/interface/driver/guest@csum", "others are off beside it, and all of them are told to be"),
     ("domain/devices/interface/driver/guest@tso4", "as above"),
     ("domain/devices/interface/driver/guest@tso6", "as above"),
@@ -23,6 +24,7 @@ const FREE: [(&str, &str); 21] = [
     ("domain/devices/interface/driver/host@tso4", "as above"),
     ("domain/devices/interface/driver/host@tso6", "as above"),
     ("domain/devices/interface/target@managed", "a tap device is the one of that name in any case"),
+    ("domain/devices/rng/address@multifunction", "it follows from who else is in the slot"),
     ("domain/devices/serial/target@port", "ports stand in their order"),
     ("domain/devices/vsock/cid@auto", "a number is given beside it"),
     ("domain/iothreadids/iothread@id", "an iothread is there for the disk that names it"),

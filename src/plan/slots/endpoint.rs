@@ -18,7 +18,7 @@ impl Slots {
         let by = if kept.is_some() { SeatBy::Kept } else { SeatBy::Dealt };
         self.seats.push(Seat { name, key: origin.key.clone(), addr, by });
         self.reserve(addr.device());
-        Some(Place { bus: "pcie.0".into(), addr })
+        Some(Place::alone("pcie.0", addr))
     }
 
     /// Whether `addr` is the first function of a device number that nobody has.

@@ -26,13 +26,22 @@ pub struct Place {
     pub bus: String,
     /// Device and function on it.
     pub addr: PciSlot,
+    /// Whether it is the first of several functions that the profile puts there.
+    pub multifunction: bool,
 }
 
 impl Place {
+    fn alone(bus: impl Into<String>, addr: PciSlot) -> Self {
+        Self { bus: bus.into(), addr, multifunction: false }
+    }
+
     /// Adds `bus` and `addr` to a device's JSON object.
     pub fn onto(&self, device: &mut Value) {
         device["bus"] = json!(self.bus);
         device["addr"] = json!(self.addr.to_string());
+        if self.multifunction {
+            device["multifunction"] = json!(true);
+        }
     }
 }
 
@@ -115,12 +124,12 @@ impl Slots {
         match self.chipset {
             Chipset::I440fx => {
                 self.reserve(addr.device());
-                Some(Place { bus: "pci.0".into(), addr })
+                Some(Place::alone("pci.0", addr))
             }
             Chipset::Q35 => {
                 self.taken.insert(addr);
                 let bus = self.root_port(argv, addr, Some(origin), link)?;
-                Some(Place { bus, addr: PciSlot::new(0, 0)? })
+                Some(Place::alone(bus, PciSlot::new(0, 0)?))
             }
         }
     }
@@ -143,11 +152,11 @@ impl Slots {
         self.seats.push(Seat { name, key: origin.key.clone(), addr: seat, by: SeatBy::Given });
         if self.chipset == Chipset::I440fx {
             self.taken.insert(addr);
-            return Some(Place { bus: "pci.0".into(), addr });
+            return Some(Place::alone("pci.0", addr));
         }
         self.reserve(addr.device());
         let bus = self.root_port(argv, first, Some(origin), link)?;
-        Some(Place { bus, addr: PciSlot::new(0, addr.function())? })
+        Some(Place::alone(bus, PciSlot::new(0, addr.function())?))
     }
 
     /// Has devices be where the profile wants them, and nobody else there.
@@ -190,14 +199,22 @@ impl Slots {
         link: Option<PortLink>,
     ) -> Option<Place> {
         self.seats.push(Seat { name, key: origin.key.clone(), addr: place.on_root_bus(), by: SeatBy::Given });
+        if let (GuestPlace::Port(port, _), Chipset::Q35) = (place, self.chipset) {
+            self.root_port(argv, port, Some(origin), link)?;
+        }
+        let seat = self.seat(place);
+        let beside = |other: &Place| other.bus == seat.bus && other.addr.device() == seat.addr.device();
+        let mates = self.given.values().map(|other| self.seat(*other)).filter(beside).count();
+        Some(Place { multifunction: seat.addr.function() == 0 && mates > 1, ..seat })
+    }
+
+    /// Bus and address of `place`, whoever else is there.
+    #[must_use]
+    pub fn seat(&self, place: GuestPlace) -> Place {
         match (place, self.chipset) {
-            (GuestPlace::Port(addr, _) | GuestPlace::Root(addr), Chipset::I440fx) => {
-                Some(Place { bus: "pci.0".into(), addr })
-            }
-            (GuestPlace::Root(addr), Chipset::Q35) => Some(Place { bus: "pcie.0".into(), addr }),
-            (GuestPlace::Port(port, addr), Chipset::Q35) => {
-                Some(Place { bus: self.root_port(argv, port, Some(origin), link)?, addr })
-            }
+            (GuestPlace::Port(addr, _) | GuestPlace::Root(addr), Chipset::I440fx) => Place::alone("pci.0", addr),
+            (GuestPlace::Root(addr), Chipset::Q35) => Place::alone("pcie.0", addr),
+            (GuestPlace::Port(port, addr), Chipset::Q35) => Place::alone(format!("rp{port}"), addr),
         }
     }
 

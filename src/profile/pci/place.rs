@@ -59,9 +59,8 @@ fn place(i: usize, one: &Passed, passed: &[Passed], earlier: &[Option<Place>], d
     let first = mates.iter().find_map(|&mate| earlier.get(mate).and_then(Option::as_ref));
     let number = function_number(i, &mates, passed);
     let shared = first.cloned();
-    let Place { bus, addr } =
-        shared.or_else(|| slots.next_with(&mut contents.argv, &origin.key, &name, &origin, link))?;
-    Some(Place { bus, addr: PciSlot::new(addr.device(), number)? })
+    let place = shared.or_else(|| slots.next_with(&mut contents.argv, &origin.key, &name, &origin, link))?;
+    Some(Place { addr: PciSlot::new(place.addr.device(), number)?, ..place })
 }
 
 /// Speeds of a link in GT/s, as the kernel writes them, and QEMU's names for them; `PCIELinkSpeed`, `qapi/common.json`.
