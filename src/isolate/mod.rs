@@ -17,6 +17,7 @@ mod loader;
 mod mkinitcpio;
 mod modprobe;
 mod stale;
+mod used;
 
 pub use initramfs::Tool;
 pub use modprobe::{CONF, SCRIPT};
@@ -41,7 +42,7 @@ pub struct Request {
     pub passthrough: bool,
     /// What makes the initramfs image; `None` to find out.
     pub initramfs: Option<Tool>,
-    /// Whether the host may be left without a graphics card.
+    /// Whether the host may be left without a graphics card or a keyboard.
     pub headless: bool,
 }
 
@@ -66,7 +67,9 @@ pub struct Proposal {
 /// All reasons why it cannot be done.
 pub fn propose(pci: &[PciFunction], boot: &Boot, request: &Request) -> Result<Proposal, Vec<Problem>> {
     let mut draft = Draft { proposal: Proposal::default(), problems: Vec::new() };
-    draft.proposal.functions = group::whole(pci, request, &mut draft);
+    let taken = group::whole(pci, request, &mut draft);
+    used::judge(pci, request, &taken, &mut draft);
+    draft.proposal.functions = taken;
     leftover::judge(boot, &mut draft);
     let form = modprobe::form(pci, boot, request, &mut draft);
     modprobe::write(form, boot, &mut draft);

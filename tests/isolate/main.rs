@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machine;
+mod used;
 
 use machine::{arch, debian, fedora, opensuse, pop_os};
 use std::fs;

@@ -208,7 +208,7 @@ fn candidate(function: &PciFunction) -> String {
     if function.boot_vga {
         facts.push("the firmware's picture is on it".into());
     }
-    facts.extend(function.uses.iter().map(super::used::told));
+    facts.extend(function.uses.iter().map(ToString::to_string));
     facts.join(", ")
 }
 

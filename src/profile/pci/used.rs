@@ -4,19 +4,6 @@ use super::Passed;
 use crate::host::{Host, Use};
 use crate::plan::{Class, Draft, Problem};
 
-/// What `used` is, for a person.
-pub(super) fn told(used: &Use) -> String {
-    match used {
-        Use::Mounted { device, at } => format!("{device} is mounted at {}", at.display()),
-        Use::Swap { device } => format!("{device} takes swapped memory"),
-        Use::Member { device, of } => format!("{device} is part of {of}"),
-        Use::DefaultRoute { link } => format!("the way out of this host leads over {link}"),
-        Use::Keyboard { name } => format!("the keyboard {name} is on it"),
-        Use::Framebuffer { name } => format!("{name} draws on it"),
-        Use::Console { name } => format!("the text console {name} shows on it"),
-    }
-}
-
 /// Refuses what the host cannot do without.
 pub(super) fn judge(passed: &[Passed], host: &Host, draft: &mut Draft) {
     for Passed { at, function, .. } in passed {
@@ -43,7 +30,7 @@ pub(super) fn judge(passed: &[Passed], host: &Host, draft: &mut Draft) {
                 ),
                 Use::Keyboard { .. } | Use::Framebuffer { .. } | Use::Console { .. } => continue,
             };
-            let what = format!("{} is in use by this host: {}", function.bdf, told(used));
+            let what = format!("{} is in use by this host: {used}", function.bdf);
             draft.refuse(Problem::new(Class::Impossible, at, what).why(why).fix(fix));
         }
     }
@@ -62,8 +49,13 @@ fn judge_keyboards(passed: &[Passed], host: &Host, draft: &mut Draft) {
     if taken.table.last_keyboard {
         return;
     }
-    let names: Vec<_> =
-        taken.function.uses.iter().filter(|used| matches!(used, Use::Keyboard { .. })).map(told).collect();
+    let names: Vec<_> = taken
+        .function
+        .uses
+        .iter()
+        .filter(|used| matches!(used, Use::Keyboard { .. }))
+        .map(ToString::to_string)
+        .collect();
     let what = format!("{} has the host's only keyboard", taken.bdf());
     draft.refuse(
         Problem::new(Class::Impossible, &taken.at, what)

@@ -9,6 +9,7 @@ use super::super::{Console, Keyboard, Root};
 use super::PciFunction;
 use crate::unit::Bdf;
 use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 
 /// A thing that the host does with a PCI function, and could no more if a guest had it.
@@ -54,6 +55,21 @@ pub enum Use {
         /// The virtual console driver, like `vtcon1`.
         name: String,
     },
+}
+
+/// For a person.
+impl Display for Use {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mounted { device, at } => write!(f, "{device} is mounted at {}", at.display()),
+            Self::Swap { device } => write!(f, "{device} takes swapped memory"),
+            Self::Member { device, of } => write!(f, "{device} is part of {of}"),
+            Self::DefaultRoute { link } => write!(f, "the way out of this host leads over {link}"),
+            Self::Keyboard { name } => write!(f, "the keyboard {name} is on it"),
+            Self::Framebuffer { name } => write!(f, "{name} draws on it"),
+            Self::Console { name } => write!(f, "the text console {name} shows on it"),
+        }
+    }
 }
 
 /// Fills in what the host does with each of `functions`.
