@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use support::setup::{Qemu, qemus};
 use support::vmrun::{Bench, Run};
@@ -139,4 +140,32 @@ fn row_109_what_only_root_may_read_is_not_opened_for_a_users_guest() {
     assert_eq!(run.code, Some(13), "{}", run.text());
     assert!(run.text().contains("/etc/shadow"), "{}", run.text());
     assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn another_user_is_told_whose_the_guest_is_and_not_that_it_is_stopped() {
+    let [qemu, _] = qemus();
+    let bench = open_bench(&qemu);
+    fs::set_permissions(bench.path("runtime"), Permissions::from_mode(0o755)).unwrap();
+    let file = profile(&bench, &qemu, "");
+    let (run, _) = started(&bench, &file);
+    let ask = |words: &[&str]| {
+        let mut command = bench.command();
+        command.env("VMRUN_STATE_DIR", "/nonexistent").args(words).uid(USER.1).gid(USER.2);
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+    };
+    let fix = format!("sudo VMRUN_RUNTIME_DIR={} vmrun status guest", bench.path("runtime").display());
+    for words in
+        [&["status", "guest"][..], &["stop", "guest"], &["logs", "guest"], &["recover", "guest"], &["attach", "guest"]]
+    {
+        let (code, said) = ask(words);
+        assert_eq!(code, 13, "{words:?}: {said}");
+        assert!(said.contains("belongs to root") && said.contains(&fix), "{words:?}: {said}");
+    }
+    let (code, said) = ask(&["ps"]);
+    assert!(code == 0 && said.contains("belongs to root"), "{said}");
+    ended(&bench, run);
+    assert_eq!(ask(&["status", "guest"]).0, 3);
 }

@@ -35,6 +35,8 @@ pub enum Standing {
     Running,
     /// The guest runs and its supervisor is gone.
     Orphan,
+    /// It is another user's, who lets nobody look.
+    Foreign,
 }
 
 impl Instance {
@@ -126,15 +128,17 @@ impl Instance {
 /// What the locks in `dir` say, without taking any for longer than a look.
 #[must_use]
 pub fn standing(dir: &Path) -> Standing {
-    let free = |name: &str| {
-        let Ok(file) = File::open(dir.join(name)) else { return true };
-        flock(&file, FlockOperation::NonBlockingLockShared).is_ok()
+    let free = |name: &str| match File::open(dir.join(name)) {
+        Ok(file) => Some(flock(&file, FlockOperation::NonBlockingLockShared).is_ok()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
+        Err(_) => Some(true),
     };
     match (free("sup.lock"), free("alive.lock")) {
-        (true, true) if dir.join(super::journal::FILE).exists() => Standing::Owed,
-        (true, true) => Standing::Stopped,
-        (true, false) => Standing::Orphan,
-        (false, _) => Standing::Running,
+        (None, _) | (_, None) => Standing::Foreign,
+        (Some(true), Some(true)) if dir.join(super::journal::FILE).exists() => Standing::Owed,
+        (Some(true), Some(true)) => Standing::Stopped,
+        (Some(true), Some(false)) => Standing::Orphan,
+        (Some(false), Some(_)) => Standing::Running,
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn lock(dir: &Path) -> Result<Flock<File>, ApplyError> {
 ///
 /// A run that died and has not put it back counts too: it is not asked again once another guest has the value.
 pub(super) fn origin(dir: &Path, boot_id: &str, path: &str) -> Option<String> {
-    before(dir, boot_id, path, |standing| standing != Standing::Stopped)
+    before(dir, boot_id, path, |standing| !matches!(standing, Standing::Stopped | Standing::Foreign))
 }
 
 /// Whether another guest that lives wants `path` as it is.

@@ -9,6 +9,9 @@ use nix::unistd::{Uid, User};
 use std::env;
 use std::path::{Path, PathBuf, absolute};
 
+/// Folder of the runs of root's guests.
+const ROOTS_RUNS: &str = "/run/vmrun";
+
 /// The folders for `guest` whose profile is the file `profile`.
 pub(super) fn setting(profile: &Path, guest: &GuestName, caller: &Caller) -> Setting {
     Setting {
@@ -48,10 +51,22 @@ pub(super) fn runs(caller: &Caller) -> PathBuf {
         return chosen;
     }
     match (caller.euid, folder("XDG_RUNTIME_DIR")) {
-        (0, _) => PathBuf::from("/run/vmrun"),
+        (0, _) => PathBuf::from(ROOTS_RUNS),
         (_, Some(runtime)) => runtime.join("vmrun"),
         (_, None) => state_dir(caller).join("run"),
     }
+}
+
+/// Folders of the runs of all guests that are known here: the user's own, then root's.
+pub(super) fn all_runs(caller: &Caller) -> Vec<PathBuf> {
+    let roots = (caller.euid != 0 && folder("VMRUN_RUNTIME_DIR").is_none()).then(|| PathBuf::from(ROOTS_RUNS));
+    [runs(caller)].into_iter().chain(roots).collect()
+}
+
+/// Folder of the run of `guest`, whoever runs it: the one that is there, else where the user's own would be.
+pub(super) fn run_dir_of_any(guest: &GuestName, caller: &Caller) -> PathBuf {
+    let there = all_runs(caller).into_iter().map(|runs| runs.join(guest.as_str())).find(|dir| dir.exists());
+    there.unwrap_or_else(|| run_dir(guest, caller))
 }
 
 /// Folder of what is kept: `VMRUN_STATE_DIR`, else `/var/lib/vmrun` for root, else `vmrun` in `XDG_STATE_HOME`.

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 /// `vmrun ps`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  vmrun ps\n  vmrun ps --json\n\n\
-                        Those that run, and those whose run was cut short. Exit status: 0.")]
+                        Those that run, and those whose run was cut short; of root's a user sees\n\
+                        that they are there. Exit status: 0.")]
 pub struct Ps {}
 
 /// `vmrun status`.
@@ -17,7 +18,8 @@ pub struct Ps {}
 #[command(
     after_help = "Examples:\n  vmrun status windows\n  vmrun status windows --json | jq -r '.addresses[].ip'\n\n\
                         Exit status: 0 running (also when it is paused or sleeps); 3 stopped; 4 runs\n\
-                        without vmrun; 5 needs `vmrun recover`; 6 is being started or ended."
+                        without vmrun; 5 needs `vmrun recover`; 6 is being started or ended; 13 it is\n\
+                        another user's."
 )]
 pub struct Status {
     /// Name of the guest
@@ -69,8 +71,8 @@ pub struct Attach {
 #[command(after_help = "Examples:\n  vmrun recover                     every guest whose run was cut short\n  \
                         vmrun recover windows\n  \
                         vmrun recover windows --dry-run   what it would do\n\n\
-                        It may be repeated and interrupted. Exit status: 0 nothing is owed, 14 the\n\
-                        guest runs, 41 something could not be put back.")]
+                        It may be repeated and interrupted. Exit status: 0 nothing is owed, 13 it is\n\
+                        another user's, 14 the guest runs, 41 something could not be put back.")]
 pub struct Recover {
     /// Name of the guest; without it all
     #[arg(value_name = "NAME", value_parser = guest_name, add = running())]

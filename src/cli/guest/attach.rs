@@ -1,6 +1,7 @@
 //! `vmrun attach`: a vmrun for a guest whose own was killed.
 
 use super::{boot_id, on_the_loop, run_dir, state_dir};
+use crate::apply::{Standing, standing};
 use crate::cli::args::Attach;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
@@ -12,7 +13,7 @@ use crate::supervise::{self, Outcome};
 pub(in crate::cli) fn attach(Attach { name }: &Attach, output: Output) -> Exit {
     let progress = Progress::new(name.as_str(), output);
     let dir = run_dir(name);
-    let outcome = if dir.is_dir() {
+    let outcome = if dir.is_dir() && standing(&dir) != Standing::Foreign {
         on_the_loop(supervise::attach(&dir, Root::default(), &boot_id(), &|notice| progress.tell(notice)))
             .unwrap_or_else(|error| Outcome::unable(format!("there is no event loop: {error}")))
     } else {

@@ -1,7 +1,7 @@
 //! `vmrun events`: what happened to a guest, and what happens.
 
 use super::shown::event;
-use super::{Refused, done, for_guest, run_dir, state_dir};
+use super::{Refused, for_guest, never_ran, run_dir, state_dir};
 use crate::cli::Exit;
 use crate::cli::args::Events;
 use crate::cli::output::Output;
@@ -13,7 +13,7 @@ use std::path::Path;
 /// Shows the events of the newest run; with `--follow`, those to come as well.
 pub(in crate::cli) fn events(Events { name, follow }: &Events, output: Output) -> Exit {
     let Some(dir) = latest_run(&state_dir(name)) else {
-        return done(name, "it never ran", output);
+        return never_ran(name, output);
     };
     if !follow {
         return kept(&dir, output).1;

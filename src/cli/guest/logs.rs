@@ -1,6 +1,6 @@
 //! `vmrun logs`: what QEMU, hooks and services printed in the newest run.
 
-use super::{Refused, done, for_guest, run_dir, state_dir};
+use super::{Refused, for_guest, never_ran, run_dir, state_dir};
 use crate::cli::Exit;
 use crate::cli::args::Logs;
 use crate::cli::output::Output;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Shows the logs; with `--follow`, what is added until the guest's end.
 pub(in crate::cli) fn logs(Logs { name, follow, lines }: &Logs, output: Output) -> Exit {
     let Some(dir) = latest_run(&state_dir(name)) else {
-        return done(name, "it never ran", output);
+        return never_ran(name, output);
     };
     let mut tails = Tails { dir, ends: BTreeMap::new() };
     let exit = show(&tails.more(), *lines, output);

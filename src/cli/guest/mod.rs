@@ -6,6 +6,7 @@ mod cd;
 mod console;
 mod diff;
 mod events;
+mod foreign;
 mod keys;
 mod logs;
 mod monitor;
@@ -63,7 +64,7 @@ const GREETING: Duration = Duration::from_secs(3);
 
 /// The run folder of `name`.
 fn run_dir(name: &GuestName) -> PathBuf {
-    place::run_dir(name, &Caller::current())
+    place::run_dir_of_any(name, &Caller::current())
 }
 
 /// The state folder of `name`.
@@ -73,10 +74,11 @@ fn state_dir(name: &GuestName) -> PathBuf {
 
 /// Names of the guests that have a run folder.
 pub(super) fn names() -> Vec<GuestName> {
-    let entries = fs::read_dir(place::runs(&Caller::current())).into_iter().flatten().flatten();
+    let entries = place::all_runs(&Caller::current()).into_iter().flat_map(fs::read_dir).flatten().flatten();
     let mut names: Vec<_> =
         entries.filter_map(|entry| GuestName::try_from(entry.file_name().into_string().ok()?).ok()).collect();
     names.sort();
+    names.dedup();
     names
 }
 
@@ -154,6 +156,9 @@ fn for_guest(name: &GuestName, output: Output, work: impl Future<Output = Result
 
 fn refuse(name: &GuestName, refused: Refused, output: Output) -> Exit {
     let (exit, text, fix) = match (refused, standing(&run_dir(name))) {
+        (_, Standing::Foreign) => {
+            (Exit::Denied, format!("it {}", foreign::belongs(&run_dir(name))), foreign::ask_as_root(name))
+        }
         (Refused::Said(what), _) => (Exit::Unwilling, what, String::new()),
         (Refused::Unless { what, fix }, _) => (Exit::Unwilling, what, fix),
         (Refused::Away, Standing::Orphan) => (
@@ -177,6 +182,14 @@ fn refuse(name: &GuestName, refused: Refused, output: Output) -> Exit {
             .answer_json(&json!({ "v": 1, "name": name, "error": text, "fix": fix, "exit": exit.code() }), exit);
     }
     refuse_with(exit, format!("{name}: {text}"), fix, output)
+}
+
+/// What is said of a guest of which nothing is kept.
+fn never_ran(name: &GuestName, output: Output) -> Exit {
+    match standing(&run_dir(name)) {
+        Standing::Foreign => refuse(name, Refused::Away, output),
+        Standing::Stopped | Standing::Owed | Standing::Running | Standing::Orphan => done(name, "it never ran", output),
+    }
 }
 
 /// What to do about a guest that does not run: name one that does, or start it.

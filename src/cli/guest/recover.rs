@@ -1,5 +1,6 @@
 //! `vmrun recover`: the host is put back after runs that died.
 
+use super::foreign::{ask_as_root, belongs};
 use super::{boot_id, on_the_loop, run_dir};
 use crate::apply::{ApplyError, Owed, Standing, owed as owed_in, standing};
 use crate::cli::args::Recover;
@@ -10,6 +11,7 @@ use crate::host::{Caller, Root};
 use crate::supervise::{Notice, Zeal, owed, recover as put_back, sweep};
 use crate::unit::GuestName;
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// What became of one guest.
 struct Report {
@@ -78,6 +80,7 @@ fn foretold(name: GuestName, zeal: Zeal) -> Report {
         Standing::Stopped => Report::new(name, Exit::Good, "nothing is owed"),
         Standing::Running => refused(name, &ApplyError::Busy("it is running, or being started or ended".into())),
         Standing::Orphan => refused(name, &ApplyError::Orphan),
+        Standing::Foreign => foreign(name, &dir),
         Standing::Owed => match owed_in(&dir, &boot_id(), zeal.damage()) {
             Ok(Some(owed)) => Report { more: owed_json(&owed), ..Report::new(name, Exit::Good, owed_text(&owed)) },
             Ok(None) => Report::new(name, Exit::Good, "nothing is owed"),
@@ -112,6 +115,9 @@ fn recovered(name: GuestName, zeal: Zeal, output: Output) -> Report {
     if !dir.exists() {
         return Report::new(name, Exit::Good, "nothing is owed");
     }
+    if standing(&dir) == Standing::Foreign {
+        return foreign(name, &dir);
+    }
     let progress = Progress::new(name.as_str(), output);
     // For a program there is one answer, at the end.
     let tell = |notice: &Notice| {
@@ -145,9 +151,16 @@ fn refused(name: GuestName, error: &ApplyError) -> Report {
                 "{error}; nothing is undone under a living guest. `vmrun attach {name}` is with it again, and puts the host back at its end"
             ),
         ),
+        ApplyError::Untrusted { .. } => (Exit::Denied, chain(error)),
         error => (Exit::NotRestored, chain(error)),
     };
     Report::new(name, exit, text)
+}
+
+/// The guest `name` of another user, in the run folder `dir`.
+fn foreign(name: GuestName, dir: &Path) -> Report {
+    let text = format!("it {}; how it is tells `{}`", belongs(dir), ask_as_root(&name));
+    Report::new(name, Exit::Denied, text)
 }
 
 fn chain(error: &ApplyError) -> String {

@@ -1,6 +1,7 @@
 //! `vmrun status`: all that is known of one guest.
 
 use super::addresses::{Address, addresses};
+use super::foreign::{ask_as_root, belongs};
 use super::shown::{ago, event};
 use super::{on_the_loop, run_dir, state_dir};
 use crate::apply::{Standing, standing};
@@ -30,6 +31,7 @@ pub(super) async fn look(dir: &Path) -> Seen {
     let answer = ask(dir, &Ask::Status {}).await.ok();
     let status: Option<Status> = answer.and_then(|status| serde_json::from_value(status).ok());
     let (exit, word) = match (standing(dir), &status) {
+        (Standing::Foreign, _) => return Seen { exit: Exit::Denied, word: belongs(dir), status: None },
         (Standing::Stopped, _) => (Exit::Stopped, "stopped"),
         (Standing::Owed, _) => (Exit::NeedsRecover, "cut short"),
         (Standing::Orphan, _) => (Exit::Orphan, "orphan"),
@@ -84,6 +86,7 @@ fn page(name: &GuestName, seen: &Seen, reached: &[Address], last: &Value) -> Str
     let mut page = format!("{name}: {word}");
     match (exit, status) {
         (Exit::Orphan, _) => _ = write!(page, "; its vmrun was killed: `vmrun attach {name}` is with it again"),
+        (Exit::Denied, _) => _ = write!(page, "; how it is tells `{}`", ask_as_root(name)),
         (Exit::NeedsRecover, _) => _ = write!(page, "; the host is not put back yet: vmrun recover {name}"),
         (Exit::Stopped, _) if !last.is_null() => {
             let reason = last["end"]["ended"]["reason"].as_str().unwrap_or("unknown").replace('_', " ");

@@ -53,7 +53,7 @@ async fn after(dir: &Path) -> Result<(), Refused> {
     let _ = timeout(LOCKS, unsupervised(dir)).await;
     match standing(dir) {
         Standing::Orphan | Standing::Owed => Err(Refused::Away),
-        Standing::Running | Standing::Stopped => Ok(()),
+        Standing::Running | Standing::Stopped | Standing::Foreign => Ok(()),
     }
 }
 
