@@ -48,7 +48,11 @@ pub(super) fn make(state: &Path, begun: &Begun<'_>) -> Result<PathBuf, String> {
     let Begun { argv, plan_json, profile_json } = begun;
     let runs = state.join(RUNS);
     let named = |path: &Path, error: &io::Error| format!("cannot make {}: {}", path.display(), sentence(error));
-    DirBuilder::new().recursive(true).mode(0o700).create(&runs).map_err(|error| named(&runs, &error))?;
+    // What lies beside the guest's own folder is for everybody: `vmrun isolate` shows a user what root has written.
+    let above = state.parent().unwrap_or(state);
+    for (folder, mode) in [(above, 0o755), (&runs, 0o700)] {
+        DirBuilder::new().recursive(true).mode(mode).create(folder).map_err(|error| named(folder, &error))?;
+    }
     let dir = fresh(&runs).map_err(|error| named(&runs, &error))?;
     for (name, text) in [("plan.json", *plan_json), (PROFILE, profile_json), ("argv", lines(argv).as_bytes())] {
         let path = dir.join(name);
@@ -206,6 +210,7 @@ mod test {
     };
     use crate::plan::{Chipset, ClockBase, GuestClock, Kept};
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     fn begun(argv: &[&str]) -> Begun<'static> {
         let argv = argv.iter().map(ToString::to_string).collect();
@@ -222,6 +227,15 @@ mod test {
         assert_eq!(fs::read_to_string(made.last().unwrap().join("argv")).unwrap(), "-name \\\n'a b' \\\n");
         assert_eq!(profile(made.last().unwrap()).unwrap().unwrap(), b"[]");
         assert!(profile(state.path()).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_guests_own_folder_is_its_owners_alone_and_the_one_above_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        make(&root.path().join("lib/vmrun/guest"), &begun(&[])).unwrap();
+        let mode = |path: &str| fs::metadata(root.path().join(path)).unwrap().permissions().mode() & 0o777;
+        let modes = ["lib", "lib/vmrun", "lib/vmrun/guest", "lib/vmrun/guest/runs"].map(mode);
+        assert_eq!(modes, [0o755, 0o755, 0o700, 0o700]);
     }
 
     #[test]
