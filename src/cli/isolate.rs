@@ -1,7 +1,7 @@
 //! `vmrun isolate`: binding at boot, for those who want it. Shows what it would write unless told to write it.
 
 use super::Exit;
-use super::args::{Isolate, Layers};
+use super::args::{Isolate, Layers, address};
 use super::load::Loaded;
 use super::output::{Output, Weight};
 use super::refuse::{failed, refuse};
@@ -52,16 +52,11 @@ fn devices(args: &Isolate, root: &Root) -> Result<Vec<Bdf>, End> {
     for word in &args.devices {
         let text = word.to_string_lossy();
         match address(&text) {
-            Some(bdf) => devices.push(bdf),
-            None => devices.extend(passed(word, root)?),
+            Ok(bdf) => devices.push(bdf),
+            Err(_) => devices.extend(passed(word, root)?),
         }
     }
     Ok(devices)
-}
-
-/// `01:00` names a device, `01:00.0` a function of it; the device is taken either way.
-fn address(text: &str) -> Option<Bdf> {
-    text.parse().or_else(|_| format!("{text}.0").parse()).ok()
 }
 
 /// The functions that a profile passes on the host below `root`.

@@ -1,7 +1,7 @@
 //! `vmrun rom`: the option ROM of a card, read and judged. Nothing is ever flashed.
 
 use super::Exit;
-use super::args::{Rom, RomCommand, RomDump, RomInspect};
+use super::args::{Rom, RomCommand, RomDump, RomInspect, address};
 use super::output::{Output, Weight};
 use super::refuse::{failed, refuse};
 use super::render::rom as render;
@@ -56,7 +56,7 @@ fn dump(args: &RomDump, output: Output) -> Exit {
 }
 
 fn inspect(args: &RomInspect, output: Output) -> Exit {
-    let own = args.source.to_str().and_then(|text| text.parse::<Bdf>().ok()).filter(|_| !args.source.exists());
+    let own = args.source.to_str().and_then(|text| address(text).ok()).filter(|_| !args.source.exists());
     let name = own.map_or_else(|| args.source.display().to_string(), |bdf| bdf.to_string());
     let read = own.map_or_else(|| of_file(&args.source), of_card);
     let (bytes, rom) = match read.and_then(|bytes| Ok((parsed(&name, &bytes)?, bytes))) {

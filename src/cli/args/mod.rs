@@ -3,6 +3,7 @@
 //! The list that `vmrun --help` prints must fit a small terminal. A command that is not for every day is hidden in it with
 //! `#[command(hide = true)]`: [`command`] then names it in the line of further commands below the list.
 
+mod address;
 mod complete;
 mod demo;
 mod desktop;
@@ -26,6 +27,7 @@ mod rom;
 mod run;
 mod start;
 
+pub(super) use address::address;
 pub use demo::{Demo, Then};
 pub use desktop::{DesktopEntry, Unit};
 pub use edit::{Edit, List};

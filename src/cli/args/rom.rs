@@ -1,5 +1,6 @@
 //! The command line of `vmrun rom`.
 
+use super::address;
 use crate::unit::Bdf;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ pub enum RomCommand {
                         Exit status: 0; 10 what was read is no ROM; 12 there is none; 13 not permitted.")]
 pub struct RomDump {
     /// Address of the card, as `lspci` prints it
-    #[arg(value_name = "ADDRESS")]
+    #[arg(value_name = "ADDRESS", value_parser = address)]
     pub bdf: Bdf,
     /// Write it to a new file; without: to standard output
     #[arg(short, long, value_name = "FILE")]
@@ -46,7 +47,7 @@ pub struct RomInspect {
     #[arg(value_name = "FILE|ADDRESS")]
     pub source: PathBuf,
     /// The card that it is for; without: any here that fits
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub card: Option<Bdf>,
     /// Write it to NEW without a flash tool's header
     #[arg(long, value_name = "NEW")]
