@@ -221,9 +221,13 @@ fn remove(root: &Root, standing: &StandingEdits, output: Output) -> Exit {
 
 /// How things stand: what was written, whether images have it, and which driver has the functions.
 fn status(args: &Isolate, root: &Root, standing: &StandingEdits, output: Output) -> Exit {
-    if args.apply || standing.is_empty() {
-        let problem = Problem::new(Class::Invalid, "", "nothing is isolated at boot, and no device is named");
-        return refuse(&[problem.fix("vmrun isolate 01:00, or vmrun isolate windows.toml")], output);
+    if args.apply {
+        let problem = Problem::new(Class::Invalid, "", "no device is named that could be isolated at boot");
+        return refuse(&[problem.fix("vmrun isolate 01:00 --apply, or vmrun isolate windows.toml --apply")], output);
+    }
+    if standing.is_empty() && !output.json {
+        let text = "nothing is isolated at boot; `vmrun isolate 01:00` shows what would be written\n";
+        return output.answer(text, Exit::Good);
     }
     let by_address = standing.edits.iter().any(|edit| edit.path == Path::new(SCRIPT));
     let images = staleness(&Boot::read(root), written(root, standing), by_address);

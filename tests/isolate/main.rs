@@ -47,6 +47,19 @@ fn what_was_applied_is_taken_back_to_the_byte_and_applying_twice_is_applying_onc
 }
 
 #[test]
+fn that_nothing_is_isolated_is_an_answer_and_applying_nothing_is_refused() {
+    let machine = arch();
+    let status = machine.isolate(&[]);
+    let answer = "nothing is isolated at boot; `vmrun isolate 01:00` shows what would be written\n";
+    assert_eq!((status.code, &*status.stdout), (0, answer), "{}", status.stderr);
+    let json: serde_json::Value = serde_json::from_str(&machine.isolate(&["--json"]).stdout).unwrap();
+    assert_eq!(json, serde_json::json!({ "functions": [], "images": [] }));
+    let refused = machine.isolate(&["--apply"]);
+    assert_eq!(refused.code, 10);
+    assert!(refused.stderr.contains("no device is named that could be isolated at boot"), "{}", refused.stderr);
+}
+
+#[test]
 fn another_form_takes_the_place_of_the_first() {
     let machine = debian();
     let before = machine.everything();
