@@ -7,7 +7,9 @@ mod support;
 
 use serde_json::Value;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Command;
 use support::setup::qemus;
 use support::vmrun::Bench;
 
@@ -211,4 +213,14 @@ fn vcpus_that_an_old_pc_cannot_name_all_run() {
     let ended = bench.run(&["run", profile.to_str().unwrap()]);
     assert_eq!(ended.code, Some(0), "{}", ended.text());
     assert!(bench.serial().contains("vcpus present=260 started=260"), "{}", bench.serial());
+}
+
+#[test]
+fn a_guest_that_did_not_start_is_not_compared() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmrun"));
+    command.arg("demo").env_clear().env("PATH", std::env::var_os("PATH").unwrap()).uid(65534).gid(65534);
+    let output = command.current_dir("/").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), &*String::from_utf8(output.stdout).unwrap()), (Some(13), ""), "{said}");
+    assert!(said.contains("Permission denied") && said.contains("set XDG_RUNTIME_DIR or VMRUN_RUNTIME_DIR"), "{said}");
 }

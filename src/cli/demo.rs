@@ -123,7 +123,8 @@ fn shown(args: &Demo, loaded: &Loaded, output: Output) -> Exit {
     });
     progress.finish();
     let heard = heard.into_inner();
-    if !output.json {
+    // Of a guest that did not start there is nothing to compare.
+    if !output.json && heard.anything() {
         let answer = if args.report {
             report(&heard.report)
         } else {
@@ -141,6 +142,11 @@ fn shown(args: &Demo, loaded: &Loaded, output: Output) -> Exit {
 }
 
 impl Heard {
+    /// Whether the guest got so far that it could run.
+    fn anything(&self) -> bool {
+        !self.threads.is_empty() || self.report.lines().next().is_some()
+    }
+
     fn hear(&mut self, notice: &Notice) {
         match notice {
             Notice::Guest { line } => self.report.hear(line),

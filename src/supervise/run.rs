@@ -20,6 +20,7 @@ use crate::plan::Plan;
 use crate::qemu::Guest;
 use std::cell::RefCell;
 use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
@@ -272,6 +273,11 @@ fn not_claimed(name: &str, error: &ApplyError) -> Ended {
             format!(
                 "{name} cannot be started: {why}; see it with `vmrun status {name}`, end it with `vmrun stop {name}`"
             ),
+        ),
+        // Of a user without a session, who has no home to write to either.
+        ApplyError::Io { doing: "make", source, .. } if source.kind() == io::ErrorKind::PermissionDenied => failure(
+            Stage::Folder,
+            format!("{}; set XDG_RUNTIME_DIR or VMRUN_RUNTIME_DIR to a folder of yours", sentence(error)),
         ),
         ApplyError::Orphan
         | ApplyError::Untrusted { .. }

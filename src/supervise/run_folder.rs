@@ -47,7 +47,13 @@ impl<'a> Begun<'a> {
 pub(super) fn make(state: &Path, begun: &Begun<'_>) -> Result<PathBuf, String> {
     let Begun { argv, plan_json, profile_json } = begun;
     let runs = state.join(RUNS);
-    let named = |path: &Path, error: &io::Error| format!("cannot make {}: {}", path.display(), sentence(error));
+    let named = |path: &Path, error: &io::Error| {
+        let fix = match error.kind() {
+            io::ErrorKind::PermissionDenied => "; set XDG_STATE_HOME or VMRUN_STATE_DIR to a folder of yours",
+            _ => "",
+        };
+        format!("cannot make {}: {}{fix}", path.display(), sentence(error))
+    };
     // What lies beside the guest's own folder is for everybody: `vmrun isolate` shows a user what root has written.
     let above = state.parent().unwrap_or(state);
     for (folder, mode) in [(above, 0o755), (&runs, 0o700)] {
