@@ -223,6 +223,9 @@ fn the_run_is_kept(bench: &Bench) {
     let page = String::from_utf8(bench.output(&["status", "guest"]).stdout).unwrap();
     assert!(page.contains("powered off (exit 0)"), "{page}");
 }
+    // By its name alone its profile is not found, which lies elsewhere.
+    let (code, why) = refusal(bench, &["diff", "guest"]);
+    assert!(code == Some(3) && why.contains("it does not run"), "{code:?} {why}");
 
 #[test]
 fn a_terminal_is_as_it_was_after_the_console_however_that_ends() {

@@ -3,14 +3,14 @@
 mod effect;
 mod page;
 
-use super::{Refused, refuse, run_dir};
+use super::{Refused, known_names, refuse, run_dir};
 use crate::apply::{Standing, standing};
 use crate::cli::args::{Diff, Layers};
 use crate::cli::load::Loaded;
 use crate::cli::output::{Output, Weight};
 use crate::cli::render::finding::{self, Finding, Findings};
 use crate::cli::render::{argv, edits};
-use crate::cli::{Exit, becomes};
+use crate::cli::{Exit, becomes, profiles};
 use crate::plan::Problem;
 use crate::profile::Profile;
 use crate::profile::source::{Difference, Sheets, differences, document};
@@ -99,16 +99,22 @@ impl Compared {
     }
 }
 
-/// The guest that is meant: the one of that name when it runs, else the one that the profile describes.
+/// The guest that is meant: the one of that name when it runs or has no profile here, else the one that the profile
+/// describes.
 fn name(args: &Diff, output: Output) -> Result<GuestName, Exit> {
     let word = GuestName::try_from(args.guest.to_string_lossy().into_owned()).ok();
-    if let Some(name) = word.filter(|name| standing(&run_dir(name)) != Standing::Stopped) {
+    if let Some(name) = word.filter(|name| standing(&run_dir(name)) != Standing::Stopped || only_known(name, args)) {
         return Ok(name);
     }
     match Loaded::read(&args.guest, &args.layers) {
         Ok(loaded) => Ok(loaded.profile.name().clone()),
         Err(rejected) => Err(rejected.tell(output)),
     }
+}
+
+/// Whether no profile is found by `name`, and it is that of a guest which ran once; its profile lies elsewhere.
+fn only_known(name: &GuestName, args: &Diff) -> bool {
+    !args.guest.exists() && profiles::named(&args.guest).is_none() && known_names().contains(name)
 }
 
 /// The texts of the profile that the guest was started with.
