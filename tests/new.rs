@@ -129,6 +129,28 @@ fn flags_make_a_profile_with_the_spare_card_and_a_variant_for_the_installation()
 }
 
 #[test]
+fn a_profile_names_commands_that_find_it_wherever_it_lies() {
+    let home = Home::new();
+    let at = |path: PathBuf| {
+        let (disk, to) = (home.disk("disk.qcow2"), path.to_str().unwrap());
+        let words =
+            ["new", "gx", "--yes", "--host", &captured("zen3"), "--card", "none", "--disk", &disk, "--output", to];
+        let made = home.run(&words);
+        assert_eq!(made.status.code(), Some(0), "{}", told(&made));
+        (fs::read_to_string(&path).unwrap(), told(&made))
+    };
+    let (text, said) = at(home.profile("gx"));
+    assert!(text.contains("vmrun edit gx\n") && text.contains("#   vmrun run gx\n"), "{text}");
+    assert!(said.contains("vmrun run gx "), "{said}");
+    let elsewhere = home.path("else where/gx.toml");
+    let (text, said) = at(elsewhere.clone());
+    for words in ["vmrun edit", "vmrun run", "vmrun plan"] {
+        assert!(text.contains(&format!("{words} '{}'", elsewhere.display())), "{words}: {text}");
+    }
+    assert!(said.contains(&format!("vmrun run '{}'", elsewhere.display())), "{said}");
+}
+
+#[test]
 fn a_disk_is_made_on_the_machine_that_it_is_for() {
     let home = Home::new();
     let (disk, profile) = (home.disk("here.img"), home.profile("here"));

@@ -3,7 +3,7 @@
 use super::place;
 use crate::host::Caller;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 /// The system's own.
 const SYSTEM: &str = "/etc/vmrun";
@@ -38,6 +38,16 @@ pub(super) fn file(word: &Path) -> PathBuf {
 pub(super) fn named(word: &Path) -> Option<PathBuf> {
     let name = word.to_str().filter(|_| could_be_name(word) && !word.exists())?;
     places().into_iter().map(|place| place.join(format!("{name}.toml"))).find(|path| path.is_file())
+}
+
+/// The word that means the profile at `path`, which is there or will be: its name where it is found by that, else `path`.
+pub(super) fn word_for(path: &Path) -> String {
+    let name = Path::new(path.file_stem().unwrap_or_default());
+    let file = absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut found = places().into_iter().map(|place| place.join(format!("{}.toml", name.display())));
+    let is_first = found.find(|it| *it == file || it.is_file()).is_some_and(|first| first == file);
+    let word = if is_first && could_be_name(name) && !name.exists() { name } else { path };
+    word.display().to_string()
 }
 
 /// Whether `word` is a name rather than a path.

@@ -24,7 +24,7 @@ use found::{Found, screen};
 use nix::unistd::{Gid, Uid, User, chown};
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use talk::{End, Talk};
 
 /// Where the package puts the schema of profiles.
@@ -67,7 +67,9 @@ fn attempt(args: &New, output: Output) -> Result<Exit, End> {
         return Err(problem.fix("another name, or `vmrun edit` for the one that is there").into());
     }
     let packaged = Path::new(SCHEMA).is_file();
-    let text = text::profile(&choice, &found, if packaged { SCHEMA } else { OWN_SCHEMA });
+    // In the profile itself the way to it does not depend on where one stands.
+    let word = typed(&absolute(&path).unwrap_or_else(|_| path.clone()));
+    let text = text::profile(&choice, &found, &word, if packaged { SCHEMA } else { OWN_SCHEMA });
     verdict::tell(&path, &text, &choice, &found, output)?;
     if let Some(talk) = &mut talk {
         talk.say(&format!("\n{text}"))?;
@@ -145,13 +147,15 @@ fn own(path: &Path) {
     }
 }
 
+/// The word that names the profile at `path` to vmrun, for a shell.
+fn typed(path: &Path) -> String {
+    let word = profiles::word_for(path);
+    shlex::try_quote(&word).map_or(word.clone(), Into::into)
+}
+
 /// What comes next, to be typed as it stands.
 fn next(path: &Path, args: &New, choice: &Choice) -> String {
-    let word = match profiles::named(Path::new(choice.name.as_str())) {
-        Some(named) if named == *path => choice.name.to_string(),
-        _ => path.display().to_string(),
-    };
-    let word = shlex::try_quote(&word).map_or(word.clone(), Into::into);
+    let word = typed(path);
     let mut rows = Vec::new();
     if let Some(size) = choice.disk.size.filter(|_| args.host.is_some()) {
         let disk = choice.disk.path.display().to_string();

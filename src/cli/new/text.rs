@@ -7,11 +7,11 @@ use crate::host::DiscKind;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The profile of `choice`; editors find its language at `schema`.
-pub(super) fn profile(choice: &Choice, found: &Found, schema: &str) -> String {
+/// The profile of `choice`, which commands find by `word`; editors find its language at `schema`.
+pub(super) fn profile(choice: &Choice, found: &Found, word: &str, schema: &str) -> String {
     let mut text = format!("#:schema {schema}\n");
-    head(choice, &mut text);
-    cpu(choice, found, &mut text);
+    head(choice, word, &mut text);
+    cpu(choice, found, word, &mut text);
     memory(choice, &mut text);
     firmware(choice, &mut text);
     disk(choice, &mut text);
@@ -32,28 +32,24 @@ fn path(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
-fn head(choice: &Choice, text: &mut String) {
+fn head(choice: &Choice, word: &str, text: &mut String) {
     let Choice { name, guest, card, discs, .. } = choice;
     let root = if card.is_some() { "sudo " } else { "" };
-    _ = writeln!(text, "# Made by `vmrun new`, and yours to change: vmrun edit {name}\n#");
+    _ = writeln!(text, "# Made by `vmrun new`, and yours to change: vmrun edit {word}\n#");
     if !discs.is_empty() {
-        _ = writeln!(text, "#   vmrun run {name} --variant install      the installation, once");
+        _ = writeln!(text, "#   vmrun run {word} --variant install      the installation, once");
     }
-    _ = writeln!(text, "#   {root}vmrun run {name}\n\nschema = 1\nname = {}\n", quoted(name.as_str()));
+    _ = writeln!(text, "#   {root}vmrun run {word}\n\nschema = 1\nname = {}\n", quoted(name.as_str()));
     if *guest != GuestKind::Other {
-        _ = writeln!(text, "# `vmrun plan {name}` shows what follows from it.");
+        _ = writeln!(text, "# `vmrun plan {word}` shows what follows from it.");
     }
     _ = writeln!(text, "guest = \"{}\"", guest.name());
 }
 
-fn cpu(choice: &Choice, found: &Found, text: &mut String) {
+fn cpu(choice: &Choice, found: &Found, word: &str, text: &mut String) {
     let (all, threads) = (found.cores().len(), found.threads());
     let each = if threads > 1 { format!(", each with its {threads} threads") } else { String::new() };
-    _ = writeln!(
-        text,
-        "\n# Whole cores of the host's {all}{each}.\n# `vmrun plan {}` shows which ones, and why.",
-        choice.name
-    );
+    _ = writeln!(text, "\n# Whole cores of the host's {all}{each}.\n# `vmrun plan {word}` shows which ones, and why.");
     _ = writeln!(text, "[cpu]\ncores = {}\nthreads = {threads}", choice.cores);
     if found.most_cores() > 0 {
         text.push_str("pinning = \"auto\"\n");
