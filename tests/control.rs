@@ -130,8 +130,9 @@ fn verbs_reach_qemu(bench: &Bench) {
     assert!(code == Some(7) && why.contains("fly"), "{code:?} {why}");
     assert_eq!(refusal(bench, &["qmp", "guest", "{}"]).0, Some(2));
     answer(bench, &["send-key", "guest", "ctrl-alt-del"]);
-    let (code, why) = refusal(bench, &["send-key", "guest", "anykey"]);
-    assert!(code == Some(7) && why.contains("anykey"), "{code:?} {why}");
+    let (code, why) = refusal(bench, &["send-key", "guest", "a", "ctrl-dlete"]);
+    assert!(code == Some(7) && why.contains("no key is called `dlete`"), "{code:?} {why}");
+    assert!(why.contains("did you mean delete?"), "{why}");
     for (name, magic) in [("x.png", &b"\x89PNG"[..]), ("x.ppm", b"P6")] {
         let picture = bench.path(name);
         answer(bench, &["screenshot", "guest", picture.to_str().unwrap()]);
@@ -222,10 +223,10 @@ fn the_run_is_kept(bench: &Bench) {
     assert_eq!(events.last().unwrap()["ended"]["reason"], "powered_off");
     let page = String::from_utf8(bench.output(&["status", "guest"]).stdout).unwrap();
     assert!(page.contains("powered off (exit 0)"), "{page}");
-}
     // By its name alone its profile is not found, which lies elsewhere.
     let (code, why) = refusal(bench, &["diff", "guest"]);
     assert!(code == Some(3) && why.contains("it does not run"), "{code:?} {why}");
+}
 
 #[test]
 fn a_terminal_is_as_it_was_after_the_console_however_that_ends() {

@@ -52,8 +52,9 @@ pub struct Screenshot {
 /// `vmrun send-key`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  vmrun send-key windows ctrl-alt-delete\n  vmrun send-key windows win r\n\n\
-                        Names as QEMU has them (`vmrun hmp NAME help sendkey`), and del, enter, space,\n\
-                        win, pageup, pagedown.")]
+                        Names as QEMU has them: a, 1, f5, ret, esc, spc, tab, up, ctrl, alt, shift, meta_l,\n\
+                        kp_enter, volumeup, …; and del, enter, space, win, pageup, pagedown. One that is\n\
+                        none is told before anything is pressed.")]
 pub struct SendKey {
     /// Name of the guest
     #[arg(value_name = "NAME", value_parser = guest_name, add = running())]
