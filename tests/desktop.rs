@@ -99,6 +99,22 @@ fn the_shipped_template_is_what_vmrun_writes() {
 }
 
 #[test]
+fn for_a_program_an_entry_and_a_unit_are_json() {
+    let bench = bench();
+    let profile = bench.profile("then=poweroff", "");
+    for (words, part) in [
+        (&["unit"][..], "[Service]"),
+        (&["unit", profile.to_str().unwrap()], "[Service]"),
+        (&["desktop-entry", profile.to_str().unwrap()], "[Desktop Entry]"),
+    ] {
+        let plain = String::from_utf8(bench.output(words).stdout).unwrap();
+        assert!(plain.contains(part), "{plain}");
+        let json: Value = serde_json::from_slice(&bench.output(&[words, &["--json"]].concat()).stdout).unwrap();
+        assert_eq!(json, serde_json::json!({ "v": 1, "text": plain }));
+    }
+}
+
+#[test]
 fn a_watchdog_is_told_that_the_loop_turns() {
     let bench = bench();
     let manager = UnixDatagram::bind(bench.path("notify.sock")).unwrap();

@@ -5,7 +5,7 @@ use super::alert::Alerts;
 use super::args::{Color, Global};
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::linux::fs::MetadataExt;
 use tracing::Level;
@@ -77,6 +77,15 @@ impl Output {
     #[must_use]
     pub fn answer_json(self, value: &Value, exit: Exit) -> Exit {
         self.answer(&format!("{value:#}\n"), exit)
+    }
+
+    /// Writes a text that is the answer itself, a file for example; for a program it is a string of JSON.
+    #[must_use]
+    pub fn answer_text(self, text: &str, exit: Exit) -> Exit {
+        match self.json {
+            true => self.answer_json(&json!({ "v": 1, "text": text }), exit),
+            false => self.answer(text, exit),
+        }
     }
 
     /// Says something on standard error; each line with the journal's level when that is where it goes.

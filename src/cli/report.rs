@@ -116,7 +116,7 @@ fn serials(text: &str) -> Vec<String> {
 /// Writes the file, or standard output for `-`.
 fn deliver(args: &Report, text: &str, output: Output) -> Exit {
     if args.output.as_deref() == Some(Path::new("-")) {
-        return output.answer(text, Exit::Good);
+        return output.answer_text(text, Exit::Good);
     }
     match written(args.output.as_deref(), args.force, text) {
         Ok(path) => {

@@ -35,7 +35,7 @@ pub(super) fn entry(args: &DesktopEntry, output: Output) -> Exit {
     };
     let text = entry.to_string();
     if !args.install {
-        return output.answer(&text, Exit::Good);
+        return output.answer_text(&text, Exit::Good);
     }
     let path = applications(&caller).join(format!("vmrun-{}.desktop", entry.name));
     match write(&path, &text) {
@@ -54,7 +54,7 @@ pub(super) fn unit(args: &Unit, output: Output) -> Exit {
     let manager = if args.user { Manager::User } else { Manager::System };
     let (program, layers) = (program(), words(&args.layers));
     let Some(profile) = &args.profile else {
-        return output.answer(&Service::template(&program, &layers, manager).to_string(), Exit::Good);
+        return output.answer_text(&Service::template(&program, &layers, manager).to_string(), Exit::Good);
     };
     let loaded = match Loaded::read(profile, &args.layers) {
         Ok(loaded) => loaded,
@@ -62,7 +62,7 @@ pub(super) fn unit(args: &Unit, output: Output) -> Exit {
     };
     let Ending { timeout, .. } = loaded.plan_here().contents().ending;
     let service = Service::of(loaded.profile.name(), &whole(profile), timeout, (&program, &layers), manager);
-    output.answer(&service.to_string(), Exit::Good)
+    output.answer_text(&service.to_string(), Exit::Good)
 }
 
 /// The unit of a guest for the system's systemd.
