@@ -2,6 +2,7 @@
 
 use crate::cli::Exit;
 use crate::plan::{Class, Problem};
+use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, BufRead, Write};
 
@@ -121,16 +122,16 @@ fn line(prompt: &str) -> Result<String, End> {
     }
 }
 
-/// A line in several, each as deep as the first; styles are taken for letters, which only makes it narrower.
+/// A line in several, each as deep as the first.
 fn folded(line: &str, width: usize) -> String {
     let depth = line.len() - line.trim_start().len();
     let mut lines = vec![String::new()];
     let mut used = 0;
-    if line.chars().count() <= width || line.starts_with('#') {
+    if letters(line) <= width || line.starts_with('#') {
         return line.to_owned();
     }
     for word in line.trim_start().split(' ') {
-        let length = word.chars().count();
+        let length = letters(word);
         if used > 0 && depth + used + 1 + length > width {
             lines.push(String::new());
             used = 0;
@@ -147,13 +148,25 @@ fn folded(line: &str, width: usize) -> String {
     lines.iter().map(|line| format!("{indent}{line}")).collect::<Vec<_>>().join("\n")
 }
 
+/// Columns that `text` takes on a terminal, which are none for its styles.
+fn letters(text: &str) -> usize {
+    strip_str(text).map(|part| part.chars().count()).sum()
+}
+
 #[cfg(test)]
 mod test {
-    use super::folded;
+    use super::{LABEL, folded};
 
     #[test]
     fn long_lines_are_folded_between_words_and_keep_their_depth() {
         assert_eq!(folded("  one two three", 9), "  one two\n  three");
         assert_eq!(folded("one two three", 80), "one two three");
+    }
+
+    #[test]
+    fn styles_take_no_room() {
+        let line = format!("{LABEL}one{LABEL:#} {LABEL}two{LABEL:#} three");
+        assert_eq!(folded(&line, 13), line);
+        assert_eq!(folded(&line, 9), line.replace(" three", "\nthree"));
     }
 }
