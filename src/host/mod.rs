@@ -126,6 +126,9 @@ pub struct Host {
     pub frequency: Option<Frequency>,
     /// NUMA nodes, by number; one, number 0, on a machine without NUMA.
     pub nodes: Vec<Node>,
+    /// All memory, from `MemTotal` of `/proc/meminfo`; `None` in older dumps, which did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_total: Option<Size>,
     /// Memory that can be had without swapping, from `MemAvailable` of `/proc/meminfo`.
     pub memory_available: Option<Size>,
     /// In which pieces the free memory lies; [`Area::HugePages`]. Empty in older dumps, which did not tell.
@@ -253,6 +256,7 @@ impl Host {
             cpu_vendor: processor.vendor.clone(),
             address_bits: processor.address_bits,
             nodes,
+            memory_total: memory::total(root),
             memory_available: memory::available(root),
             locked_memory: locked_memory::read(root),
             kvm: kvm::read(root, &processor.flags),

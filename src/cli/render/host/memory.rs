@@ -13,9 +13,8 @@ pub(in crate::cli) fn text(host: &Host, width: usize) -> String {
 }
 
 fn write(host: &Host, page: &mut Page) {
-    let total = host.nodes.iter().filter_map(|node| node.memory).map(Size::bytes).sum();
     let available = host.memory_available.map_or(String::new(), |size| format!(", {} available", rounded(size)));
-    page.head(&format!("memory {}{available}", rounded(Size::from_bytes(total))));
+    page.head(&format!("memory {}{available}", total(host)));
     for node in &host.nodes {
         page.gap();
         let free = node.free.map_or(String::new(), |free| format!(", {} free", rounded(free)));
@@ -108,6 +107,13 @@ fn kernel(host: &Host, page: &mut Page) {
     }
 }
 
+/// All memory of the host, of which the nodes of a virtual machine may tell less than the kernel.
+pub(super) fn total(host: &Host) -> String {
+    let nodes: u64 = host.nodes.iter().filter_map(|node| node.memory).map(Size::bytes).sum();
+    let nodes = Some(Size::from_bytes(nodes)).filter(|size| size.bytes() > 0);
+    host.memory_total.or(nodes).map_or("size not known".to_owned(), rounded)
+}
+
 /// A size in the largest unit, with one digit after the point where it is not even.
 pub(super) fn rounded(size: Size) -> String {
     let bytes = size.bytes();
@@ -133,6 +139,7 @@ pub(in crate::cli) fn json(host: &Host) -> Value {
         json!({"node": node, "forecast": forecast.collect::<Vec<_>>()})
     });
     json!({
+        "total": host.memory_total,
         "available": host.memory_available,
         "nodes": nodes.collect::<Vec<_>>(),
         "transparent_huge": host.transparent_huge,
@@ -142,8 +149,8 @@ pub(in crate::cli) fn json(host: &Host) -> Value {
 
 #[cfg(test)]
 mod test {
-    use super::{Forecast, rounded};
-    use crate::host::Node;
+    use super::{Forecast, rounded, total};
+    use crate::host::{Host, Node};
     use crate::unit::Size;
 
     /// Free blocks by order, of 4 KiB to 4 MiB.
@@ -177,6 +184,17 @@ mod test {
     #[test]
     fn a_kernel_that_shows_no_blocks_leaves_it_open() {
         assert_eq!(Forecast::of(&Node::default(), "2M".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn all_memory_is_what_the_kernel_says_else_what_its_nodes_have() {
+        let size = |text: &str| text.parse::<Size>().ok();
+        let mut host = Host::default();
+        assert_eq!(total(&host), "size not known");
+        host.nodes = vec![Node { memory: size("16G"), ..Node::default() }, Node::default()];
+        assert_eq!(total(&host), "16 GiB");
+        host.memory_total = size("24G");
+        assert_eq!(total(&host), "24 GiB");
     }
 
     #[test]

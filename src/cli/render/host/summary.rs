@@ -1,7 +1,7 @@
 //! `vmrun host`: the machine in a dozen lines, each with the command that tells more.
 
 use super::super::layout::counted;
-use super::memory::rounded;
+use super::memory::{rounded, total};
 use super::page::{BAD, CARE, FAINT, GOOD, PLAIN, Page};
 use super::{name, verdict};
 use crate::host::{Host, Kvm, Pool};
@@ -52,7 +52,6 @@ fn cpus(host: &Host) -> (Style, String) {
 }
 
 fn memory(host: &Host) -> (Style, String) {
-    let total = Size::from_bytes(host.nodes.iter().filter_map(|node| node.memory).map(Size::bytes).sum());
     let available = host.memory_available.map_or("not known".to_owned(), rounded);
     let pools: Vec<&Pool> = host.nodes.iter().flat_map(|node| &node.pools).filter(|pool| pool.total > 0).collect();
     let huge: u64 = pools.iter().map(|pool| pool.total.saturating_mul(pool.size.bytes())).sum();
@@ -61,7 +60,7 @@ fn memory(host: &Host) -> (Style, String) {
     } else {
         format!("{} kept as huge pages", rounded(Size::from_bytes(huge)))
     };
-    (PLAIN, format!("{}, {available} available, {huge}", rounded(total)))
+    (PLAIN, format!("{}, {available} available, {huge}", total(host)))
 }
 
 fn kvm(host: &Host) -> (Style, String) {
