@@ -32,11 +32,33 @@ pub(crate) struct Signals {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
     wake: net::UnixStream,
     waiting: VecDeque<Signal>,
-    last_interrupt: Option<Instant>,
+    presses: Presses,
 }
 
 /// Two Ctrl-C closer than this are one: a bouncing key, or a terminal and its shell that both send it.
 const BOUNCE: Duration = Duration::from_millis(300);
+/// Ctrl-C after Ctrl-C, each closer to the one before than this, are a key that is held down: nobody types as fast.
+const HELD: Duration = Duration::from_millis(100);
+
+/// Which Ctrl-C count. Hammered on, the key still warns and forces, though each second one may be taken for a bounce;
+/// something that lies on it forces no guest off.
+#[derive(Default)]
+struct Presses {
+    last: Option<Instant>,
+    counted: Option<Instant>,
+}
+
+impl Presses {
+    fn counts(&mut self, now: Instant) -> bool {
+        let since = |before: Option<Instant>| before.map_or(Duration::MAX, |before| now.duration_since(before));
+        let counts = since(self.last) >= HELD && since(self.counted) >= BOUNCE;
+        self.last = Some(now);
+        if counts {
+            self.counted = Some(now);
+        }
+        counts
+    }
+}
 
 impl Signals {
     /// Starts to receive.
@@ -49,14 +71,14 @@ impl Signals {
         let wake = net::UnixStream::from_std(read.try_clone()?)?;
         let delivery =
             SignalDelivery::with_pipe(read, write, WithOrigin::default(), [SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
-        Ok(Self { delivery, wake, waiting: VecDeque::new(), last_interrupt: None })
+        Ok(Self { delivery, wake, waiting: VecDeque::new(), presses: Presses::default() })
     }
 
     /// The next signal. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Signal {
         loop {
             while let Some(signal) = self.waiting.pop_front() {
-                if !self.bounces(&signal) {
+                if signal.number != SIGINT || self.presses.counts(Instant::now()) {
                     return signal;
                 }
             }
@@ -73,15 +95,6 @@ impl Signals {
         while matches!(self.wake.try_read(&mut drained), Ok(count) if count > 0) {}
         self.waiting.extend(self.delivery.pending().map(|origin| described(&origin)));
     }
-
-    fn bounces(&mut self, signal: &Signal) -> bool {
-        if signal.number != SIGINT {
-            return false;
-        }
-        let now = Instant::now();
-        let before = self.last_interrupt.replace(now);
-        before.is_some_and(|before| now.duration_since(before) < BOUNCE)
-    }
 }
 
 fn described(origin: &Origin) -> Signal {
@@ -90,8 +103,24 @@ fn described(origin: &Origin) -> Signal {
 
 #[cfg(test)]
 mod test {
-    use super::{Signal, Signals};
+    use super::{Presses, Signal, Signals};
     use signal_hook::consts::SIGHUP;
+    use tokio::time::{Duration, Instant};
+
+    /// How many of `count` Ctrl-C count that come `every` so many milliseconds.
+    fn counted(count: u32, every: u64) -> usize {
+        let (mut presses, begin) = (Presses::default(), Instant::now());
+        (0..count).filter(|press| presses.counts(begin + Duration::from_millis(every) * *press)).count()
+    }
+
+    #[test]
+    fn a_hammered_key_counts_again_and_one_that_bounces_or_is_held_counts_once() {
+        assert_eq!(counted(3, 400), 3);
+        assert_eq!(counted(40, 220), 20);
+        assert_eq!(counted(2, 5), 1);
+        assert_eq!(counted(2, 220), 1);
+        assert_eq!(counted(1000, 33), 1);
+    }
 
     #[tokio::test]
     async fn a_signal_is_told_with_its_sender() {
