@@ -46,11 +46,16 @@ impl SerialLines {
         }
     }
 
-    /// Tells the lines that are left when QEMU has ended.
+    /// Tells the lines that are left when QEMU has ended, the last one also without its line feed: how a guest that
+    /// died was cut off.
     pub(super) async fn drain(&mut self, tell: Tell<'_>) {
         while self.stream.is_some() && matches!(timeout(LAST, self.read()).await, Ok(true)) {}
         while let Some(line) = self.cut() {
             tell(&Notice::Guest { line });
+        }
+        let rest = line(&std::mem::take(&mut self.pending));
+        if !rest.is_empty() {
+            tell(&Notice::Guest { line: rest });
         }
     }
 
@@ -75,7 +80,38 @@ impl SerialLines {
     fn cut(&mut self) -> Option<String> {
         let end = self.pending.iter().position(|byte| *byte == b'\n');
         let end = end.map(|at| at + 1).or_else(|| (self.pending.len() >= LONGEST).then_some(LONGEST))?;
-        let line: Vec<u8> = self.pending.drain(..end).collect();
-        Some(escaped(line.trim_ascii_end()).into_owned())
+        Some(line(&self.pending.drain(..end).collect::<Vec<_>>()))
+    }
+}
+
+/// The text of a line, without control characters.
+fn line(bytes: &[u8]) -> String {
+    escaped(bytes.trim_ascii_end()).into_owned()
+}
+
+#[cfg(test)]
+mod test {
+    use super::SerialLines;
+    use crate::supervise::Notice;
+    use crate::supervise::console::Console;
+    use std::cell::RefCell;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixStream;
+    use tokio::task::LocalSet;
+
+    #[tokio::test]
+    async fn a_last_line_without_its_line_feed_is_told() {
+        let (ours, mut port) = UnixStream::pair().unwrap();
+        port.write_all(b"Linux version 6\r\nKernel panic - not").await.unwrap();
+        drop(port);
+        let told = RefCell::new(Vec::new());
+        let tell = |notice: &Notice| told.borrow_mut().push(notice.clone());
+        let lines = async {
+            let mut lines = SerialLines::new(Some(ours), true, &Console::default());
+            lines.drain(&tell).await;
+        };
+        LocalSet::new().run_until(lines).await;
+        let expected = ["Linux version 6", "Kernel panic - not"].map(|line| Notice::Guest { line: line.into() });
+        assert_eq!(told.into_inner(), expected);
     }
 }
