@@ -129,6 +129,8 @@ fn verbs_reach_qemu(bench: &Bench) {
     let (code, why) = refusal(bench, &["qmp", "guest", "{\"execute\":\"fly\"}"]);
     assert!(code == Some(7) && why.contains("fly"), "{code:?} {why}");
     assert_eq!(refusal(bench, &["qmp", "guest", "{}"]).0, Some(2));
+    let (code, why) = refusal(bench, &["hmp", "guest", "xp /4000000xb 0"]);
+    assert!(code == Some(7) && why.contains("longer than 16 MiB"), "{code:?} {why}");
     answer(bench, &["send-key", "guest", "ctrl-alt-del"]);
     let (code, why) = refusal(bench, &["send-key", "guest", "a", "ctrl-dlete"]);
     assert!(code == Some(7) && why.contains("no key is called `dlete`"), "{code:?} {why}");

@@ -132,7 +132,7 @@ impl From<QmpError> for Refused {
     fn from(error: QmpError) -> Self {
         match error {
             QmpError::Refused { desc, .. } => Self::Said(desc),
-            QmpError::Closed | QmpError::Unreadable { .. } => Self::Said(error.to_string()),
+            QmpError::Closed | QmpError::TooLong { .. } | QmpError::Unreadable { .. } => Self::Said(error.to_string()),
         }
     }
 }

@@ -75,6 +75,12 @@ impl Book {
         let _ = reply.send(Err(QmpError::Refused { command, class, desc }));
     }
 
+    /// Fails the command `id`, whose reply is longer than is taken.
+    pub(super) fn fail_too_long(&self, id: u64) {
+        let Some(Waiting { command, reply }) = self.pages().waiting.remove(&id) else { return };
+        let _ = reply.send(Err(QmpError::TooLong { command }));
+    }
+
     /// Notes what QEMU greeted with.
     pub(super) fn greet(&self, greeting: Value) {
         // A second one would be a QEMU that contradicts itself.

@@ -49,6 +49,12 @@ pub enum QmpError {
         /// QEMU's own words.
         desc: String,
     },
+    /// The command was carried out, and its reply was thrown away.
+    #[error("the reply of QEMU to {command} is longer than 16 MiB")]
+    TooLong {
+        /// Name of the command.
+        command: String,
+    },
     /// The command was carried out, and its reply is not what the type expects.
     #[error("the reply of QEMU to {command} cannot be read")]
     Unreadable {

@@ -220,6 +220,20 @@ async fn an_endless_line_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_reply_that_is_too_long_fails_its_command_alone() {
+    let (qmp, mut events, mut peer) = talk();
+    let (long, short) = (qmp.call("long", &json!({})), qmp.call("short", &json!({})));
+    let (id, other) = (peer.hears().await["id"].clone(), peer.hears().await["id"].clone());
+    let half = "x".repeat(usize::try_from(LONGEST_LINE).unwrap() / 2 + 1);
+    peer.says(&format!("{{\"return\": \"{half}\\r\\n{half}\\r\\n\", \"id\": {id}}}\r")).await;
+    peer.says(r#"{"event": "STOP", "timestamp": {"seconds": 1, "microseconds": 2}}"#).await;
+    peer.says(&json!({ "return": 7, "id": other }).to_string()).await;
+    assert!(matches!(long.await, Err(QmpError::TooLong { command }) if command == "long"));
+    assert_eq!(short.await.unwrap().get(), "7");
+    assert_eq!(events.next().await.unwrap().name, "STOP");
+}
+
+#[tokio::test]
 async fn a_long_line_below_the_limit_is_read() {
     let (qmp, _events, mut peer) = talk();
     let long = "x".repeat(usize::try_from(LONGEST_LINE).unwrap() - 100);

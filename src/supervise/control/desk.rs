@@ -217,7 +217,9 @@ impl Desk {
         let qmp = self.qmp().ok_or_else(|| Refusal::ours("QEMU does not run"))?;
         qmp.raw(command, &arguments).await.map_err(|error| match error {
             QmpError::Refused { class, desc, .. } => Refusal { class, desc },
-            QmpError::Closed | QmpError::Unreadable { .. } => Refusal::ours(error.to_string()),
+            QmpError::Closed | QmpError::TooLong { .. } | QmpError::Unreadable { .. } => {
+                Refusal::ours(error.to_string())
+            }
         })
     }
 

@@ -161,7 +161,7 @@ impl From<QmpError> for Refusal {
     fn from(error: QmpError) -> Self {
         match error {
             QmpError::Refused { class, desc, .. } => Self { class, desc },
-            QmpError::Closed | QmpError::Unreadable { .. } => Self::ours(error.to_string()),
+            QmpError::Closed | QmpError::TooLong { .. } | QmpError::Unreadable { .. } => Self::ours(error.to_string()),
         }
     }
 }
