@@ -4,8 +4,11 @@
 
 mod support;
 
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use serde_json::Value;
 use std::fs;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 use support::setup::{qemus, run};
@@ -308,6 +311,44 @@ fn a_guest_that_was_taken_over_still_has_to_show_a_sign_of_life_unless_it_did() 
         let mut second = killed_and_impatient(&bench, first);
         second.until("guest taken over");
         second.signal("TERM");
+        assert_eq!(second.end().code, Some(0));
+        assert_eq!(bench.leftovers(), Vec::<String>::new());
+    }
+}
+
+/// Ends the connection of the QEMU `pid` with who has its monitor.
+fn hang_up_monitor(pid: u64) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let qemu = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_pid())).unwrap().flatten();
+    let numbers = descriptors.map(|entry| entry.file_name().to_str().unwrap().parse().unwrap());
+    let streams = numbers.map(|number| UnixStream::from(pidfd_getfd(&qemu, number, PidfdGetfdFlags::empty()).unwrap()));
+    let is_monitor = |stream: &UnixStream| {
+        let address = stream.local_addr();
+        stream.peer_addr().is_ok()
+            && address.is_ok_and(|it| it.as_pathname().is_some_and(|it| it.ends_with("qmp.sock")))
+    };
+    let monitors: Vec<_> = streams.filter(is_monitor).collect();
+    assert_eq!(monitors.len(), 1);
+    monitors[0].shutdown(Shutdown::Both).unwrap();
+}
+
+#[test]
+fn a_guest_whose_monitor_is_lost_is_told_of_and_another_vmrun_has_it_again() {
+    for qemu in qemus() {
+        let bench = Bench::new(&qemu.binary);
+        let profile = bench.profile("then=wait", "");
+        let mut first = bench.start(&[profile.to_str().unwrap()]);
+        first.until("guest running");
+        bench.wait_for_serial("waiting");
+        hang_up_monitor(status(&bench)["vmrun"]["qemu"].as_u64().unwrap());
+        let warning = first.until("monitor is lost");
+        assert!(warning.contains(&format!("kill -QUIT {}", first.pid())), "{warning}");
+        first.signal("QUIT");
+        assert_eq!(first.end().code, Some(131));
+        let mut second = bench.start(&["attach", "guest"]);
+        second.until("guest taken over");
+        assert!(bench.output(&["stop", "guest"]).status.success());
         assert_eq!(second.end().code, Some(0));
         assert_eq!(bench.leftovers(), Vec::<String>::new());
     }

@@ -10,6 +10,7 @@ use super::verdict::Verdict;
 use super::watch::Left;
 use super::{Action, Ended, Event, Notice, Rung, State, Tell, notify};
 use crate::plan::{OnReboot, Plan, Point};
+use crate::process::ProcessId;
 use crate::qemu::{Event as Said, Guest, QueryStatus, RunState};
 use crate::unit::Period;
 use rustix::process::{Signal, pidfd_send_signal};
@@ -20,6 +21,10 @@ use tokio::time::{Instant, timeout};
 
 /// How long QEMU's main loop may take to answer before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a QEMU whose monitor is closed may take to end before it counts as alive: a crashed one has memory and devices
+/// to let go of.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// The guest, the table, and what was heard so far.
 pub(super) struct Watch<'a> {
@@ -72,6 +77,24 @@ impl Watch<'_> {
             Ok(_) => self.desk.threads(self.guest.threads()),
             Err(error) => (self.tell)(&Notice::Warning(sentence(&error))),
         }
+    }
+
+    /// The monitor is closed. QEMU ends in a moment; that it lives on is told.
+    pub(super) fn monitor_closed(&mut self) {
+        tracing::info!("the monitor is closed");
+        let (Some(qemu), false) = (ProcessId::of(self.guest.pid()), self.verdict.is_over()) else { return };
+        let (tell, name) = (self.tell, &self.plan.name);
+        self.side.add(async move {
+            qemu.ended_within(ENDING).await;
+            if qemu.is_alive() {
+                tell(&Notice::Warning(format!(
+                    "the connection to QEMU's monitor is lost, and the guest runs on: its power button cannot be pressed, and \
+                     nothing of it be asked or changed. Shut it down from within, or `vmrun stop --force {name}` forces it \
+                     off; or give it another vmrun: end this one with `kill -QUIT {}`, then `vmrun attach {name}`",
+                    std::process::id()
+                )));
+            }
+        });
     }
 
     fn keep_clock(&mut self) {

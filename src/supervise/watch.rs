@@ -114,7 +114,7 @@ pub(super) async fn watch(
                     if watch.verdict.is_over() { log.let_go() }
                     continue
                 }
-                Ok(News::Disconnected) => { tracing::info!("the monitor is closed"); continue }
+                Ok(News::Disconnected) => { watch.monitor_closed(); continue }
                 Ok(News::Exited(status)) => {
                     let rest = async {
                         serial.drain(tell).await;
