@@ -6,12 +6,15 @@ mod support;
 
 use nix::pty::openpty;
 use nix::sys::termios::{LocalFlags, tcgetattr};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 use support::setup::{path, qemus, run};
 use support::vmrun::{Bench, Run};
 
@@ -302,6 +305,29 @@ fn what_happens_can_be_followed() {
     let (events, logs) = (rest(events), rest(logs));
     assert!(events.contains("guest running") && events.trim_end().ends_with("ended: forced"), "{events}");
     assert!(logs.contains("tell | told you"), "{logs}");
+}
+
+#[test]
+fn who_came_while_no_descriptor_was_left_is_served_when_there_is_one() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let guest = started(&bench, &bench.profile("then=wait", ""));
+    let vmrun = Pid::from_raw(guest.pid().cast_signed());
+    let none = Rlimit { current: Some(1), maximum: getrlimit(Resource::Nofile).maximum };
+    let before = prlimit(vmrun, Resource::Nofile, none).unwrap();
+    let lines = ["control.sock", "qmp-user.sock"].map(|socket| {
+        let mut client = UnixStream::connect(bench.path("runtime/guest").join(socket)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        client.write_all(b"{\"ask\": \"status\"}\n").unwrap();
+        BufReader::new(client).lines()
+    });
+    // Long enough to be turned away.
+    std::thread::sleep(Duration::from_millis(500));
+    prlimit(vmrun, Resource::Nofile, before).unwrap();
+    let [status, greeting] = lines.map(|mut lines| lines.next().unwrap().unwrap());
+    assert!(status.contains("\"running\"") && greeting.contains("\"QMP\""), "{status}\n{greeting}");
+    answer(&bench, &["stop", "guest", "--force"]);
+    assert_eq!(guest.end().code, Some(35));
 }
 
 #[test]

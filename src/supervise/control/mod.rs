@@ -22,11 +22,15 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use tokio::net::UnixListener;
+use std::time::Duration;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 /// Name of the socket in the run folder.
 const SOCKET: &str = "control.sock";
+/// How long after a client that could not be let in the next try is made.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The control socket of the run in the folder `dir`.
 #[must_use]
@@ -68,7 +72,7 @@ impl Control {
         loop {
             tokio::select! {
                 Some(wish) = self.wished.recv() => return wish,
-                Ok((client, _)) = self.listener.accept() => {
+                client = next_client(&self.listener) => {
                     tokio::task::spawn_local(serve::serve(client, Rc::clone(&self.desk), self.wishes.clone()));
                 }
             }
@@ -85,6 +89,19 @@ pub(super) fn listen_privately(path: &Path) -> io::Result<UnixListener> {
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(listener)
+}
+
+/// The next client of `listener`. Cancel-safe.
+///
+/// One that cannot be let in, since there is no descriptor left for it or no memory, waits until there is.
+pub(super) async fn next_client(listener: &UnixListener) -> UnixStream {
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => return client,
+            Err(error) => tracing::debug!(%error, "a client cannot be let in yet"),
+        }
+        sleep(AGAIN).await;
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 mod client;
 mod stream;
 
-use super::control::listen_privately;
+use super::control::{listen_privately, next_client};
 use crate::qemu::{Event, Qmp};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,8 @@ impl Drop for Relay {
 }
 
 async fn accept(listener: UnixListener, qmp: Qmp, events: broadcast::WeakSender<Event>) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let stream = next_client(&listener).await;
         let Some(events) = events.upgrade().map(|events| events.subscribe()) else { return };
         let qmp = qmp.clone();
         spawn_local(async move {
