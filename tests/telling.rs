@@ -42,6 +42,19 @@ fn systemd_is_told_when_the_guest_runs_and_when_it_is_asked_to_stop() {
 }
 
 #[test]
+fn a_qemu_that_does_not_let_its_guest_run_is_waited_for_aloud() {
+    let bench = bench();
+    let stops =
+        "[[hook]]\nat = \"started\"\nrun = [\"sh\", \"-c\", \"kill -STOP $VMRUN_PID; echo process=$VMRUN_PID\"]\n";
+    let mut run = bench.start(&[bench.profile("then=poweroff", stops).to_str().unwrap()]);
+    let line = run.until("process=");
+    let qemu = line.split("process=").nth(1).unwrap();
+    run.until("QEMU to let the guest run");
+    assert!(Command::new("kill").args(["-CONT", qemu]).status().unwrap().success());
+    assert_eq!(run.end().code, Some(0));
+}
+
+#[test]
 fn sigquit_leaves_the_guest_to_itself() {
     let bench = bench();
     let profile = bench.profile("then=wait", "");

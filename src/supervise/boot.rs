@@ -86,7 +86,7 @@ pub(super) async fn boot(hands: Hands<'_>, run: &Run<'_>, turn: Turn, scene: &mu
     // Written before, so that nobody ever ends a guest that runs for one that does not.
     let reached = if turn == Turn::First { Reached::Running } else { Reached::Accompanied };
     run.state.reached(reached).map_err(|error| unusable(&error))?;
-    let guest = paused.cont().await.map_err(qemu_failure)?;
+    let guest = awaited(tell, || "QEMU to let the guest run".into(), paused.cont()).await.map_err(qemu_failure)?;
     if let Err(error) = keep_addresses(dir, &plan.kept) {
         let what = format!("the guest's PCI addresses cannot be kept for the next start: {}", sentence(&error));
         tell(&Notice::Warning(what));
