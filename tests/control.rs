@@ -308,6 +308,22 @@ fn what_happens_can_be_followed() {
 }
 
 #[test]
+fn a_follower_whose_reader_has_left_ends_though_nothing_happens() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile =
+        bench.profile("then=wait", "[[hook]]\nat = \"running\"\nname = \"tell\"\nrun = [\"echo\", \"told you\"]\n");
+    let _guest = started(&bench, &profile);
+    bench.wait_for_serial("waiting");
+    for what in ["events", "logs"] {
+        let mut child = bench.command().args([what, "guest", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+        assert!(child.wait().unwrap().success(), "{what}");
+    }
+    answer(&bench, &["stop", "guest", "--force"]);
+}
+
+#[test]
 fn who_came_while_no_descriptor_was_left_is_served_when_there_is_one() {
     let [qemu, _] = qemus();
     let bench = Bench::new(&qemu.binary);

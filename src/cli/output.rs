@@ -3,11 +3,15 @@
 use super::Exit;
 use super::alert::Alerts;
 use super::args::{Color, Global};
+use crate::process::watched_for;
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use serde_json::{Value, json};
+use std::future::pending;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::os::linux::fs::MetadataExt;
+use tokio::io::Interest;
 use tracing::Level;
 
 /// Columns when the output is no terminal.
@@ -110,6 +114,21 @@ impl Output {
     #[must_use]
     pub fn of_a_run(self) -> Self {
         Self { alerts: self.alerts.of_a_run(), ..self }
+    }
+}
+
+/// Waits until the reader of standard output has left, like `head`; for ever when that is a file or a terminal.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub(super) async fn reader_left() {
+    let stdout = io::stdout().as_fd().try_clone_to_owned();
+    let left = match stdout.and_then(|stdout| watched_for(stdout, Interest::ERROR)) {
+        Ok(stdout) => stdout.ready(Interest::ERROR).await.is_ok(),
+        Err(_) => false,
+    };
+    if !left {
+        pending::<()>().await;
     }
 }
 

@@ -44,4 +44,4 @@ pub use session::session;
 pub use spare::{share_one_heap, spare_memory};
 pub use spawn::{BrokenPipe, NotSpawned, spawn};
 pub use stat::ProcessId;
-pub(crate) use watched::watched;
+pub(crate) use watched::{watched, watched_for};

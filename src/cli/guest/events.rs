@@ -4,7 +4,7 @@ use super::shown::event;
 use super::{Refused, for_guest, never_ran, run_dir, state_dir};
 use crate::cli::Exit;
 use crate::cli::args::Events;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, reader_left};
 use crate::supervise::{Ask, Client, latest_run};
 use serde_json::Value;
 use std::fs;
@@ -34,7 +34,10 @@ pub(in crate::cli) fn events(Events { name, follow }: &Events, output: Output) -
         }
         Ok::<_, Refused>(Exit::Good)
     };
-    for_guest(name, output, work)
+    // A reader that has left has what it wanted.
+    for_guest(name, output, async {
+        tokio::select! { done = work => done, () = reader_left() => Ok(Exit::Good) }
+    })
 }
 
 /// Shows what is on disk; the number of the last event.

@@ -3,7 +3,7 @@
 use super::{Refused, for_guest, never_ran, run_dir, state_dir};
 use crate::cli::Exit;
 use crate::cli::args::Logs;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, reader_left};
 use crate::process::{escaped, watched};
 use crate::supervise::{Client, latest_run};
 use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
@@ -28,6 +28,8 @@ pub(in crate::cli) fn logs(Logs { name, follow, lines }: &Logs, output: Output) 
         tokio::select! {
             () = client.gone() => {}
             result = tails.follow(output) => result?,
+            // It has what it wanted.
+            () = reader_left() => return Ok(Exit::Good),
         }
         Ok::<_, Refused>(show(&tails.more(), None, output))
     };
