@@ -31,6 +31,11 @@ fn status(bench: &Bench) -> Value {
     serde_json::from_slice(&bench.output(&["status", "guest", "--json"]).stdout).unwrap()
 }
 
+/// Whether all that comes with a guest that runs had its turn, and that is written down.
+fn is_accompanied(bench: &Bench) -> bool {
+    fs::read_to_string(bench.path("runtime/guest/state.json")).is_ok_and(|state| state.contains("\"accompanied\""))
+}
+
 fn killed(run: Run) {
     run.signal("KILL");
     run.end();
@@ -61,7 +66,8 @@ fn a_guest_whose_vmrun_was_killed_is_taken_over_with_everything_that_belongs_to_
         let profile = bench.profile("then=wait", &more);
         let mut first = bench.start(&[profile.to_str().unwrap()]);
         first.until("guest running");
-        until(|| order(&bench) == "started running " && status(&bench)["vmrun"]["services"][1]["process"].is_object());
+        until(|| status(&bench)["vmrun"]["services"][1]["process"].is_object() && is_accompanied(&bench));
+        assert_eq!(order(&bench), "started running ");
         let before = status(&bench)["vmrun"].clone();
         let (qemu, dies) =
             (before["qemu"].as_u64().unwrap(), before["services"][1]["process"]["pid"].as_u64().unwrap());
@@ -101,7 +107,7 @@ fn starting_the_profile_again_takes_the_guest_over_too() {
     let profile = bench.profile("then=wait", &noting(&bench, &["running", "reconnect"]));
     let mut first = bench.start(&[profile.to_str().unwrap()]);
     first.until("guest running");
-    until(|| order(&bench) == "running ");
+    until(|| order(&bench) == "running " && is_accompanied(&bench));
     killed(first);
     let mut second = bench.start(&[profile.to_str().unwrap()]);
     second.until("takes its place");

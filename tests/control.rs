@@ -347,6 +347,35 @@ fn who_came_while_no_descriptor_was_left_is_served_when_there_is_one() {
 }
 
 #[test]
+fn a_vmrun_that_does_not_answer_is_told_and_hides_no_other_guest() {
+    let [qemu, _] = qemus();
+    let bench = Bench::new(&qemu.binary);
+    let profile = bench.profile("then=wait", "");
+    let stuck = started(&bench, &profile);
+    let text = fs::read_to_string(&profile).unwrap();
+    let text = text.replace("name = \"guest\"", "name = \"other\"").replace("serial.log", "other.log");
+    let _other = started(&bench, &bench.write("other.toml", &text));
+    stuck.signal("STOP");
+    let asked = [&["ps"][..], &["status", "guest"], &["stop", "guest", "--force"]].map(|arguments| {
+        bench.command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    let answers = asked.map(|child| {
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    });
+    let [(ps, list), (status, page), (stop, refusal)] = answers;
+    assert_eq!((ps, status, stop), (Some(0), Some(7), Some(7)), "{list}\n{page}\n{refusal}");
+    let of = |name: &str| list.lines().find(|line| line.trim_start().starts_with(name)).unwrap().to_owned();
+    assert!(of("guest").contains("does not answer") && of("other").contains("running"), "{list}");
+    let mends = format!("kill -CONT {}", stuck.pid());
+    assert!(page.contains(&mends) && refusal.contains(&mends), "{page}\n{refusal}");
+    stuck.signal("CONT");
+    // What was asked is done.
+    assert_eq!(stuck.end().code, Some(35));
+    answer(&bench, &["stop", "other", "--force"]);
+}
+
+#[test]
 fn a_clock_that_a_guest_sets_goes_on_at_its_next_start() {
     for (qemu, base) in qemus().into_iter().zip(["utc", "localtime"]) {
         let bench = Bench::new(&qemu.binary);

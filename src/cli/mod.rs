@@ -74,7 +74,7 @@ pub enum Exit {
     NeedsRecover = 5,
     /// The guest is being started or ended.
     InTransition = 6,
-    /// The guest, its QEMU or its vmrun refused what was asked of it.
+    /// The guest, its QEMU or its vmrun refused what was asked of it, or its vmrun does not answer.
     Unwilling = 7,
     /// `vmrun verify` found something that is not as planned; `vmrun diff`, that the profile is not what the guest has.
     NotAsPlanned = 8,

@@ -51,7 +51,7 @@ mod watch;
 pub use adopt::{attach, clear_unborn};
 #[cfg(any(fuzzing, test))]
 pub use control::fuzz_control;
-pub use control::{Ask, Client, Gift, Pins as PinStatus, ServiceStatus, Status, ask, control_socket};
+pub use control::{Ask, Client, Gift, Pins as PinStatus, ServiceStatus, Silent, Status, ask, control_socket};
 pub use hook::{HookFailure, HookLife, Phase, run_hook};
 #[cfg(any(fuzzing, test))]
 pub use host_power::fuzz_bus;

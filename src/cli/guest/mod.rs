@@ -49,7 +49,7 @@ use super::{Exit, place, profiles};
 use crate::apply::{Standing, standing};
 use crate::host::{Caller, Root};
 use crate::qemu::{Events, Qmp, QmpError};
-use crate::supervise::qmp_user_socket;
+use crate::supervise::{Silent, qmp_user_socket};
 use crate::unit::GuestName;
 use serde_json::json;
 use std::fs;
@@ -111,6 +111,8 @@ fn on_the_loop<T>(work: impl Future<Output = T>) -> io::Result<T> {
 enum Refused {
     /// Nobody listens for it.
     Away,
+    /// Somebody listens, and says nothing.
+    Silent(Silent),
     /// QEMU, or vmrun, said no.
     Said(String),
     /// vmrun said no, and what is to be done about it.
@@ -139,6 +141,9 @@ impl From<QmpError> for Refused {
 
 impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
+        if let Some(silent) = Silent::of(&error) {
+            return Self::Silent(silent);
+        }
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Self::Away,
             _ => Self::Said(error.to_string()),
@@ -161,6 +166,7 @@ fn refuse(name: &GuestName, refused: Refused, output: Output) -> Exit {
         }
         (Refused::Said(what), _) => (Exit::Unwilling, what, String::new()),
         (Refused::Unless { what, fix }, _) => (Exit::Unwilling, what, fix),
+        (Refused::Silent(silent), _) => (Exit::Unwilling, silent.to_string(), woken(name, silent)),
         (Refused::Away, Standing::Orphan) => (
             Exit::Orphan,
             "it runs without its vmrun, which was killed".to_owned(),
@@ -202,6 +208,15 @@ fn not_running(name: &GuestName) -> String {
         true => "vmrun list   # names the profiles that can be started".to_owned(),
         false => fixes.join("\n"),
     }
+}
+
+/// What to do about a vmrun that does not answer.
+fn woken(name: &GuestName, Silent { process }: Silent) -> String {
+    let Some(pid) = process else { return format!("vmrun status {name}   # tells when it does") };
+    format!(
+        "kill -CONT {pid}   # lets it go on, if something stopped it, and do what was asked\n\
+         kill -KILL {pid}   # ends it; a guest that runs goes on, and `vmrun attach {name}` is with it again"
+    )
 }
 
 /// QEMU's monitor in the run folder `dir`, through its supervisor.

@@ -13,12 +13,19 @@ use serde_json::{Value, json};
 /// Shows the guests that run, and those whose run was cut short.
 pub(in crate::cli) fn ps(output: Output) -> Exit {
     let guests = on_the_loop(async {
+        // At once: one that does not answer keeps nobody waiting for the others.
+        let looks = names().into_iter().map(|name| {
+            let dir = run_dir(&name);
+            (name, tokio::spawn(async move { look(&dir).await }))
+        });
         let mut guests = Vec::new();
-        for name in names() {
-            let seen = look(&run_dir(&name)).await;
-            // A folder that is about to be removed, or made.
-            if seen.exit != Exit::Stopped {
-                guests.push((name, seen));
+        for (name, look) in looks.collect::<Vec<_>>() {
+            match look.await {
+                // A folder that is about to be removed, or made.
+                Ok(seen) if seen.exit == Exit::Stopped => {}
+                Ok(seen) => guests.push((name, seen)),
+                // Nothing in it panics, and nobody aborts it.
+                Err(_) => {}
             }
         }
         guests
@@ -39,7 +46,7 @@ pub(in crate::cli) fn ps(output: Output) -> Exit {
     output.answer(&page, Exit::Good)
 }
 
-fn described((name, Seen { exit, word, status }): &(GuestName, Seen)) -> Value {
+fn described((name, Seen { exit, word, status, .. }): &(GuestName, Seen)) -> Value {
     json!({ "name": name, "state": word, "exit": exit.code(), "vmrun": status })
 }
 

@@ -9,7 +9,7 @@ use crate::cli::Exit;
 use crate::cli::args;
 use crate::cli::output::Output;
 use crate::process::escaped;
-use crate::supervise::{Ask, PinStatus, ServiceStatus, Status, ask, latest_run, plan_of};
+use crate::supervise::{Ask, PinStatus, ServiceStatus, Silent, Status, ask, latest_run, plan_of};
 use crate::unit::GuestName;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -24,12 +24,15 @@ pub(super) struct Seen {
     pub(super) exit: Exit,
     pub(super) word: String,
     pub(super) status: Option<Status>,
+    /// The supervisor, when it is there and does not answer.
+    silent: Option<Silent>,
 }
 
 /// Looks at the guest in the run folder `dir`.
 pub(super) async fn look(dir: &Path) -> Seen {
-    let answer = ask(dir, &Ask::Status {}).await.ok();
-    let status: Option<Status> = answer.and_then(|status| serde_json::from_value(status).ok());
+    let answer = ask(dir, &Ask::Status {}).await;
+    let silent = answer.as_ref().err().and_then(Silent::of);
+    let status: Option<Status> = answer.ok().and_then(|status| serde_json::from_value(status).ok());
     let (exit, word) = match (standing(dir), &status) {
         (Standing::Foreign, _) => return Seen { exit: Exit::Denied, word: belongs(dir), status: None },
         (Standing::Stopped, _) => (Exit::Stopped, "stopped"),
@@ -37,9 +40,10 @@ pub(super) async fn look(dir: &Path) -> Seen {
         (Standing::Orphan, _) => (Exit::Orphan, "orphan"),
         (Standing::Running, Some(status)) if status.state == "running" => (Exit::Good, word(status)),
         (Standing::Running, Some(status)) => (Exit::InTransition, status.state.as_str()),
+        (Standing::Running, None) if silent.is_some() => (Exit::Unwilling, "does not answer"),
         (Standing::Running, None) => (Exit::InTransition, "being started or ended"),
     };
-    Seen { exit, word: word.to_owned(), status }
+    Seen { exit, word: word.to_owned(), status, silent }
 }
 
 /// QEMU's own word tells more than that the guest runs: `paused`, `suspended`, `io-error`.
@@ -56,7 +60,7 @@ pub(in crate::cli) fn status(args::Status { name }: &args::Status, output: Outpu
         (seen, reached)
     });
     let Ok((seen, reached)) = looked else { return Exit::Internal };
-    let Seen { exit, word, status } = &seen;
+    let Seen { exit, word, status, .. } = &seen;
     let last = last_exit(&state_dir(name));
     if output.json {
         let answer = json!({
@@ -82,9 +86,16 @@ fn last_exit(state: &Path) -> Value {
 }
 
 fn page(name: &GuestName, seen: &Seen, reached: &[Address], last: &Value) -> String {
-    let Seen { exit, word, status } = seen;
+    let Seen { exit, word, status, silent } = seen;
     let mut page = format!("{name}: {word}");
     match (exit, status) {
+        (Exit::Unwilling, _) if let Some(Silent { process: Some(pid) }) = silent => {
+            _ = write!(
+                page,
+                "; its vmrun is stopped or stuck: `kill -CONT {pid}` lets it go on, `kill -KILL {pid}` ends it, and \
+                 `vmrun attach {name}` is with the guest again"
+            );
+        }
         (Exit::Orphan, _) => _ = write!(page, "; its vmrun was killed: `vmrun attach {name}` is with it again"),
         (Exit::Denied, _) => _ = write!(page, "; how it is tells `{}`", ask_as_root(name)),
         (Exit::NeedsRecover, _) => _ = write!(page, "; the host is not put back yet: vmrun recover {name}"),

@@ -10,7 +10,7 @@ mod fuzz;
 mod protocol;
 mod serve;
 
-pub use client::{Client, ask};
+pub use client::{Client, Silent, ask};
 pub(super) use desk::{Desk, Plug, Reply};
 #[cfg(any(fuzzing, test))]
 pub use fuzz::fuzz_control;
