@@ -34,7 +34,7 @@ pub(super) async fn look(dir: &Path) -> Seen {
     let silent = answer.as_ref().err().and_then(Silent::of);
     let status: Option<Status> = answer.ok().and_then(|status| serde_json::from_value(status).ok());
     let (exit, word) = match (standing(dir), &status) {
-        (Standing::Foreign, _) => return Seen { exit: Exit::Denied, word: belongs(dir), status: None },
+        (Standing::Foreign, _) => return Seen { exit: Exit::Denied, word: belongs(dir), status, silent },
         (Standing::Stopped, _) => (Exit::Stopped, "stopped"),
         (Standing::Owed, _) => (Exit::NeedsRecover, "cut short"),
         (Standing::Orphan, _) => (Exit::Orphan, "orphan"),
