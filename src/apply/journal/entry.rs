@@ -12,6 +12,7 @@ const VERSION: u32 = 1;
 /// One line of a journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(clippy::large_enum_variant, reason = "most lines of a journal are intents, the largest")]
 pub enum Entry {
     /// A run began; always the first.
     Begun {
