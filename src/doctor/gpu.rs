@@ -155,8 +155,8 @@ fn framebuffer(subject: &Subject<'_>) -> Vec<Found> {
             Some(Use::Framebuffer { name }) => warn(
                 format!("the firmware's framebuffer {name} draws on {}", named(card)),
                 read,
-                "vmrun takes it off when it may; for a card that no host driver is to have:\n\
-                 let the firmware boot with the other card",
+                "for a card that no host driver is to have let the firmware boot with the other card; else vmrun takes \
+                 it off when it may",
             ),
             _ => ok(format!("no framebuffer of the firmware is on {}", named(card)), read),
         }
@@ -187,12 +187,12 @@ fn identical(subject: &Subject<'_>) -> Vec<Found> {
         (Some(argument), _) => warn(
             format!("vfio-pci is to take {ids} at boot, and two cards have these ids"),
             read,
-            format!("{}\nand bind one by its address: {isolate}", drop_argument(subject, argument)),
+            format!("{}\nand bind one by its address:\n{isolate}", drop_argument(subject, argument)),
         ),
         (None, Some((path, _))) => warn(
             format!("{} has vfio-pci take {ids} at boot, and two cards have these ids", path.display()),
             read,
-            format!("take it out there, and bind one by its address: {isolate}"),
+            format!("take it out there, and bind one by its address:\n{isolate}"),
         ),
         (None, None) => ok(format!("two cards are {ids}, and nothing binds by ids"), read),
     }

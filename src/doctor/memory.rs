@@ -43,10 +43,7 @@ fn idle(subject: &Subject<'_>) -> Vec<Found> {
     warn(
         format!("{} in huge pages stand idle", about(unused)),
         read,
-        format!(
-            "vmrun makes them at the start and gives them back at the end; pages of 1G may be worth keeping. Else:\n\
-             {fix}"
-        ),
+        format!("pages of 1G may be worth keeping; others vmrun makes at the start and gives back at the end:\n{fix}"),
     )
 }
 
@@ -74,7 +71,7 @@ fn pieces(subject: &Subject<'_>) -> Vec<Found> {
         true => warn(
             what,
             "/proc/buddyinfo, MemAvailable of /proc/meminfo",
-            "start the guest soon after boot, or: echo 1 | sudo tee /proc/sys/vm/compact_memory",
+            "start the guest soon after boot, or:\necho 1 | sudo tee /proc/sys/vm/compact_memory",
         ),
         false => ok(what, "/proc/buddyinfo, MemAvailable of /proc/meminfo"),
     }

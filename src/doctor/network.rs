@@ -48,7 +48,7 @@ fn vhost(subject: &Subject<'_>) -> Vec<Found> {
         (Access::Absent, _) => warn(
             "there is no /dev/vhost-net",
             read,
-            "sudo modprobe vhost_net\nfor good: echo vhost_net | sudo tee /etc/modules-load.d/vhost-net.conf",
+            "sudo modprobe vhost_net\nfor good:\necho vhost_net | sudo tee /etc/modules-load.d/vhost-net.conf",
         ),
     }
 }

@@ -94,7 +94,7 @@ fn amd(subject: &Subject<'_>) -> Vec<Found> {
                 format!("{} is of the family {family}, whose reset fails", named(card)),
                 read,
                 "install the module vendor-reset (github.com/gnif/vendor-reset, or your distribution's DKMS package), \
-                 then: sudo modprobe vendor-reset",
+                 then:\nsudo modprobe vendor-reset",
             ),
         }
     };
@@ -116,7 +116,7 @@ fn idle(subject: &Subject<'_>) -> Vec<Found> {
         (false, false) => warn(
             format!("vfio-pci may put {} to sleep while no guest has it", asleep.join(", ")),
             read,
-            format!("only if it does not come back: {}", module_option("vfio-pci", "disable_idle_d3=1")),
+            format!("only if it does not come back:\n{}", module_option("vfio-pci", "disable_idle_d3=1")),
         ),
     }
 }

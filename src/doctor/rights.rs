@@ -30,7 +30,7 @@ fn root(subject: &Subject<'_>) -> Vec<Found> {
         user => warn(
             format!("vmrun runs as user {user}: it can check and plan, and not bind devices"),
             "geteuid(2)",
-            "sudo vmrun run PROFILE; a guest without passed devices needs no root",
+            "a guest without passed devices needs no root; one with them:\nsudo vmrun run PROFILE",
         ),
     }
 }

@@ -39,7 +39,7 @@ fn libvirt(subject: &Subject<'_>) -> Vec<Found> {
         Some(first) => warn(
             format!("libvirt starts {} at boot", names.join(", ")),
             read,
-            format!("if it has the same devices: virsh autostart --disable {first}"),
+            format!("if it has the same devices:\nvirsh autostart --disable {first}"),
         ),
     }
 }
@@ -53,7 +53,10 @@ fn stub(subject: &Subject<'_>) -> Vec<Found> {
             verdict: Verdict::Warn,
             what: format!("the kernel is told `{argument}`"),
             read: read.to_owned(),
-            fix: format!("{}\nvmrun binds at the start of the guest", super::advice::drop_argument(subject, argument)),
+            fix: format!(
+                "{}\nno more is needed: vmrun binds at the start of the guest",
+                super::advice::drop_argument(subject, argument)
+            ),
         });
     }
     for (path, text) in subject.boot.below("/etc/modprobe.d") {
