@@ -7,6 +7,7 @@
 mod cases;
 
 use cases::{CASES, Case};
+use clap::Parser;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -260,6 +261,39 @@ fn what_the_texts_point_to_is_there() {
     assert!(pointers > 50, "{pointers}");
 }
 
+#[test]
+fn what_is_to_be_typed_is_a_command_that_vmrun_understands() {
+    let copied = topics().flat_map(|topic| topic.text.lines().filter_map(|line| line.strip_prefix("    ")));
+    let quoted = topics().flat_map(|topic| topic.text.split('`').skip(1).step_by(2));
+    let fixes: Vec<_> = CASES.iter().flat_map(|case| Machine::of(case.base, case.bad).findings()).collect();
+    let fixes = fixes.iter().flat_map(|finding| finding.fix.lines());
+    let lines: Vec<_> = copied.chain(quoted).chain(fixes).collect();
+    let (mut commands, mut wrong): (_, Vec<&str>) = (0, Vec::new());
+    for line in &lines {
+        let words = shlex::split(line.split(" #").next().unwrap()).unwrap_or_default();
+        let words = words.strip_prefix(&["sudo".to_owned()][..]).unwrap_or(&words);
+        if words.first().is_some_and(|word| word == "vmrun") {
+            commands += 1;
+            wrong.extend(Some(*line).filter(|_| !is_understood(words)));
+        }
+        // A command within prose would be folded.
+        let within = [": sudo ", ": echo ", ": virsh ", ": vmrun isolate"].iter().any(|shell| line.contains(shell));
+        wrong.extend(Some(*line).filter(|_| within));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(commands > 60, "{commands}");
+}
+
+/// Whether clap takes `words`, or misses nothing but what a person has to fill in.
+fn is_understood(words: &[String]) -> bool {
+    use clap::error::ErrorKind::{
+        DisplayHelpOnMissingArgumentOrSubcommand, MissingRequiredArgument, MissingSubcommand,
+    };
+    let open = [DisplayHelpOnMissingArgumentOrSubcommand, MissingRequiredArgument, MissingSubcommand];
+    let parsed = vmrun::cli::args::Cli::try_parse_from(words);
+    parsed.map_or_else(|error| open.contains(&error.kind()), |_| true)
+}
+
 /// The words that stand in `text` behind `words`.
 fn after<'t>(text: &'t str, words: &'t str) -> impl Iterator<Item = &'t str> {
     text.split(words).skip(1).filter_map(|rest| {
@@ -307,6 +341,13 @@ fn a_report_has_all_parts_and_no_address() {
         .unwrap();
     let text = String::from_utf8(report.stdout).unwrap();
     assert_eq!(report.status.code(), Some(0), "{text}");
+    let json = std::process::Command::new(env!("CARGO_BIN_EXE_vmrun"))
+        .args(["report", "--output", "-", "--json"])
+        .env("VMRUN_RUNTIME_DIR", folder.path().join("run"))
+        .output()
+        .unwrap();
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert!(json["v"] == 1 && json["text"].as_str().unwrap().contains("==== vmrun check ===="), "{json}");
     for part in ["profile", "problems and warnings", "plan", "vmrun check", "vmrun host --dump"] {
         assert!(text.contains(&format!("==== {part} ====")), "{part}");
     }

@@ -182,7 +182,7 @@ fn identical(subject: &Subject<'_>) -> Vec<Found> {
         text.lines().any(|line| line.trim_start().starts_with("options vfio") && line.contains(&ids))
     });
     let read = "/proc/cmdline, /etc/modprobe.d";
-    let isolate = format!("vmrun isolate --by-address {}", twins[1].bdf);
+    let isolate = format!("sudo vmrun isolate --by-address {} --apply", twins[1].bdf);
     match (argument, files) {
         (Some(argument), _) => warn(
             format!("vfio-pci is to take {ids} at boot, and two cards have these ids"),
