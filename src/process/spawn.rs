@@ -18,7 +18,7 @@ pub enum BrokenPipe {
     /// SIGPIPE ends it, as one that a shell starts.
     #[default]
     Kills,
-    /// The write fails: SIGPIPE is ignored, as systemd has it for its services; `systemd.exec(5)`, IgnoreSIGPIPE=.
+    /// The write fails: SIGPIPE is ignored, as systemd has it for its services; `systemd.exec(5)`, `IgnoreSIGPIPE=`.
     Fails,
 }
 

@@ -78,11 +78,10 @@ impl Rung {
 
     fn expired(self, force: bool) -> (State, Option<Action>) {
         let (rung, action) = match self {
-            Self::Asked => (Self::AskedAgain, Some(Action::PowerDown)),
+            // The user of the second did not insist after the warning: the guest gets its time once more.
+            Self::Asked | Self::Warned => (Self::AskedAgain, Some(Action::PowerDown)),
             Self::AskedAgain if force => (Self::Quitting, Some(Action::Quit)),
             Self::AskedAgain => (Self::Overdue, Some(Action::SayOverdue)),
-            // The user did not insist after the warning: the guest is asked, and gets its time, once more.
-            Self::Warned => (Self::AskedAgain, Some(Action::PowerDown)),
             Self::Quitting => (Self::Terminating, Some(Action::Terminate)),
             Self::Terminating => (Self::Killing, Some(Action::Kill)),
             Self::Killing => (Self::Stuck, Some(Action::SayStuck)),

@@ -18,9 +18,10 @@ use super::side::Side;
 use super::state_file::Reached;
 use super::usb::{self, Hand, UsbWatch};
 use super::verdict::Verdict;
-use super::{Companions, Ended, Event, Notice, Scene, State, notify};
+use super::{Companions, Ended, Event, Notice, Scene, State, Tell, notify};
 use crate::plan::{Descriptor, OnTimeout};
 use crate::qemu::{Guest, News};
+use std::convert::Infallible;
 use std::future::pending;
 use std::pin::pin;
 use tokio::sync::mpsc::unbounded_channel;
@@ -116,11 +117,7 @@ pub(super) async fn watch(
                 }
                 Ok(News::Disconnected) => { watch.monitor_closed(); continue }
                 Ok(News::Exited(status)) => {
-                    let rest = async {
-                        serial.drain(tell).await;
-                        watch.side.finish().await;
-                    };
-                    let rest = async { tokio::select! { () = rest => {}, never = &mut keeping => match never {} } };
+                    let rest = wound_up(&mut serial, &mut watch.side, &mut keeping, tell);
                     return match inputs.meanwhile(&mut State::Undoing, tell, rest).await {
                         Ok(()) => watch.ended(status),
                         Err(_) => Left::Ended(Ended::Left { qemu: None }),
@@ -157,6 +154,23 @@ pub(super) async fn watch(
         if let Some(left) = watch.on(event).await {
             return Left::Ended(left);
         }
+    }
+}
+
+/// The guest's last words, and the hooks that are left, while the companions are kept.
+async fn wound_up(
+    serial: &mut SerialLines,
+    side: &mut Side<'_>,
+    keeping: impl Future<Output = Infallible>,
+    tell: Tell<'_>,
+) {
+    let rest = async {
+        serial.drain(tell).await;
+        side.finish().await;
+    };
+    tokio::select! {
+        () = rest => {}
+        never = keeping => match never {}
     }
 }
 

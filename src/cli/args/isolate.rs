@@ -24,7 +24,7 @@ pub struct Isolate {
     /// Let the host's own devices skip translation: iommu=pt
     #[arg(long)]
     pub passthrough: bool,
-    /// The host may be left without graphics card or keyboard
+    /// The host may lose its last graphics card or keyboard
     #[arg(long)]
     pub headless: bool,
     /// mkinitcpio, dracut, initramfs-tools or booster

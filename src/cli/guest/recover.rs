@@ -159,7 +159,7 @@ fn refused(name: GuestName, error: &ApplyError) -> Report {
 
 /// The guest `name` of another user, in the run folder `dir`.
 fn foreign(name: GuestName, dir: &Path) -> Report {
-    let text = format!("it {}; how it is tells `{}`", belongs(dir), ask_as_root(&name));
+    let text = format!("it {}; `{}` tells more", belongs(dir), ask_as_root(&name));
     Report::new(name, Exit::Denied, text)
 }
 

@@ -97,7 +97,7 @@ fn page(name: &GuestName, seen: &Seen, reached: &[Address], last: &Value) -> Str
             );
         }
         (Exit::Orphan, _) => _ = write!(page, "; its vmrun was killed: `vmrun attach {name}` is with it again"),
-        (Exit::Denied, _) => _ = write!(page, "; how it is tells `{}`", ask_as_root(name)),
+        (Exit::Denied, _) => _ = write!(page, "; `{}` tells more", ask_as_root(name)),
         (Exit::NeedsRecover, _) => _ = write!(page, "; the host is not put back yet: vmrun recover {name}"),
         (Exit::Stopped, _) if !last.is_null() => {
             let reason = last["end"]["ended"]["reason"].as_str().unwrap_or("unknown").replace('_', " ");

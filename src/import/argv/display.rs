@@ -16,10 +16,9 @@ fn kind_of(opt: &Opt) -> Option<&'static str> {
         ("nographic", _) => Some("none"),
         ("spice", _) | ("display", "spice-app") => Some("spice"),
         ("vnc", "none") => None,
-        ("vnc", _) => Some("vnc"),
+        ("vnc" | "curses", _) | ("display", "curses") => Some("vnc"),
         ("display", head) if head.starts_with("vnc=") || opt.get("vnc").is_some() => Some("vnc"),
         ("sdl", _) => Some("sdl"),
-        ("curses", _) | ("display", "curses") => Some("vnc"),
         ("display", head) => {
             let kind = KINDS.into_iter().find(|kind| *kind == head);
             if kind.is_none() {
