@@ -4,6 +4,8 @@
 
 #[path = "import/asks.rs"]
 mod asks;
+#[path = "import/lines.rs"]
+mod lines;
 #[path = "import/shares.rs"]
 mod shares;
 #[path = "import/strangers.rs"]

@@ -4,7 +4,7 @@ use super::fate;
 use vmrun::import::{Import, import};
 use vmrun::profile::Profile;
 
-fn made(name: &str, text: &str) -> Import {
+pub(crate) fn made(name: &str, text: &str) -> Import {
     let made = import(name, text.as_bytes()).unwrap_or_else(|problem| panic!("{}", problem.what));
     if let Err(error) = toml::from_str::<Profile>(&made.profile) {
         panic!("{error}\n{}", made.profile);
@@ -13,7 +13,7 @@ fn made(name: &str, text: &str) -> Import {
 }
 
 /// Asserts that each of `lines` stands in the profile.
-fn has(made: &Import, lines: &[&str]) {
+pub(crate) fn has(made: &Import, lines: &[&str]) {
     let Import { profile, .. } = made;
     for line in lines {
         assert!(profile.contains(&format!("\n{line}\n")), "{line}\n{profile}");

@@ -16,6 +16,7 @@ mod misc;
 mod net;
 mod node;
 mod opt;
+mod parts;
 mod passed;
 mod seat;
 mod shared;

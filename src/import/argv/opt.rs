@@ -1,5 +1,6 @@
 //! One option of QEMU's command line, whose parts remember whether somebody looked at them.
 
+use super::parts;
 use crate::import::report::{Fate, Report};
 use std::cell::{Cell, RefCell};
 
@@ -48,10 +49,7 @@ pub(super) struct Opt {
 
 impl Opt {
     pub(super) fn new(name: &str, value: &str, line: usize, comments: Vec<String>) -> Self {
-        let (head, pairs) = match serde_json::from_str::<serde_json::Value>(value) {
-            Ok(json @ serde_json::Value::Object(_)) => of_json(&json),
-            _ => split(value),
-        };
+        let (head, pairs) = parts::of(name, value);
         let pairs = pairs.into_iter().map(|(key, value)| Pair { key, value, seen: Cell::new(false) }).collect();
         let (fates, silent) = (RefCell::default(), Cell::new(false));
         Self { name: name.into(), line, value: value.into(), head, comments, pairs, fates, silent }
@@ -167,57 +165,4 @@ fn is_entry(name: &str, list: &str) -> bool {
 /// Whether `value` says yes. QEMU: `util/cutils.c`, `qapi_bool_parse`.
 pub(super) fn is_on(value: &str) -> bool {
     matches!(value, "on" | "yes" | "true" | "y" | "1")
-}
-
-/// Takes a value apart at single commas; two of them are one in a value.
-fn split(value: &str) -> (String, Vec<(String, String)>) {
-    let mut parts = vec![String::new()];
-    let mut chars = value.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (c, chars.peek()) {
-            (',', Some(',')) => {
-                chars.next();
-                parts.last_mut().into_iter().for_each(|part| part.push(','));
-            }
-            (',', _) => parts.push(String::new()),
-            (c, _) => parts.last_mut().into_iter().for_each(|part| part.push(c)),
-        }
-    }
-    let mut head = String::new();
-    let mut pairs = Vec::new();
-    for (i, part) in parts.into_iter().enumerate() {
-        match part.split_once('=') {
-            Some((key, value)) => pairs.push((key.trim().to_owned(), value.to_owned())),
-            None if i == 0 => head = part,
-            None if part.is_empty() => {}
-            // A switch alone is on, and one that begins with `no` off.
-            None => pairs.push((part, "on".into())),
-        }
-    }
-    (head, pairs)
-}
-
-/// The same of the JSON that newer QEMUs take: nested keys are joined by dots.
-fn of_json(json: &serde_json::Value) -> (String, Vec<(String, String)>) {
-    let mut pairs = Vec::new();
-    flatten("", json, &mut pairs);
-    let kind = |key: &str| matches!(key, "driver" | "qom-type" | "type");
-    let head = match pairs.iter().position(|(key, _)| kind(key)) {
-        Some(at) => pairs.remove(at).1,
-        None => String::new(),
-    };
-    (head, pairs)
-}
-
-fn flatten(path: &str, json: &serde_json::Value, pairs: &mut Vec<(String, String)>) {
-    let joined = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match json {
-        serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| flatten(&joined(key), value, pairs)),
-        serde_json::Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, value)| flatten(&joined(&i.to_string()), value, pairs));
-        }
-        serde_json::Value::Bool(on) => pairs.push((path.into(), if *on { "on".into() } else { "off".into() })),
-        serde_json::Value::String(text) => pairs.push((path.into(), text.clone())),
-        other => pairs.push((path.into(), other.to_string())),
-    }
 }

@@ -1,0 +1,29 @@
+//! What QEMU's options may be written like, and what of them a profile has no word for.
+
+use crate::strangers::{has, made};
+
+#[test]
+fn the_recipe_of_looking_glass_for_libvirt_is_the_table_of_it() {
+    let xml = "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>a</name>\
+               <memory>1048576</memory><os><type machine='q35'>hvm</type></os><qemu:commandline>\
+               <qemu:arg value='-device'/><qemu:arg value=\"{'driver':'ivshmem-plain','id':'shmem0','memdev':'looking-glass'}\"/>\
+               <qemu:arg value='-object'/><qemu:arg value=\"{'qom-type':'memory-backend-file','id':'looking-glass',\
+               'mem-path':'/dev/kvmfr0','size':33554432,'share':true}\"/></qemu:commandline></domain>";
+    let guest = made("a.xml", xml);
+    has(&guest, &["[looking_glass]", "size = \"32M\"", "path = \"/dev/kvmfr0\""]);
+    assert!(!guest.profile.contains("[qemu]"), "{}", guest.profile);
+}
+
+#[test]
+fn the_key_of_the_first_word_may_be_written_out() {
+    let written = "qemu-system-x86_64 -machine type=q35 -accel accel=kvm -m 1G -smp cpus=8,cores=4,threads=2 \
+                   -object qom-type=iothread,id=io1 -drive file=/a.raw,format=raw,if=none,id=d0 \
+                   -device driver=virtio-blk-pci,drive=d0,iothread=io1 -netdev type=user,id=n0 \
+                   -device driver=virtio-net-pci,netdev=n0 -nic type=user,model=e1000 -display type=gtk \
+                   -audiodev driver=pa,id=a0 -device driver=ich9-intel-hda -device driver=hda-duplex,audiodev=a0 \
+                   -fsdev fsdriver=local,id=f,path=/srv,security_model=none -device driver=virtio-9p-pci,fsdev=f,mount_tag=s \
+                   -chardev backend=socket,id=c,path=/t -tpmdev type=emulator,id=t0,chardev=c -device driver=tpm-crb,tpmdev=t0\n";
+    let keys = ["type", "accel", "cpus", "qom-type", "driver", "fsdriver", "backend"];
+    let short = keys.iter().fold(written.to_owned(), |text, key| text.replace(&format!(" {key}="), " "));
+    assert_eq!(made("a.sh", written).profile, made("a.sh", &short).profile);
+}
