@@ -27,3 +27,18 @@ fn the_key_of_the_first_word_may_be_written_out() {
     let short = keys.iter().fold(written.to_owned(), |text, key| text.replace(&format!(" {key}="), " "));
     assert_eq!(made("a.sh", written).profile, made("a.sh", &short).profile);
 }
+
+#[test]
+fn of_two_pieces_of_shared_memory_looking_glass_has_its_table_and_the_other_goes_on_to_qemu() {
+    let script = "qemu-system-x86_64 -m 1G -object memory-backend-file,id=s,share=on,mem-path=/dev/shm/scream,size=2M \
+                  -device ivshmem-plain,memdev=s -object memory-backend-file,id=lg,share=on,mem-path=/dev/shm/looking-glass,size=64M \
+                  -device ivshmem-plain,memdev=lg\n";
+    let guest = made("a.sh", script);
+    has(&guest, &["[looking_glass]", "size = \"64M\""]);
+    has(&guest, &["    \"memory-backend-file,id=s,share=on,mem-path=/dev/shm/scream,size=2M\","]);
+    assert!(guest.profile.contains("\"memdev\":\"s\"") || guest.profile.contains("\\\"memdev\\\":\\\"s\\\""));
+    assert!(!guest.profile.contains("path = \"/dev/shm/scream\""), "{}", guest.profile);
+    assert!(guest.report.is_complete(), "{:#?}", guest.report);
+    let one = made("a.sh", &script.replace("-device ivshmem-plain,memdev=lg", ""));
+    has(&one, &["[looking_glass]", "size = \"2M\"", "path = \"/dev/shm/scream\""]);
+}

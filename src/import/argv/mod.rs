@@ -192,7 +192,7 @@ fn push<'p>(page: &'p mut Page, name: &str, opt: &Opt) -> &'p mut Table {
 }
 
 /// All options `name`.
-fn named<'o>(opts: &'o [Opt], name: &'o str) -> impl Iterator<Item = &'o Opt> {
+fn named<'o>(opts: &'o [Opt], name: &'o str) -> impl Iterator<Item = &'o Opt> + Clone {
     opts.iter().filter(move |opt| opt.name == name)
 }
 

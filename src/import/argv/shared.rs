@@ -1,7 +1,8 @@
 //! Devices whose other end is a program, a socket or a folder of the host: channels, the TPM, shared memory and folders.
 
 use super::opt::{Opt, is_on};
-use super::{Line, by_id, push};
+use super::{Line, by_id, named, push};
+use crate::import::computed::parts;
 use crate::import::page::{number, size};
 
 impl Line<'_> {
@@ -49,6 +50,14 @@ impl Line<'_> {
 
     pub(super) fn shared_memory(&mut self, opt: &Opt, opts: &[Opt]) {
         let backend = opt.get("memdev").and_then(|id| by_id(opts, "object", id));
+        let mut all = named(opts, "device").filter(|it| is_shared(it));
+        let first = all.clone().next();
+        let chosen = all.find(|it| is_picture(it, opts)).or(first);
+        // One that libvirt has made is there already.
+        let taken = !self.whole() && self.page.known("looking_glass").is_some();
+        if taken || !chosen.is_some_and(|chosen| std::ptr::eq(chosen, opt)) {
+            return self.other_memory(opt, backend);
+        }
         let bytes = backend.and_then(|backend| backend.get("size")).and_then(|size| super::memory::amount(size, 1));
         let bytes = bytes.or_else(|| opt.get("size").and_then(|size| super::memory::amount(size, 1 << 20)));
         let path = backend.and_then(|backend| backend.get("mem-path")).map(str::to_owned);
@@ -58,6 +67,16 @@ impl Line<'_> {
         let table = self.page.table("looking_glass");
         table.set("size", size(bytes.unwrap_or(32 << 20)));
         table.maybe("path", path.filter(|path| path != "/dev/shm/looking-glass"));
+    }
+
+    /// Shared memory beside the one of `[looking_glass]`.
+    fn other_memory(&mut self, opt: &Opt, backend: Option<&Opt>) {
+        let driver = opt.head.clone();
+        let Some(backend) = backend.filter(|it| driver == "ivshmem-plain" && parts(&it.value).is_empty()) else {
+            return opt.lost("one piece of shared memory can be had, and it is that of [looking_glass]");
+        };
+        self.pass(backend);
+        self.other(opt, &driver);
     }
 
     pub(super) fn virtiofs(&mut self, opt: &Opt) {
@@ -91,4 +110,17 @@ impl Line<'_> {
         opt.rest();
         folder.rest();
     }
+}
+
+/// Whether a device is memory that programs of the host see.
+fn is_shared(device: &Opt) -> bool {
+    matches!(device.head.as_str(), "ivshmem-plain" | "ivshmem")
+}
+
+/// Whether shared memory is called as that of Looking Glass is.
+fn is_picture(device: &Opt, opts: &[Opt]) -> bool {
+    let backend = device.get("memdev").and_then(|id| by_id(opts, "object", id));
+    let names = [device.get("id"), device.get("memdev"), device.get("shm"), backend.and_then(|it| it.get("mem-path"))];
+    let names = names.into_iter().flatten().map(|name| name.replace(['-', '_'], "").to_lowercase());
+    names.into_iter().any(|name| name == "lg" || name.contains("lookingglass") || name.contains("kvmfr"))
 }
