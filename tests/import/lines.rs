@@ -1,5 +1,6 @@
 //! What QEMU's options may be written like, and what of them a profile has no word for.
 
+use super::fate;
 use crate::strangers::{has, made};
 
 #[test]
@@ -41,4 +42,13 @@ fn of_two_pieces_of_shared_memory_looking_glass_has_its_table_and_the_other_goes
     assert!(guest.report.is_complete(), "{:#?}", guest.report);
     let one = made("a.sh", &script.replace("-device ivshmem-plain,memdev=lg", ""));
     has(&one, &["[looking_glass]", "size = \"2M\"", "path = \"/dev/shm/scream\""]);
+}
+
+#[test]
+fn a_board_that_qemu_fills_in_is_there() {
+    let guest = made("a.sh", "qemu-system-x86_64 -m 1G -smbios type=2\n");
+    has(&guest, &["[smbios.board]", "manufacturer = \"QEMU\""]);
+    assert_eq!(fate(&guest.report, "-smbios type=2"), "translated");
+    let given = made("a.sh", "qemu-system-x86_64 -m 1G -smbios type=2,manufacturer=A -smbios type=2\n");
+    has(&given, &["manufacturer = \"A\""]);
 }

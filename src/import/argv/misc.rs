@@ -162,7 +162,17 @@ impl Line<'_> {
             "8" | "9" | "41" => return self.smbios_passed_on(opt, ""),
             _ => return opt.lost("vmrun has no such table"),
         };
-        for (key, value) in opt.rest() {
+        let fields = opt.rest();
+        // QEMU makes these two only when it is asked for them, be it without a word of theirs. `hw/smbios/smbios.c`.
+        match kind.as_str() {
+            "0" if fields.is_empty() => opt.lost("the firmware's own table stands, unless smbios.bios has a field"),
+            "2" if fields.is_empty() && self.page.known(table).is_none() => {
+                self.page.table(table).set("manufacturer", "QEMU");
+                opt.translated("smbios.board with a field that QEMU fills in so");
+            }
+            _ => {}
+        }
+        for (key, value) in fields {
             let key = key.replace('-', "_");
             match key.as_str() {
                 // To QEMU it is the same as -uuid. `hw/smbios/smbios.c`, smbios_entry_add.
