@@ -52,3 +52,23 @@ fn a_board_that_qemu_fills_in_is_there() {
     let given = made("a.sh", "qemu-system-x86_64 -m 1G -smbios type=2,manufacturer=A -smbios type=2\n");
     has(&given, &["manufacturer = \"A\""]);
 }
+
+#[test]
+fn a_clipboard_that_was_closed_is_not_opened_in_silence() {
+    let agent = "-device virtserialport,chardev=v,name=com.redhat.spice.0 -chardev spicevmc,id=v,name=vdagent";
+    let spice = "qemu-system-x86_64 -m 1G -spice port=5900,disable-ticketing=on,disable-copy-paste=on";
+    assert_eq!(fate(&made("a.sh", &format!("{spice} {agent}\n")).report, "-spice port"), "dropped");
+    assert_eq!(fate(&made("a.sh", &format!("{spice}\n")).report, "-spice port"), "translated");
+    let xml = |agent: &str| {
+        format!(
+            "<domain type='kvm'><name>a</name><memory>1048576</memory><os><type machine='q35'>hvm</type></os><devices>\
+             <graphics type='spice'><clipboard copypaste='no'/><filetransfer enable='no'/></graphics>{agent}</devices></domain>"
+        )
+    };
+    let open =
+        made("a.xml", &xml("<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>"));
+    let closed = made("a.xml", &xml(""));
+    for what in ["domain/devices/graphics/clipboard", "domain/devices/graphics/filetransfer"] {
+        assert_eq!((fate(&open.report, what), fate(&closed.report, what)), ("dropped", "not needed"), "{what}");
+    }
+}

@@ -10,6 +10,13 @@ const KINDS: [&str; 5] = ["none", "gtk", "sdl", "egl-headless", "dbus"];
 /// Of a display in the terminal.
 const TERMINAL: &str = "vmrun keeps the terminal and QEMU has none, so a VNC server shows the picture";
 
+/// Why the clipboard and the files of a viewer are not kept out one by one.
+pub(in crate::import) const ONE_AGENT: &str =
+    "it cannot be switched off alone; agent = false in [display] does, with the window's size";
+
+/// Why they need not be, where nothing in the guest takes part.
+pub(in crate::import) const NO_AGENT: &str = "without the agent in the guest there is none";
+
 /// The kind of display that `opt` asks for; `None` when it is about something else, or of a kind that vmrun does not have.
 fn kind_of(opt: &Opt) -> Option<&'static str> {
     match (opt.name.as_str(), opt.head.as_str()) {
@@ -45,7 +52,7 @@ impl Line<'_> {
                     opt.lost(format!("there is one display, and it is {}", kind.unwrap_or_default()));
                 }
                 "display" => self.window(opt),
-                "spice" => self.spice(opt),
+                "spice" => self.spice(opt, opts),
                 "vnc" => self.vnc(opt, &opt.head),
                 "curses" => opt.translated(TERMINAL),
                 _ => {}
@@ -149,7 +156,7 @@ impl Line<'_> {
         }
     }
 
-    fn spice(&mut self, opt: &Opt) {
+    fn spice(&mut self, opt: &Opt, opts: &[Opt]) {
         let socket = opt.flag("unix") == Some(true);
         let table = self.page.table("display");
         match (opt.number("port"), opt.get("addr")) {
@@ -176,12 +183,20 @@ impl Line<'_> {
                 "password_file = \"/etc/vmrun/display.password\"",
             );
         }
+        let agent = named(opts, "device").any(|port| port.get("name") == Some("com.redhat.spice.0"));
+        let kept_out = ["disable-copy-paste", "disable-agent-file-xfer"].map(|key| (key, opt.flag(key) == Some(true)));
         for (key, value) in opt.rest() {
             if key != "disable-ticketing" {
                 opt.translated(format!(
                     "{}: QEMU's own choice",
                     if key.contains("password") { key } else { format!("{key}={value}") }
                 ));
+            }
+        }
+        for (key, _) in kept_out.into_iter().filter(|(_, on)| *on) {
+            match agent {
+                true => opt.lost(format!("{key}=on: {ONE_AGENT}")),
+                false => opt.translated(format!("{key}=on: {NO_AGENT}")),
             }
         }
     }

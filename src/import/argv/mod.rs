@@ -22,6 +22,7 @@ mod seat;
 mod shared;
 mod sound;
 
+pub(in crate::import) use display::{NO_AGENT, ONE_AGENT};
 pub(in crate::import) use net::no_card;
 pub(in crate::import) use node::KEEPS_NOTHING;
 pub(in crate::import) use opt::Word;

@@ -1,6 +1,7 @@
 //! `<graphics>`, `<video>` and `<redirdev>`: the emulated display.
 
 use super::{Domain, placed};
+use crate::import::argv::{NO_AGENT, ONE_AGENT};
 use crate::import::page::{number, size};
 use crate::import::xml::Element;
 
@@ -22,7 +23,7 @@ pub(super) fn import(devices: &Element, domain: &mut Domain) {
             _ => other.lost("there is one display"),
         }
     }
-    best.into_iter().for_each(|best| server(best, domain));
+    best.into_iter().for_each(|best| server(best, devices, domain));
     let mut video = devices.all("video").peekable();
     if let Some(first) = video.next() {
         card(first, domain);
@@ -51,7 +52,7 @@ fn headless(drawn: &Element, kind: Option<&str>, domain: &mut Domain) {
     }
 }
 
-fn server(graphics: &Element, domain: &mut Domain) {
+fn server(graphics: &Element, devices: &Element, domain: &mut Domain) {
     let kind = graphics.attr("type").unwrap_or("none");
     let port = graphics.attr("port").and_then(|port| port.parse::<i64>().ok()).filter(|port| *port > 0);
     graphics.attr("autoport");
@@ -126,12 +127,30 @@ fn server(graphics: &Element, domain: &mut Domain) {
             graphics.translated(format!("{name}: QEMU's own choice"));
         }
     }
+    let agent = kind == "spice" && devices.all("channel").any(is_agent);
     for name in
         ["channel", "image", "jpeg", "zlib", "playback", "streaming", "clipboard", "mouse", "filetransfer", "audio"]
     {
-        graphics
-            .all(name)
-            .for_each(|element| element.needless("how a viewer's picture is packed is QEMU's and the viewer's choice"));
+        graphics.all(name).for_each(|element| of_viewer(element, agent));
+    }
+}
+
+/// Whether a channel is that of the agent which shares the clipboard. libvirt names it so itself.
+fn is_agent(channel: &Element) -> bool {
+    channel.attr("type") == Some("spicevmc") || channel.attr("type") == Some("qemu-vdagent")
+}
+
+/// What a viewer may do, and how it is sent the picture.
+fn of_viewer(element: &Element, agent: bool) {
+    let allowed = match element.name.as_str() {
+        "clipboard" => element.flag("copypaste"),
+        "filetransfer" => element.flag("enable"),
+        _ => return element.needless("how a viewer's picture is packed is QEMU's and the viewer's choice"),
+    };
+    match allowed {
+        Some(false) if agent => element.lost(ONE_AGENT),
+        Some(false) => element.needless(NO_AGENT),
+        _ => element.needless("the agent does it unless it is told otherwise"),
     }
 }
 
