@@ -72,3 +72,24 @@ fn a_clipboard_that_was_closed_is_not_opened_in_silence() {
         assert_eq!((fate(&open.report, what), fate(&closed.report, what)), ("dropped", "not needed"), "{what}");
     }
 }
+
+#[test]
+fn the_clock_of_a_cpu_is_understood_or_told_of() {
+    let line = |value: &str| made("a.sh", &format!("qemu-system-x86_64 -m 1G -cpu host,tsc-freq={value}\n"));
+    has(&line("3.6G"), &["tsc_frequency = 3600000000"]);
+    assert_eq!(fate(&line("fast").report, "-cpu host"), "dropped");
+}
+
+#[test]
+fn vcpus_that_nothing_is_said_of_are_what_the_machine_makes_of_them() {
+    let smp = |machine: &str, smp: &str| {
+        let guest = made("a.sh", &format!("qemu-system-x86_64 -m 1G -M {machine} -smp {smp}\n"));
+        let cpu: toml::Table = guest.profile.parse().expect("it is TOML");
+        ["sockets", "cores", "threads"].map(|key| cpu["cpu"].get(key).and_then(toml::Value::as_integer).unwrap_or(1))
+    };
+    assert_eq!(smp("pc-q35-5.2", "4,threads=2"), [2, 1, 2]);
+    assert_eq!(smp("pc-i440fx-6.1", "4"), [4, 1, 1]);
+    assert_eq!(smp("pc-q35-5.2", "8,sockets=2"), [2, 4, 1]);
+    assert_eq!(smp("pc-q35-6.2", "4,threads=2"), [1, 2, 2]);
+    assert_eq!(smp("q35", "4"), [1, 4, 1]);
+}

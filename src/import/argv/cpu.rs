@@ -91,9 +91,10 @@ impl Line<'_> {
             }
             ("l3-cache", _) => cpu.set("l3_cache", on),
             ("host-cache-info", _) => cpu.set("host_cache_info", on),
-            ("tsc-frequency" | "tsc-freq", _) => {
-                self.page.table("clock").maybe("tsc_frequency", xml::number(value).map(number));
-            }
+            ("tsc-frequency" | "tsc-freq", _) => match hertz(value) {
+                Some(hertz) => self.page.table("clock").set("tsc_frequency", number(hertz)),
+                None => opt.lost(format!("{name}={value}: not understood; clock.tsc_frequency counts hertz")),
+            },
             ("kvmclock", _) if !on => self.page.table("clock").set("kvmclock", false),
             // What vmrun does itself, or what QEMU tells only.
             ("check" | "enforce" | "migratable" | "kvmclock", _) => {}
@@ -112,7 +113,15 @@ impl Line<'_> {
         }
     }
 
-    /// QEMU: `hw/core/machine-smp.c`: what is not given follows, cores first.
+    /// Whether the machine is older than 6.2: it makes sockets of vCPUs that nothing is said of, not cores.
+    fn prefers_sockets(&self) -> bool {
+        let kind = self.page.get("machine", "type").and_then(toml::Value::as_str);
+        let version = kind.and_then(|kind| kind.rsplit_once('-')?.1.split_once('.'));
+        let version = version.and_then(|(major, minor)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?)));
+        version.is_some_and(|version| version < (6, 2))
+    }
+
+    /// QEMU: `hw/core/machine-smp.c`: what is not given follows.
     fn topology(&mut self, opt: &Opt) {
         if !computed::parts(&opt.value).is_empty() {
             opt.rest();
@@ -128,7 +137,10 @@ impl Line<'_> {
         }
         let most = opt.number("maxcpus");
         let count = xml::number(&opt.head).or_else(|| opt.number("cpus")).or(most);
-        let [sockets, dies, modules, cores, threads] = given;
+        let [sockets, dies, modules, mut cores, threads] = given;
+        if sockets.is_none() && self.prefers_sockets() {
+            cores = cores.or(Some(1));
+        }
         let (dies, modules) = (dies.unwrap_or(1), modules.unwrap_or(1));
         // Whoever wrote 0, or more than there are, hears of it from `vmrun check`.
         let product = |parts: &[u64]| parts.iter().fold(1, |made: u64, part| made.saturating_mul(*part)).max(1);
@@ -164,7 +176,33 @@ impl Line<'_> {
     }
 }
 
+/// What QEMU takes for a frequency: a number, or one with a suffix that counts by thousands. QEMU: `util/cutils.c`,
+/// `qemu_strtosz_metric`.
+fn hertz(value: &str) -> Option<u64> {
+    let suffixes = [('k', 1_000), ('m', 1_000_000), ('g', 1_000_000_000_u64)];
+    let factor = |last: char| suffixes.iter().find(|(suffix, _)| *suffix == last.to_ascii_lowercase());
+    let Some((_, factor)) = value.chars().last().and_then(factor) else { return xml::number(value) };
+    let (whole, part) = value[..value.len() - 1].split_once('.').unwrap_or((&value[..value.len() - 1], "0"));
+    let digits = u32::try_from(part.len()).ok()?;
+    let part = part.parse::<u64>().ok()?.checked_mul(*factor)? / 10_u64.checked_pow(digits)?;
+    whole.parse::<u64>().ok()?.checked_mul(*factor)?.checked_add(part)
+}
+
 /// Whether `name` can be the name of a flag.
 fn is_flag(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+#[cfg(test)]
+mod test {
+    use super::hertz;
+
+    #[test]
+    fn a_frequency_may_have_a_suffix() {
+        assert_eq!(
+            ["3600000000", "3.6G", "3600m", "0xff"].map(hertz),
+            [Some(3_600_000_000), Some(3_600_000_000), Some(3_600_000_000), Some(255)]
+        );
+        assert_eq!(["", "G", "3.6", "3.6.1G", "fast"].map(hertz), [None; 5]);
+    }
 }
