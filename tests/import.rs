@@ -8,6 +8,8 @@ mod asks;
 mod lines;
 #[path = "import/shares.rs"]
 mod shares;
+#[path = "import/shell.rs"]
+mod shell;
 #[path = "import/strangers.rs"]
 mod strangers;
 mod support;

@@ -20,6 +20,7 @@ mod setting;
 mod shell;
 mod table;
 mod unready;
+mod wrap;
 mod xml;
 
 pub use report::{Entry, Fate, Report};

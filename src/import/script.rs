@@ -7,8 +7,8 @@ use super::exported;
 use super::page::{Page, guest_name};
 use super::report::{Fate, Report};
 use super::shell::{self, Command, End};
+use super::wrap;
 use crate::plan::{Class, Problem};
-use crate::unit::CpuSet;
 
 /// Programs that are QEMU for a PC.
 pub(super) fn is_qemu(word: &str) -> bool {
@@ -50,7 +50,7 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
     let mut env = Vec::new();
     commands.iter().filter(|command| sets(command)).for_each(|command| values(command, &mut env, &mut report));
     let qemu = &commands[place];
-    wrapped(&qemu.words[..at], &mut env, &mut page, &mut report);
+    wrap::import(&qemu.words[..at], &mut env, &mut page, &mut report);
     let program = &qemu.words[at];
     report.note(program.line, program.text.clone(), Fate::Kept);
     if !qemu.redirects.is_empty() {
@@ -168,75 +168,8 @@ fn talks(command: &Command) -> bool {
     )
 }
 
-fn is_assignment(word: &str) -> bool {
+/// Whether a word gives a variable a value.
+pub(super) fn is_assignment(word: &str) -> bool {
     let name = word.split_once('=').map(|(name, _)| name.trim_end_matches('+'));
     name.is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
-}
-
-/// Whether an assignment is of a variable that every program has, as libvirt gives them to its QEMU.
-fn is_of_the_shell(word: &str) -> bool {
-    let name = word.split_once('=').map_or(word, |(name, _)| name);
-    let own = ["HOME", "PATH", "USER", "LOGNAME", "SHELL", "TERM", "LANG"];
-    let folders = ["XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"];
-    name.starts_with("LC_") || own.contains(&name) || folders.contains(&name)
-}
-
-/// What stands before QEMU in its command: programs that set something and then start it.
-fn wrapped(words: &[Word], env: &mut Vec<(String, String, usize)>, page: &mut Page, report: &mut Report) {
-    let text: Vec<_> = words.iter().map(|word| word.text.as_str()).collect();
-    let after = |names: &[&str]| text.windows(2).find(|pair| names.contains(&pair[0])).map(|pair| pair[1]);
-    for word in words {
-        let name = word.text.rsplit('/').next().unwrap_or_default();
-        let fate = match name {
-            "exec" | "time" | "nohup" | "setsid" | "do" | "then" | "else" | "{" | "!" => {
-                Fate::Needless("vmrun starts QEMU itself".into())
-            }
-            "sudo" | "doas" | "pkexec" => Fate::Translated("start vmrun as that user: sudo vmrun …".into()),
-            "env" => Fate::Translated("see the variables".into()),
-            "taskset" => match after(&["-c", "-ac", "--cpu-list", "-ca"]).filter(|set| set.parse::<CpuSet>().is_ok()) {
-                Some(set) => {
-                    page.table("cpu.pinning").set("emulator", set);
-                    Fate::Translated("cpu.pinning.emulator; vCPUs are pinned one by one by cpu.pinning.vcpus".into())
-                }
-                None => Fate::Lost("a mask instead of a list; cpu.pinning takes lists".into()),
-            },
-            "chrt" => {
-                let priority = text.iter().find_map(|word| word.parse::<u8>().ok());
-                match priority.filter(|_| text.iter().any(|word| matches!(*word, "-f" | "--fifo" | "-r" | "--rr"))) {
-                    Some(priority) => {
-                        page.table("cpu.pinning").set("sched", format!("fifo:{}", priority.max(1)));
-                        Fate::Translated("cpu.pinning.sched".into())
-                    }
-                    None => Fate::Lost("vmrun knows normal and fifo".into()),
-                }
-            }
-            "numactl" => {
-                let nodes = text
-                    .iter()
-                    .find_map(|word| word.strip_prefix("--membind="))
-                    .or_else(|| after(&["-m", "--membind"]));
-                match nodes.and_then(|nodes| nodes.parse::<CpuSet>().ok()) {
-                    Some(nodes) => {
-                        let nodes: Vec<i64> = nodes.iter().map(i64::from).collect();
-                        page.table("memory").set("host_nodes", nodes);
-                        Fate::Translated("memory.host_nodes".into())
-                    }
-                    None => Fate::Lost("cpu.pinning and memory.host_nodes say where it runs".into()),
-                }
-            }
-            "nice" | "ionice" => Fate::Lost("cpu.pinning.nice sets the priority of vCPUs".into()),
-            _ if is_assignment(&word.text) && is_of_the_shell(&word.text) => {
-                Fate::Needless("QEMU inherits that of whoever starts vmrun".into())
-            }
-            _ if is_assignment(&word.text) => {
-                if let Some((key, value)) = word.text.split_once('=') {
-                    env.push((key.to_owned(), value.to_owned(), word.line));
-                }
-                continue;
-            }
-            // An argument of one of these.
-            _ => continue,
-        };
-        report.note(word.line, word.text.clone(), fate);
-    }
 }
