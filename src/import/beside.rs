@@ -2,30 +2,40 @@
 
 use super::page::Page;
 use super::report::{Fate, Report};
-use super::setting::{self, Write};
+use super::setting::{self, Write, is_kernels};
 use super::shell::{self, Command, End};
 use crate::profile::is_unit;
+use std::collections::BTreeSet;
 
 /// Commands before QEMU, or after it.
 pub(super) struct Beside<'b> {
     pub(super) before: bool,
+    /// Names of the script's functions.
+    pub(super) functions: &'b BTreeSet<String>,
     pub(super) page: &'b mut Page,
     pub(super) report: &'b mut Report,
 }
 
-/// Words of the shell's that a command may follow.
-const LEADING: [&str; 7] = ["then", "else", "do", "{", "!", "time", "exec"];
+/// Words that begin or end a part of the script's course.
+const COURSE: [&str; 15] = [
+    "then", "else", "fi", "do", "done", "esac", "{", "}", "break", "continue", "shift", "return", "set", ";;",
+    "function",
+];
+/// Words behind which a condition stands.
+const CONDITIONS: [&str; 9] = ["if", "elif", "while", "until", "for", "case", "[", "[[", "test"];
 
 impl Beside<'_> {
     /// Finds out what commands that feed each other are for.
     pub(super) fn pipeline(&mut self, line: &[Command]) {
-        let fate = match self.written(line) {
+        let whole = line.iter().enumerate();
+        let bare: Vec<_> = whole.map(|(i, command)| if i == 0 { command.bare() } else { command.clone() }).collect();
+        let fate = match self.written(&bare) {
             Some(fate) => fate,
-            None if line.len() == 1 => {
-                let words: Vec<_> = line[0].words.iter().map(|word| word.text.as_str()).collect();
-                self.alone(&words, &line[0])
+            None if bare.len() == 1 => {
+                let words: Vec<_> = bare[0].words.iter().map(|word| word.text.as_str()).collect();
+                self.alone(&words, &bare[0])
             }
-            None => self.hook(line),
+            None => self.fed(&bare),
         };
         line.iter().for_each(|command| self.note(command, fate.clone()));
     }
@@ -48,31 +58,29 @@ impl Beside<'_> {
     fn alone(&mut self, words: &[&str], command: &Command) -> Fate {
         let own = |why: &str| Fate::Needless(why.into());
         match words {
-            [word, rest @ ..] if LEADING.contains(word) && !rest.is_empty() => self.alone(rest, command),
+            [name, ..] if self.functions.contains(*name) => own("what it calls is told where it stands"),
             ["sudo" | "doas", "-u", user, run @ ..] if command.end == End::Background => {
                 self.companion(Some(user), run)
             }
             ["sudo" | "doas", rest @ ..] if rest.first().is_some_and(|word| !word.starts_with('-')) => {
                 self.alone(rest, command)
             }
-            [] | ["sleep" | "wait" | "clear" | "exit" | "true" | ":", ..] => own("vmrun waits, and knows how it ended"),
-            ["echo" | "printf", ..] if !command.redirects.iter().any(|to| to.contains('/')) => {
-                own("vmrun tells itself")
+            [] | ["echo" | "printf", ..] if command.redirects.iter().any(|to| writes(to)) => {
+                self.hook(std::slice::from_ref(command))
             }
+            [] | ["sleep" | "wait" | "clear" | "exit" | "true" | ":", ..] => own("vmrun waits, and knows how it ended"),
+            ["echo" | "printf", ..] => own("vmrun tells itself"),
             // `free -h` before the guest is there for whoever reads the terminal.
             [
                 "free" | "date" | "uname" | "uptime" | "lscpu" | "lspci" | "lsusb" | "lsmod" | "nproc" | "id"
                 | "whoami",
                 ..,
-            ] if !command.redirects.iter().any(|to| to.contains('/')) => {
+            ] if !command.redirects.iter().any(|to| writes(to)) => {
                 own("it only asks, and vmrun tells itself what it finds")
             }
-            [
-                "then" | "else" | "fi" | "do" | "done" | "esac" | "{" | "}" | "break" | "continue" | "shift" | "return"
-                | "set" | ";;" | "function",
-                ..,
-            ] => own("a part of the script's own course"),
-            ["if" | "elif" | "while" | "until" | "for" | "case" | "[" | "[[" | "test", ..] => self.condition(command),
+            [word, ..] if COURSE.contains(word) => own("a part of the script's own course"),
+            ["for", _, "in", path] if is_kernels(path) => own("what is written to each of these files is told there"),
+            [word, ..] if CONDITIONS.contains(word) => self.condition(&command.line()),
             ["cd", to @ ..] => self.folder(to),
             ["trap", action, ..] => self.at_the_end(action),
             ["pgrep" | "pidof" | "ps", ..] => own("vmrun knows what it started"),
@@ -94,6 +102,22 @@ impl Beside<'_> {
             run if command.end == End::Background => self.companion(None, run),
             _ => self.hook(std::slice::from_ref(command)),
         }
+    }
+
+    /// Commands that feed each other.
+    fn fed(&mut self, line: &[Command]) -> Fate {
+        let shown = shown(line);
+        let (first, begins) = (line[0].first(), |words: &[&str], command: &Command| words.contains(&command.first()));
+        if CONDITIONS.contains(&first) {
+            return self.condition(&shown);
+        }
+        if line.iter().any(|command| begins(&COURSE, command) || begins(&CONDITIONS[..6], command)) {
+            self.page.tail(format!(
+                "To decide: `{shown}` is a part of the script's course; make a hook of it if it is needed."
+            ));
+            return Fate::Asked("whether the guest needs it; it is no command by itself".into());
+        }
+        self.hook(line)
     }
 
     /// Services that are started before the guest, and stopped after it.
@@ -141,9 +165,8 @@ impl Beside<'_> {
     }
 
     /// Both branches of a condition are read, so it matters what it asks.
-    fn condition(&mut self, command: &Command) -> Fate {
-        let line = command.line();
-        let asked = ["EUID", "UID", "id -u", "pgrep", "pidof", "kill -0", "whoami"];
+    fn condition(&mut self, line: &str) -> Fate {
+        let asked = ["EUID", "UID", "id -u", "pgrep", "pidof", "kill -0", "whoami", " ps "];
         if asked.iter().any(|word| line.contains(word)) {
             return Fate::Needless("vmrun asks itself whether it is root, and what runs".into());
         }
@@ -170,7 +193,8 @@ impl Beside<'_> {
         if matches!(action, "" | "-" | ":") {
             return Fate::Needless("a hook at post runs however the guest ends".into());
         }
-        let mut after = Beside { before: false, page: &mut *self.page, report: &mut Report::default() };
+        let functions = self.functions;
+        let mut after = Beside { before: false, functions, page: &mut *self.page, report: &mut Report::default() };
         shell::read(action).commands.iter().for_each(|inner| after.pipeline(std::slice::from_ref(inner)));
         Fate::Asked("what of it is needed; a hook at post runs however the guest ends".into())
     }
@@ -192,16 +216,14 @@ impl Beside<'_> {
     /// Writes `line` as a hook that is commented out.
     fn hook(&mut self, line: &[Command]) -> Fate {
         if line.iter().flat_map(|command| &command.redirects).any(|to| to.contains("<<")) {
-            let shown: Vec<_> = line.iter().map(Command::line).collect();
-            let shown = shown.join(" | ");
+            let shown = shown(line);
             self.page
                 .tail(format!("To decide: `{shown}` has its text in the script; make a hook of both if it is needed."));
             return Fate::Asked("whether the guest needs it; its text stands in the script".into());
         }
         let shell = line.len() > 1 || line.iter().any(|command| !command.redirects.is_empty() || needs_shell(command));
         let words: Vec<_> = if shell {
-            let line: Vec<_> = line.iter().map(Command::line).collect();
-            ["sh", "-c", &line.join(" | ")].map(toml::Value::from).into()
+            ["sh", "-c", &shown(line)].map(toml::Value::from).into()
         } else {
             line.iter().flat_map(|command| &command.words).map(|word| toml::Value::from(word.text.as_str())).collect()
         };
@@ -212,6 +234,19 @@ impl Beside<'_> {
         self.page.tail(format!("run = {}", toml::Value::from(words)));
         Fate::Asked("whether the guest needs it; it is written as a hook that is commented out".into())
     }
+}
+
+/// Commands that feed each other, as a line for a shell.
+fn shown(line: &[Command]) -> String {
+    line.iter().map(Command::line).collect::<Vec<_>>().join(" | ")
+}
+
+/// Whether a redirection goes into a file.
+fn writes(to: &str) -> bool {
+    let target = to.trim_start_matches(|c: char| c.is_ascii_digit() || c == '&');
+    let into = target.starts_with('>').then(|| target.trim_start_matches(['>', '|']));
+    let devices = ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"];
+    into.is_some_and(|into| !into.is_empty() && !into.starts_with('&') && !devices.contains(&into))
 }
 
 /// Whether a word has what only a shell puts in.

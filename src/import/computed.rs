@@ -27,7 +27,7 @@ pub(super) fn is_all(text: &str) -> bool {
 }
 
 /// Bytes that belong to the `$` before `text`; none when it stands for itself.
-fn length(text: &str) -> usize {
+pub(super) fn length(text: &str) -> usize {
     let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     match text.chars().next() {
         Some('{') => text.find('}').map_or(0, |end| end + 1),

@@ -6,7 +6,7 @@ use super::computed;
 use super::exported;
 use super::page::{Page, guest_name};
 use super::report::{Fate, Report};
-use super::shell::{self, Command, End};
+use super::shell::{self, Command, End, Replaced, is_assignment};
 use super::wrap;
 use crate::plan::{Class, Problem};
 
@@ -31,7 +31,7 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
         return Ok(own);
     }
     let script = shell::read(text);
-    let commands = &script.commands;
+    let commands: Vec<_> = script.commands.into_iter().flat_map(unfolded).collect();
     let starts = |command: &Command| (0..command.words.len()).find(|at| is_program(command, *at));
     let Some((place, at)) = commands.iter().enumerate().find_map(|(place, command)| Some((place, starts(command)?)))
     else {
@@ -48,7 +48,9 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
     page.top().set("name", guest_name(stem.split('.').next().unwrap_or(stem)));
 
     let mut env = Vec::new();
-    commands.iter().filter(|command| sets(command)).for_each(|command| values(command, &mut env, &mut report));
+    for command in commands.iter().filter(|command| command.sets()) {
+        values(command, &script.replaced, &mut env, &mut page, &mut report);
+    }
     let qemu = &commands[place];
     wrap::import(&qemu.words[..at], &mut env, &mut page, &mut report);
     let program = &qemu.words[at];
@@ -62,13 +64,17 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
 
     // After QEMU's own, so that it is known what the guest has.
     for (before, part) in [(true, &commands[..place]), (false, &commands[place + 1..])] {
-        let mut beside = Beside { before, page: &mut page, report: &mut report };
+        let mut beside = Beside { before, functions: &script.functions, page: &mut page, report: &mut report };
         let lines = part.chunk_by(|command, _| command.end == End::Pipe).enumerate();
-        for (i, line) in lines.filter(|(_, line)| !sets(&line[0])) {
+        for (i, line) in lines.filter(|(_, line)| !line[0].sets()) {
             match line {
                 // Of `qemu | tee log`.
                 [reader] if !before && i == 0 && qemu.end == End::Pipe => {
                     beside.note(reader, Fate::Needless("vmrun keeps what QEMU prints: `vmrun logs`".into()));
+                }
+                [.., last] if last.end == End::Label && line[0].first() != "case" => {
+                    let fate = Fate::Needless("a part of the script's own course".into());
+                    line.iter().for_each(|label| beside.note(label, fate.clone()));
                 }
                 [asks, ..] if tells(asks) => {
                     beside.note(asks, Fate::Needless("QEMU tells of itself there, and starts no guest".into()));
@@ -88,21 +94,42 @@ pub(super) fn import(name: &str, text: &str) -> Result<(String, Report), Problem
     Ok((page.render(), report.sorted()))
 }
 
-/// Whether a command sets variables and does nothing else.
-fn sets(command: &Command) -> bool {
-    let first = command.words.first().map_or("", |word| word.text.as_str());
-    matches!(first, "export" | "declare" | "local" | "readonly")
-        || !command.words.is_empty() && command.words.iter().all(|word| is_assignment(&word.text))
+/// A command that is given to a shell as a word, `sudo bash -c "qemu-system-x86_64 …"`, as what it holds.
+fn unfolded(command: Command) -> Vec<Command> {
+    let text = |at: usize| command.words.get(at).map_or("", |word| word.text.as_str());
+    let shell = |at: usize| matches!(text(at).rsplit('/').next(), Some("sh" | "bash" | "dash" | "zsh"));
+    let user = matches!(text(0).rsplit('/').next(), Some("su"));
+    let Some(at) = (1..command.words.len()).find(|at| text(*at) == "-c" && (shell(at - 1) || user)) else {
+        return vec![command];
+    };
+    let starts = text(at + 1).split_whitespace().any(is_qemu);
+    match starts && command.words.len() == at + 2 {
+        true => command.within(if shell(at - 1) { at - 1 } else { at }, at + 1),
+        false => vec![command],
+    }
 }
 
-fn values(command: &Command, env: &mut Vec<(String, String, usize)>, report: &mut Report) {
+fn values(
+    command: &Command,
+    replaced: &[Replaced],
+    env: &mut Vec<(String, String, usize)>,
+    page: &mut Page,
+    report: &mut Report,
+) {
+    let mut fate = Fate::Translated("its value stands where it is used".into());
     for word in &command.words {
-        if let Some((key, value)) = word.text.split_once('=').filter(|(key, _)| key.starts_with("QEMU_")) {
+        let Some((key, value)) = word.text.split_once('=') else { continue };
+        if key.starts_with("QEMU_") {
             env.push((key.to_owned(), value.to_owned(), word.line));
+        }
+        let name = key.trim_end_matches('+');
+        if let Some(gone) = replaced.iter().find(|gone| gone.line == word.line && gone.name == name) {
+            page.tail(format!("To decide: in another branch {name} is `{}`.", gone.value));
+            fate = Fate::Asked(format!("line {} gives {name} another value, which the profile has", gone.by));
         }
     }
     let line = command.words.first().map_or(0, |word| word.line);
-    report.note(line, command.line(), Fate::Translated("its value stands where it is used".into()));
+    report.note(line, command.line(), fate);
 }
 
 /// An option that is commented out in the script, and is in the profile.
@@ -166,10 +193,4 @@ fn talks(command: &Command) -> bool {
             | "type"
             | "alias"
     )
-}
-
-/// Whether a word gives a variable a value.
-pub(super) fn is_assignment(word: &str) -> bool {
-    let name = word.split_once('=').map(|(name, _)| name.trim_end_matches('+'));
-    name.is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }

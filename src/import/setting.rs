@@ -41,8 +41,12 @@ pub(super) fn writes(line: &[Command]) -> Option<Vec<Write>> {
         }
         _ => return None,
     };
-    let kernels = |write: &Write| write.path.starts_with("/sys/") || write.path.starts_with("/proc/");
-    (!all.is_empty() && all.iter().all(kernels)).then_some(all)
+    (!all.is_empty() && all.iter().all(|write| is_kernels(&write.path))).then_some(all)
+}
+
+/// Whether `path` is a file of the kernel's.
+pub(super) fn is_kernels(path: &str) -> bool {
+    path.starts_with("/sys/") || path.starts_with("/proc/")
 }
 
 /// What `echo` prints.

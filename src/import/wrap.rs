@@ -3,7 +3,7 @@
 use super::argv::Word;
 use super::page::Page;
 use super::report::{Fate, Report};
-use super::script::is_assignment;
+use super::shell::is_assignment;
 use crate::unit::CpuSet;
 
 /// Programs that start another one: their options that take a value, and how many words they take before it.

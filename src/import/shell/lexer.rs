@@ -1,5 +1,6 @@
 //! The words of a script, and what stands between them.
 
+use super::quote::{itself, spared};
 use super::{End, JOINT};
 use crate::import::argv::Word;
 
@@ -10,6 +11,8 @@ pub(super) enum Token {
     Redirect(String),
     /// An option that is commented out, with its line.
     SetAside(usize, String),
+    /// The word before it is the name of a function, which begins.
+    Function,
     /// The end of a command.
     End(End),
 }
@@ -26,6 +29,8 @@ pub(super) struct Lexer {
     at: usize,
     line: usize,
     comments: Vec<String>,
+    /// Brackets that are open.
+    open: usize,
     /// The word that ends the text that begins in the next line, of `<<WORD`.
     here: Option<String>,
 }
@@ -62,9 +67,15 @@ impl Lexer {
                         self.comments.push(text.to_owned());
                     }
                 }
-                ';' | '(' | ')' => {
+                ';' => {
                     self.next();
                     tokens.push(Token::End(End::Waited));
+                }
+                '(' => tokens.push(self.bracket()),
+                ')' => {
+                    self.next();
+                    tokens.push(Token::End(if self.open == 0 { End::Label } else { End::Waited }));
+                    self.open = self.open.saturating_sub(1);
                 }
                 '>' | '<' => {
                     let to = self.redirect(String::new());
@@ -110,6 +121,18 @@ impl Lexer {
             }
         }
         tokens
+    }
+
+    /// The bracket that opens a group of commands, or the pair behind the name of a function.
+    fn bracket(&mut self) -> Token {
+        self.next();
+        let blank = self.chars[self.at..].iter().take_while(|c| matches!(c, ' ' | '\t')).count();
+        if self.chars.get(self.at + blank) == Some(&')') {
+            self.at += blank + 1;
+            return Token::Function;
+        }
+        self.open += 1;
+        Token::End(End::Waited)
     }
 
     /// A redirection, of the descriptor `text` if it is not empty.
@@ -175,7 +198,7 @@ impl Lexer {
             match c {
                 '\'' => {
                     self.next();
-                    text += &self.until('\'');
+                    text.extend(self.until('\'').chars().map(itself));
                     self.next();
                 }
                 '"' => self.quoted(&mut text),
@@ -183,7 +206,7 @@ impl Lexer {
                     self.next();
                     match self.next() {
                         Some('\n') | None => {}
-                        Some(c) => text.push(c),
+                        Some(c) => text.push(itself(c)),
                     }
                 }
                 '$' if self.chars.get(self.at + 1) == Some(&'(') => {
@@ -195,7 +218,7 @@ impl Lexer {
                     self.next();
                     let inner = self.until('`');
                     self.next();
-                    text.extend(["$(", &inner, ")"]);
+                    text.extend(["$(", &spared(&inner), ")"]);
                 }
                 '(' if text.ends_with('=') => self.array(&mut text),
                 ' ' | '\t' | '\n' | '\r' | ';' | '|' | '&' | '(' | ')' | '<' | '>' => break,
@@ -215,7 +238,7 @@ impl Lexer {
                 '"' => break,
                 '\\' => match self.next() {
                     Some('\n') | None => {}
-                    Some(c @ ('"' | '\\' | '$' | '`')) => text.push(c),
+                    Some(c @ ('"' | '\\' | '$' | '`')) => text.push(itself(c)),
                     Some(c) => text.extend(['\\', c]),
                 },
                 c => text.push(c),
@@ -225,18 +248,20 @@ impl Lexer {
 
     /// What a command would print, as it is written.
     fn nested(&mut self, text: &mut String) {
-        let mut depth = 0_usize;
+        let (from, mut depth, mut quote) = (self.at, 0_usize, None);
         while let Some(c) = self.next() {
-            text.push(c);
-            match c {
-                '(' => depth += 1,
-                ')' => depth = depth.saturating_sub(1),
+            match (c, quote) {
+                ('\'', None) => quote = Some(c),
+                ('\'', Some(_)) => quote = None,
+                ('(', None) => depth += 1,
+                (')', None) => depth = depth.saturating_sub(1),
                 _ => {}
             }
             if depth == 0 {
                 break;
             }
         }
+        *text += &spared(&self.chars[from..self.at].iter().collect::<String>());
     }
 
     fn array(&mut self, text: &mut String) {

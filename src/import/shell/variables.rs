@@ -1,22 +1,46 @@
 //! The values of a script's variables.
 
+use super::quote::written;
 use super::{JOINT, LONGEST};
 use crate::import::argv::Word;
 use std::collections::BTreeMap;
 
-/// Variables, each a list of words; plain ones have one.
+/// A variable; a plain one has one value.
+#[derive(Default)]
+struct Variable {
+    values: Vec<String>,
+    /// The line of its assignment.
+    line: usize,
+    /// Whether a command has used it since.
+    used: bool,
+}
+
+/// A value that another one took the place of before anything had used it, as that of another branch does.
+#[derive(Clone, Debug)]
+pub(in crate::import) struct Replaced {
+    /// The variable.
+    pub(in crate::import) name: String,
+    /// The value.
+    pub(in crate::import) value: String,
+    /// The line that gave it.
+    pub(in crate::import) line: usize,
+    /// The line that gave another one.
+    pub(in crate::import) by: usize,
+}
+
+/// Variables by their names.
 #[derive(Default)]
 pub(super) struct Variables {
-    known: BTreeMap<String, Vec<String>>,
+    known: BTreeMap<String, Variable>,
 }
 
 impl Variables {
-    /// `NAME=value`, `NAME+=value`, `NAME=(words)`.
-    pub(super) fn note(&mut self, text: &str) {
-        let Some((name, value)) = text.split_once('=') else { return };
+    /// `NAME=value`, `NAME+=value`, `NAME=(words)`; the value that is nowhere from now on.
+    pub(super) fn note(&mut self, word: &Word) -> Option<Replaced> {
+        let (name, value) = word.text.split_once('=')?;
         let (name, more) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return;
+            return None;
         }
         let list = value.strip_prefix('(').and_then(|value| value.strip_suffix(')'));
         let parts: Vec<String> = match list {
@@ -24,31 +48,36 @@ impl Variables {
             None => vec![value.to_owned()],
         };
         let known = self.known.entry(name.to_owned()).or_default();
+        let before = known.values.join(" ");
+        let (by, line) = (word.line, std::mem::replace(&mut known.line, word.line));
+        let used = std::mem::take(&mut known.used);
         match (more, list) {
-            (true, Some(_)) => known.extend(parts),
-            (true, None) => {
-                let joined = known.join(" ") + value;
-                *known = vec![joined];
-            }
-            (false, _) => *known = parts,
+            (true, Some(_)) => known.values.extend(parts),
+            (true, None) => known.values = vec![before.clone() + value],
+            (false, _) => known.values = parts,
         }
-        if known.iter().map(String::len).sum::<usize>() > LONGEST {
-            known.clear();
+        if known.values.iter().map(String::len).sum::<usize>() > LONGEST {
+            known.values.clear();
         }
+        // What the shell itself uses is no part of a guest.
+        let gone = !more && !used && !before.is_empty() && name != "IFS" && known.values.join(" ") != before;
+        gone.then(|| Replaced { name: name.to_owned(), value: written(&before).replace(JOINT, " "), line, by })
     }
 
     /// `set -- words`: what `"$@"` stands for from here on.
     pub(super) fn hand_over(&mut self, words: &[Word]) {
-        self.known.insert("@".into(), words.iter().map(|word| word.text.clone()).collect());
+        let values = words.iter().map(|word| word.text.clone()).collect();
+        self.known.insert("@".into(), Variable { values, ..Variable::default() });
     }
 
-    /// The word with values in it; a variable alone may be several words.
-    pub(super) fn put(&self, word: Word) -> Vec<Word> {
+    /// The word with values in it, which are used by that if it `uses` them; a variable alone may be several words.
+    pub(super) fn put(&mut self, word: Word, uses: bool) -> Vec<Word> {
         let text = &word.text;
         let alone = text.strip_prefix('$').map(|name| name.trim_start_matches('{').trim_end_matches('}'));
         if let Some(name) = alone {
             let bare = name.trim_end_matches("[@]").trim_end_matches("[*]");
-            if let Some(values) = self.known.get(bare) {
+            if let Some(Variable { values, used, .. }) = self.known.get_mut(bare) {
+                *used |= uses;
                 let split = |value: &String| fields(value);
                 let parts: Vec<String> =
                     if name == bare && name != "@" { values.iter().flat_map(split).collect() } else { values.clone() };
@@ -60,11 +89,11 @@ impl Variables {
                 return parts.into_iter().enumerate().map(make).collect();
             }
         }
-        vec![Word { text: self.within(text), ..word }]
+        vec![Word { text: self.within(text, uses), ..word }]
     }
 
-    /// `text` with the values of the variables that are known.
-    pub(super) fn within(&self, text: &str) -> String {
+    /// `text` with the values of the variables that are known, which are used by that if it `uses` them.
+    pub(super) fn within(&mut self, text: &str, uses: bool) -> String {
         let mut out = String::new();
         let mut rest = text;
         while let Some(at) = rest.find('$') {
@@ -72,20 +101,20 @@ impl Variables {
             let after = &rest[at + 1..];
             let braced = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
             let (name, left) = match braced {
-                Some((inner, left)) => (inner.to_owned(), left),
-                None => {
-                    let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
-                    (after[..end].to_owned(), &after[end..])
-                }
+                Some((inner, left)) => (inner, left),
+                None => after.split_at(after.find(|c| !is_of_name(c)).unwrap_or(after.len())),
             };
             let (plain, default) =
-                name.split_once(":-").map_or((name.as_str(), None), |(plain, default)| (plain, Some(default)));
+                name.split_once(":-").map_or((name, None), |(plain, default)| (plain, Some(default)));
+            // `${NAME%.0}` is not worked out, but uses it.
+            let stem = &plain[..plain.find(|c| !is_of_name(c)).unwrap_or(plain.len())];
+            self.known.get_mut(stem).into_iter().for_each(|variable| variable.used |= uses);
             let plain = plain.trim_end_matches("[@]").trim_end_matches("[*]");
-            let known = self.known.get(plain).map(|values| values.join(" "));
+            let known = self.known.get(plain).map(|variable| variable.values.join(" "));
             // `:-` stands in for what is empty, too.
             let known = known.filter(|value| default.is_none() || !value.is_empty());
             match known.or(default.map(str::to_owned)) {
-                Some(value) if out.len() + value.len() < LONGEST => out.push_str(&value),
+                Some(value) if out.len() + value.len() < LONGEST => out.push_str(&closed(value, left)),
                 _ => {
                     out.push_str(&rest[at..rest.len() - left.len()]);
                 }
@@ -93,6 +122,19 @@ impl Variables {
             rest = left;
         }
         out + rest
+    }
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// `value` so that `left`, which follows it, is no part of the name that it may end with.
+fn closed(value: String, left: &str) -> String {
+    let name = value.rsplit_once('$').filter(|(_, name)| !name.is_empty() && name.chars().all(is_of_name));
+    match name.filter(|_| left.starts_with(is_of_name)) {
+        Some((before, name)) => format!("{before}${{{name}}}"),
+        None => value,
     }
 }
 
