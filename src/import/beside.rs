@@ -1,9 +1,11 @@
 //! What a script does beside QEMU: companions, units, settings of the host, and conditions.
 
+use super::argv::UNKNOWN_FOLDER;
 use super::page::Page;
 use super::report::{Fate, Report};
 use super::setting::{self, Write, is_kernels};
 use super::shell::{self, Command, End};
+use super::table::Table;
 use crate::profile::is_unit;
 use std::collections::BTreeSet;
 
@@ -99,6 +101,9 @@ impl Beside<'_> {
             [word, ..] if word.starts_with('-') => {
                 Fate::Lost("a comment above it ended QEMU's command, and the shell took this for a program".into())
             }
+            run if command.end == End::Background && self.shares(run) => {
+                Fate::Translated("source of the [[share]], whose virtiofsd vmrun starts itself".into())
+            }
             run if command.end == End::Background => self.companion(None, run),
             _ => self.hook(std::slice::from_ref(command)),
         }
@@ -147,7 +152,7 @@ impl Beside<'_> {
     /// Whether a companion is the program `name`.
     fn has_companion(&mut self, name: &str) -> bool {
         let name = name.rsplit('/').next().unwrap_or(name);
-        let program = |service: &super::table::Table| {
+        let program = |service: &Table| {
             let run = service.get("run")?.as_array()?.first()?.as_str()?;
             Some(run.rsplit('/').next().unwrap_or(run).to_owned())
         };
@@ -197,6 +202,20 @@ impl Beside<'_> {
         let mut after = Beside { before: false, functions, page: &mut *self.page, report: &mut Report::default() };
         shell::read(action).commands.iter().for_each(|inner| after.pipeline(std::slice::from_ref(inner)));
         Fate::Asked("what of it is needed; a hook at post runs however the guest ends".into())
+    }
+
+    /// Whether `run` is the program behind a `[[share]]`, which then knows its folder.
+    fn shares(&mut self, run: &[&str]) -> bool {
+        let virtiofsd = run.first().is_some_and(|name| name.rsplit('/').next() == Some("virtiofsd"));
+        let joined = run.iter().find_map(|word| word.strip_prefix("--shared-dir="));
+        let next = run.windows(2).find(|pair| pair[0] == "--shared-dir").map(|pair| pair[1]);
+        let waits = |share: &&mut Table| share.text("source") == Some(UNKNOWN_FOLDER);
+        let mut waiting = self.page.list("share").iter_mut().filter(waits);
+        // Of two, nobody knows which one it is for.
+        let (Some(share), None) = (waiting.next(), waiting.next()) else { return false };
+        let Some(folder) = joined.or(next).filter(|_| virtiofsd) else { return false };
+        share.set("source", folder);
+        true
     }
 
     /// A program that runs beside the guest.

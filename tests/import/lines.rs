@@ -45,6 +45,20 @@ fn of_two_pieces_of_shared_memory_looking_glass_has_its_table_and_the_other_goes
 }
 
 #[test]
+fn a_second_piece_with_the_name_of_vmruns_own_is_told_and_does_not_clash() {
+    let xml = "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>a</name>\
+               <memory>1048576</memory><os><type machine='q35'>hvm</type></os><devices><shmem name='looking-glass'>\
+               <model type='ivshmem-plain'/><size unit='M'>64</size></shmem></devices><qemu:commandline>\
+               <qemu:arg value='-device'/><qemu:arg value='ivshmem-plain,memdev=looking-glass'/><qemu:arg value='-object'/>\
+               <qemu:arg value='memory-backend-file,id=looking-glass,mem-path=/dev/kvmfr0,size=32M,share=on'/>\
+               </qemu:commandline></domain>";
+    let guest = made("a.xml", xml);
+    has(&guest, &["[looking_glass]", "size = \"64M\""]);
+    assert_eq!(fate(&guest.report, "-device ivshmem-plain"), "dropped");
+    assert!(!guest.profile.contains("kvmfr0"), "{}", guest.profile);
+}
+
+#[test]
 fn a_board_that_qemu_fills_in_is_there() {
     let guest = made("a.sh", "qemu-system-x86_64 -m 1G -smbios type=2\n");
     has(&guest, &["[smbios.board]", "manufacturer = \"QEMU\""]);

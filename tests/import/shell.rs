@@ -103,6 +103,15 @@ fn what_is_written_into_a_file_is_no_message() {
 }
 
 #[test]
+fn a_virtiofsd_that_the_script_starts_tells_the_folder_of_the_share() {
+    let script = "/usr/libexec/virtiofsd --socket-path=/tmp/v.sock --shared-dir /srv/share --cache auto &\n\
+                  qemu-system-x86_64 -m 1G -chardev socket,id=c,path=/tmp/v.sock -device vhost-user-fs-pci,chardev=c,tag=s\n";
+    let guest = made("a.sh", script);
+    has(&guest, &["# source = \"/srv/share\""]);
+    assert!(!guest.profile.contains("[[service]]"), "{}", guest.profile);
+}
+
+#[test]
 fn each_program_before_qemu_is_told_with_its_words() {
     let script = "LC_ALL=C FOO=1 systemd-run --scope --slice=vm.slice -p AllowedCPUs=2-7 cgexec -g cpuset:vm \
                   numactl --cpunodebind=1 --membind=0 runuser -u bob -- env BAR=2 mystery --x=y nice -n -10 qemu-system-x86_64 -m 1G\n";

@@ -26,6 +26,7 @@ pub(in crate::import) use display::{NO_AGENT, ONE_AGENT};
 pub(in crate::import) use net::no_card;
 pub(in crate::import) use node::KEEPS_NOTHING;
 pub(in crate::import) use opt::Word;
+pub(in crate::import) use shared::UNKNOWN_FOLDER;
 
 use super::computed;
 use super::page::{Page, guest_name};

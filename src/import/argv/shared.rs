@@ -5,6 +5,9 @@ use super::{Line, by_id, named, push};
 use crate::import::computed::parts;
 use crate::import::page::{number, size};
 
+/// Stands for the folder of a share until it is known.
+pub(in crate::import) const UNKNOWN_FOLDER: &str = "FOLDER";
+
 impl Line<'_> {
     pub(super) fn channel(&mut self, opt: &Opt, opts: &[Opt]) {
         let name = opt.get("name").unwrap_or_default().to_owned();
@@ -72,7 +75,9 @@ impl Line<'_> {
     /// Shared memory beside the one of `[looking_glass]`.
     fn other_memory(&mut self, opt: &Opt, backend: Option<&Opt>) {
         let driver = opt.head.clone();
-        let Some(backend) = backend.filter(|it| driver == "ivshmem-plain" && parts(&it.value).is_empty()) else {
+        // vmrun's own memory has that name.
+        let passed = |it: &&Opt| parts(&it.value).is_empty() && it.get("id") != Some("looking-glass");
+        let Some(backend) = backend.filter(passed).filter(|_| driver == "ivshmem-plain") else {
             return opt.lost("one piece of shared memory can be had, and it is that of [looking_glass]");
         };
         self.pass(backend);
@@ -87,7 +92,7 @@ impl Line<'_> {
         table.set("kind", "virtiofs");
         opt.asked("which folder it is: virtiofsd was started by something else");
         table.put_off("vmrun starts virtiofsd itself; the folder is the one of its --shared-dir:");
-        table.set("source", "FOLDER");
+        table.set("source", UNKNOWN_FOLDER);
         table.set("tag", tag);
         table.maybe("queue_size", queue.map(number));
     }
