@@ -10,19 +10,13 @@ use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use support::setup::qemus;
-use support::vmrun::{Bench, Ended};
+use support::vmrun::{Bench, assert_clean_end};
 
 /// Runs `case` with each QEMU version.
 fn with_each_qemu(case: impl Fn(&Bench)) {
     for qemu in qemus() {
         case(&Bench::new(&qemu.binary));
     }
-}
-
-fn assert_clean_end(bench: &Bench, ended: &Ended, code: i32, reason: &str) {
-    assert_eq!(ended.code, Some(code), "{}", ended.text());
-    assert!(ended.text().contains(reason), "{reason:?} is not in:\n{}", ended.text());
-    assert_eq!(bench.leftovers(), Vec::<String>::new());
 }
 
 #[test]

@@ -7,13 +7,7 @@ mod support;
 use std::fs;
 use support::program;
 use support::setup::qemus;
-use support::vmrun::{Bench, Ended};
-
-fn assert_clean_end(bench: &Bench, ended: &Ended, code: i32, reason: &str) {
-    assert_eq!(ended.code, Some(code), "{}", ended.text());
-    assert!(ended.text().contains(reason), "{reason:?} is not in:\n{}", ended.text());
-    assert_eq!(bench.leftovers(), Vec::<String>::new());
-}
+use support::vmrun::{Bench, assert_clean_end};
 
 #[test]
 fn a_failing_hook_vetoes_the_start_and_what_was_done_is_taken_back() {

@@ -246,8 +246,10 @@ pub(super) async fn lived_out(
         }
         run.desk.gone();
         // Those of a guest that was taken over went with its QEMU.
-        let claimed = hands.lease.claim_devices(&hands.plan.devices).map_err(|error| not_claimed_devices(&error));
-        if let Err(failure) = claimed.and(hot::as_planned(hands).await) {
+        if let Err(error) = hands.lease.claim_devices(&hands.plan.devices) {
+            return Ended::Failed(not_claimed_devices(&error));
+        }
+        if let Err(failure) = hot::as_planned(hands).await {
             return Ended::Failed(failure);
         }
         guest = match started(hands, run, (Turn::Again, State::Booting), companions, scene, inputs).await {

@@ -195,6 +195,13 @@ impl Ended {
     }
 }
 
+/// That a run ended with `code`, told `reason`, and left nothing.
+pub(crate) fn assert_clean_end(bench: &Bench, ended: &Ended, code: i32, reason: &str) {
+    assert_eq!(ended.code, Some(code), "{}", ended.text());
+    assert!(ended.text().contains(reason), "{reason:?} is not in:\n{}", ended.text());
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+}
+
 fn processes_naming(dir: &Path) -> Vec<String> {
     let needle = dir.display().to_string();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
